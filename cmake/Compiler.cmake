@@ -1,0 +1,23 @@
+# Warnings, build type, ccache and mold.
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+# Warnings are errors for our own code; every dependency is a SYSTEM include.
+add_library(echopath_warnings INTERFACE)
+target_compile_options(echopath_warnings INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
+
+find_program(ECHOPATH_CCACHE ccache)
+if(ECHOPATH_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # A precompiled header is only cacheable with these allowances.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${ECHOPATH_CCACHE})
+endif()
+
+find_program(ECHOPATH_MOLD mold)
+if(ECHOPATH_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "echopath/data/dataset.hpp"
+#include "echopath/io/safetensors.hpp"
+
+namespace echopath::data {
+
+/// The posterior of one encoded video, unscaled: mean and logvar [T, C, H, W] float32.
+struct LatentVideo {
+  at::Tensor mean;
+  at::Tensor logvar;
+};
+
+/// A latents directory: FileList.csv + Latents/NAME.safetensors (`mean`, `logvar`), with
+/// `scaling_factor`, `pixel_range` and `vae_hash` in each file's metadata. The reference code's
+/// NAME.pt files (already scaled, one posterior draw) are readable: their mean is divided by the
+/// scaling factor 0.18215 and their logvar is −30.
+class LatentDataset {
+ public:
+  /// Throws DataError on a missing folder, list or latent, or latents made by different VAEs.
+  static LatentDataset open(const std::filesystem::path& directory);
+
+  const std::vector<Study>& studies() const { return studies_; }
+  std::vector<Study> split(const std::string& name) const;
+  std::vector<std::string> class_names() const;
+  double scaling_factor() const { return scaling_factor_; }
+  const std::string& vae_hash() const { return vae_hash_; }
+  /// [C, H, W] of one latent frame.
+  std::vector<std::int64_t> latent_shape() const { return latent_shape_; }
+  /// Memory-mapped: views of the file.
+  LatentVideo load(const Study& study) const;
+
+ private:
+  std::filesystem::path directory_;
+  std::vector<Study> studies_;
+  std::vector<std::int64_t> latent_shape_;
+  double scaling_factor_ = 1.0;
+  std::string vae_hash_;
+};
+
+/// Writes one Latents/NAME.safetensors atomically.
+void write_latents(const std::filesystem::path& directory, const Study& study,
+                   const LatentVideo& latents, double scaling_factor, const std::string& vae_hash);
+
+}  // namespace echopath::data
