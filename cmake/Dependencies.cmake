@@ -6,7 +6,6 @@ find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
-find_package(libzip REQUIRED)
 
 # Libraries without a usable CMake package: one INTERFACE target each.
 function(echopath_pkgconfig_target target)
@@ -26,6 +25,8 @@ function(echopath_library_target target header)
 endfunction()
 
 echopath_pkgconfig_target(echopath_libav libavformat libavcodec libswscale libavutil)
+# Debian's CMake package of libzip demands its command-line tools, pkg-config does not.
+echopath_pkgconfig_target(echopath_zip libzip)
 echopath_library_target(echopath_gdcm gdcmImageReader.h gdcmMSFF gdcmDSED gdcmCommon gdcmDICT)
 echopath_library_target(echopath_nifti nifti2_io.h nifti2 znz)
 echopath_library_target(echopath_csv csv.h csv)
