@@ -22,7 +22,7 @@ struct SolverOptions {
   bool clip_sample = true;                   ///< clamp the predicted x_0
   double clip_sample_range = 4.0;            ///< to ± this
   double eta = 0.0;                          ///< DDIM: 0 deterministic … 1 as noisy as DDPM
-  /// DDPM: fixed_small, fixed_small_log, fixed_large, fixed_large_log.
+  /// DDPM: fixed_small, fixed_small_log, fixed_large.
   std::string variance_type = "fixed_small";
   bool set_alpha_to_one = true;  ///< DDIM: ᾱ after the last step is 1, else ᾱ_0
 };

@@ -1,0 +1,176 @@
+#include "echopath/diffusion/schedule.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+#include "echopath/core/errors.hpp"
+
+namespace echopath::diffusion {
+namespace {
+
+/// Betas for which ᾱ follows a squared cosine (Nichol and Dhariwal 2021), each at most 0.999.
+at::Tensor squared_cosine_betas(std::int64_t steps) {
+  const auto alpha_bar = [](double u) {
+    const double c = std::cos((u + 0.008) / 1.008 * std::numbers::pi / 2.0);
+    return c * c;
+  };
+  std::vector<double> betas(static_cast<std::size_t>(steps));
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const double now = alpha_bar(static_cast<double>(i) / static_cast<double>(steps));
+    const double next = alpha_bar(static_cast<double>(i + 1) / static_cast<double>(steps));
+    betas[static_cast<std::size_t>(i)] = std::min(1.0 - next / now, 0.999);
+  }
+  return at::tensor(betas, at::kDouble).to(at::kFloat);
+}
+
+at::Tensor make_betas(const NoiseScheduleOptions& options) {
+  const auto n = options.num_train_timesteps;
+  if (options.beta_schedule == "linear") {
+    return at::linspace(options.beta_start, options.beta_end, n, at::kFloat);
+  }
+  if (options.beta_schedule == "scaled_linear") {
+    return at::linspace(std::sqrt(options.beta_start), std::sqrt(options.beta_end), n, at::kFloat)
+        .square();
+  }
+  if (options.beta_schedule == "squaredcos_cap_v2") return squared_cosine_betas(n);
+  throw ConfigError("beta_schedule '" + options.beta_schedule +
+                    "' is unknown; use linear, scaled_linear or squaredcos_cap_v2");
+}
+
+/// Shifts √ᾱ so that the last is 0 and scales it so that the first is unchanged (Lin et al. 2023,
+/// algorithm 1). Answers betas.
+at::Tensor rescale_to_zero_terminal_snr(const at::Tensor& betas) {
+  const at::Tensor root = at::cumprod(1.0 - betas, 0).sqrt();
+  const double first = root[0].item<float>();
+  const at::Tensor shifted = root - root[-1];
+  const at::Tensor bars = (shifted * (first / shifted[0].item<float>())).square();
+  const at::Tensor alphas = at::cat({bars.slice(0, 0, 1), bars.slice(0, 1) / bars.slice(0, 0, -1)});
+  return 1.0 - alphas;
+}
+
+void check(const NoiseScheduleOptions& options) {
+  if (options.num_train_timesteps < 1) {
+    throw ConfigError("num_train_timesteps must be at least 1, not " +
+                      std::to_string(options.num_train_timesteps));
+  }
+  if (!(options.beta_start > 0.0 && options.beta_start <= options.beta_end &&
+        options.beta_end < 1.0)) {
+    throw ConfigError("beta_start and beta_end must satisfy 0 < beta_start <= beta_end < 1");
+  }
+  const auto& type = options.prediction_type;
+  if (type != "epsilon" && type != "v_prediction" && type != "sample") {
+    throw ConfigError("prediction_type '" + type +
+                      "' is unknown; use epsilon, v_prediction or sample");
+  }
+  if (type == "epsilon" && options.rescale_betas_zero_snr) {
+    throw ConfigError(
+        "prediction_type epsilon cannot start from a sample without signal: use v_prediction with "
+        "rescale_betas_zero_snr");
+  }
+}
+
+at::Tensor widen(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+}
+
+/// √ᾱ and √(1 − ᾱ) of one timestep, or of each item, shaped to multiply `[B, …]`.
+template <class Coefficient>
+struct Levels {
+  Coefficient signal;
+  Coefficient noise;
+};
+
+Levels<at::Tensor> levels(const at::Tensor& alphas_cumprod, const at::Tensor& t,
+                          const at::Tensor& like) {
+  TORCH_CHECK(t.dim() == 1 && t.size(0) == like.size(0), "t must be [B], one timestep per item");
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(like.dim()), 1);
+  shape[0] = t.size(0);
+  const at::Tensor bars = alphas_cumprod.index_select(0, t.to(at::kCPU, at::kLong)).view(shape);
+  const auto options =
+      like.options().dtype(like.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+  return {bars.sqrt().to(options), (1.0 - bars).sqrt().to(options)};
+}
+
+Levels<double> levels(double alpha_cumprod) {
+  return {std::sqrt(alpha_cumprod), std::sqrt(1.0 - alpha_cumprod)};
+}
+
+template <class C>
+at::Tensor mix(const at::Tensor& x0, const at::Tensor& noise, const Levels<C>& level) {
+  return widen(x0) * level.signal + widen(noise) * level.noise;
+}
+
+template <class C>
+at::Tensor x0_of(const std::string& type, const at::Tensor& output, const at::Tensor& x,
+                 const Levels<C>& level) {
+  const at::Tensor y = widen(output);
+  if (type == "sample") return y;
+  if (type == "epsilon") return (widen(x) - y * level.noise) / level.signal;
+  return widen(x) * level.signal - y * level.noise;
+}
+
+template <class C>
+at::Tensor epsilon_of(const std::string& type, const at::Tensor& output, const at::Tensor& x,
+                      const Levels<C>& level) {
+  const at::Tensor y = widen(output);
+  if (type == "epsilon") return y;
+  if (type == "sample") return (widen(x) - y * level.signal) / level.noise;
+  return y * level.signal + widen(x) * level.noise;
+}
+
+}  // namespace
+
+NoiseSchedule::NoiseSchedule(const NoiseScheduleOptions& options) : options_(options) {
+  check(options_);
+  at::Tensor betas = make_betas(options_);
+  if (options_.rescale_betas_zero_snr) betas = rescale_to_zero_terminal_snr(betas);
+  alphas_cumprod_ = at::cumprod(1.0 - betas, 0).to(at::kDouble);
+}
+
+double NoiseSchedule::alpha_cumprod(std::int64_t t) const {
+  if (t < 0) return 1.0;
+  TORCH_CHECK(t < num_train_timesteps(), "timestep ", t, " is outside the schedule");
+  return alphas_cumprod_.data_ptr<double>()[t];
+}
+
+at::Tensor NoiseSchedule::add_noise(const at::Tensor& x0, const at::Tensor& noise,
+                                    const at::Tensor& t) const {
+  return mix(x0, noise, levels(alphas_cumprod_, t, x0));
+}
+
+at::Tensor NoiseSchedule::add_noise(const at::Tensor& x0, const at::Tensor& noise,
+                                    std::int64_t t) const {
+  return mix(x0, noise, levels(alpha_cumprod(t)));
+}
+
+at::Tensor NoiseSchedule::target(const at::Tensor& x0, const at::Tensor& noise,
+                                 const at::Tensor& t) const {
+  if (options_.prediction_type == "epsilon") return widen(noise);
+  if (options_.prediction_type == "sample") return widen(x0);
+  const auto level = levels(alphas_cumprod_, t, x0);
+  return widen(noise) * level.signal - widen(x0) * level.noise;
+}
+
+at::Tensor NoiseSchedule::predict_x0(const at::Tensor& model_output, const at::Tensor& x_t,
+                                     const at::Tensor& t) const {
+  return x0_of(options_.prediction_type, model_output, x_t, levels(alphas_cumprod_, t, x_t));
+}
+
+at::Tensor NoiseSchedule::predict_x0(const at::Tensor& model_output, const at::Tensor& x_t,
+                                     std::int64_t t) const {
+  return x0_of(options_.prediction_type, model_output, x_t, levels(alpha_cumprod(t)));
+}
+
+at::Tensor NoiseSchedule::predict_epsilon(const at::Tensor& model_output, const at::Tensor& x_t,
+                                          const at::Tensor& t) const {
+  return epsilon_of(options_.prediction_type, model_output, x_t, levels(alphas_cumprod_, t, x_t));
+}
+
+at::Tensor NoiseSchedule::predict_epsilon(const at::Tensor& model_output, const at::Tensor& x_t,
+                                          std::int64_t t) const {
+  return epsilon_of(options_.prediction_type, model_output, x_t, levels(alpha_cumprod(t)));
+}
+
+}  // namespace echopath::diffusion
