@@ -97,7 +97,7 @@ struct OptionDescription {
   std::string help;
 };
 std::vector<OptionDescription> describe(const VisitFunction& options);
-/// The same as aligned text or a Markdown table.
+/// The same as text, two lines for each option, or as a Markdown table.
 std::string describe_as_text(const VisitFunction& options);
 std::string describe_as_markdown(const VisitFunction& options);
 
