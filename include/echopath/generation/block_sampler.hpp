@@ -1,0 +1,63 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <string>
+
+#include "echopath/diffusion/schedule.hpp"
+#include "echopath/generation/denoising.hpp"
+#include "echopath/models/model_directory.hpp"
+
+namespace echopath::generation {
+
+/// What becomes of a block's given frames while it is denoised.
+enum class Anchor {
+  kHard,  ///< replaced at every step by their noised selves, and exact at the end
+  kSoft,  ///< drawn towards them in proportion to the noise level, free at the end
+  kNone,  ///< given to the network as reference only
+};
+
+/// Parses hard, soft or none. Throws UsageError.
+Anchor parse_anchor(const std::string& name);
+
+/// Frames of M blocks of n frames of which all but the first block repeat c: n + (n − c)(M − 1).
+std::int64_t video_length(std::int64_t block_length, std::int64_t context_frames,
+                          std::int64_t blocks);
+
+/// Draws blocks of latent frames from the LVDM, each from the frames that come before it (section
+/// 2.2 of the paper).
+class BlockSampler {
+ public:
+  /// Throws DataError where the model directory has no LVDM, or one for other latents.
+  BlockSampler(const models::ModelDirectory& model, const DenoisingOptions& options, Anchor anchor,
+               at::Device device, const models::Compatibility& compatibility = {});
+
+  std::int64_t block_length() const { return block_length_; }
+  /// How many frames of a block the next one is given.
+  std::int64_t context_frames() const { return context_frames_; }
+
+  /// Block number `block` of the video with this seed: `[n, C, h, w]`, float32 on the CPU, scaled
+  /// latents. `given` `[g, C, h, w]`, 1 ≤ g < n, holds its first frames: the heart frame for block
+  /// 0, the last c frames of the block before for the others. The reference channels hold the given
+  /// frames, and the last of them throughout the rest of the block.
+  at::Tensor sample(const at::Tensor& given, std::int64_t label, std::uint64_t seed,
+                    std::uint32_t block, const StepCallback& on_step = {}) const;
+
+ private:
+  at::Tensor predict(const at::Tensor& sample, const at::Tensor& reference, std::int64_t timestep,
+                     std::int64_t label) const;
+
+  DenoisingOptions options_;
+  Anchor anchor_;
+  models::Compatibility compatibility_;
+  at::Device device_;
+  diffusion::NoiseSchedule schedule_;
+  std::int64_t block_length_;
+  std::int64_t context_frames_;
+  double fps_;
+  models::UNetSpatioTemporalConditionModel network_{nullptr};
+  models::ClassEmbedding embedding_{nullptr};
+};
+
+}  // namespace echopath::generation

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <functional>
+
+#include "echopath/config/options.hpp"
+#include "echopath/diffusion/solver.hpp"
+
+namespace echopath::generation {
+
+/// How a latent is denoised: the solver, and how strongly the class steers it.
+struct DenoisingOptions {
+  diffusion::SolverOptions solver;
+  double guidance_scale = 5.0;  ///< w of u + w·(c − u)
+};
+
+/// Called after every network evaluation of a trajectory. It may throw to stop the sampling.
+using StepCallback = std::function<void()>;
+
+/// Declares the solver's options under the name `solver`.
+void visit_solver(config::Visitor& v, diffusion::SolverOptions& options);
+
+}  // namespace echopath::generation

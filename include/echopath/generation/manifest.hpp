@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "echopath/config/options.hpp"
+
+namespace echopath::generation {
+
+/// One line of a sample directory's manifest.jsonl: everything that made one video.
+struct ManifestEntry {
+  std::int64_t index = 0;  ///< place in the run's plan
+  std::string file;        ///< relative to the directory: Videos/NAME.mp4
+  std::string class_name;
+  std::uint64_t seed = 0;
+  double guidance_scale = 0.0;
+  std::string solver;
+  std::int64_t steps = 0;
+  std::string anchor;
+  std::int64_t blocks = 0;
+  std::int64_t block_length = 0;
+  std::int64_t context_frames = 0;
+  std::int64_t frames = 0;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  double fps = 0.0;
+  std::optional<double> privacy_score;  ///< similarity to the nearest training frame
+  std::optional<double> privacy_tau;
+  std::int64_t redraws = 0;
+  bool filtered = false;  ///< false: the heart frame did not pass the privacy gate
+  std::map<std::string, std::string> weight_hashes;  ///< component → SHA-256
+
+  config::Json to_json() const;
+  /// Throws DataError naming `source`.
+  static ManifestEntry from_json(const config::Json& json, const std::string& source);
+};
+
+/// The entries of a manifest in the order of its lines. A last line without its line end (a process
+/// killed while writing) is left out. Throws DataError (path, line) on any other bad line.
+std::vector<ManifestEntry> read_manifest(const std::filesystem::path& path);
+
+}  // namespace echopath::generation

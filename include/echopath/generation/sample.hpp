@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "echopath/config/options.hpp"
+#include "echopath/generation/denoising.hpp"
+#include "echopath/models/compatibility.hpp"
+
+namespace echopath::generation {
+
+/// What `echopath sample` makes.
+struct SampleOptions {
+  std::string model = "models/phantom";  ///< model directory
+  std::vector<std::string> classes;      ///< empty: every class of the model
+  std::int64_t count = 1;                ///< videos of each class
+  std::int64_t seed = 0;                 ///< of the first video; the next ones count on from it
+  double guidance_scale = 5.0;
+  std::int64_t blocks = 4;
+  diffusion::SolverOptions solver;
+  std::string anchor = "hard";
+  std::int64_t max_redraws = 50;
+  bool allow_unfiltered = false;
+  std::string codec = "h264";
+  models::Compatibility compatibility;
+
+  // Where and how, not what: left out of visit() and of config.json.
+  std::string out = "samples";  ///< sample directory
+  bool resume = false;          ///< go on with the run in `out`
+  std::string trace;            ///< safetensors file for undropped block latents; empty: none
+  std::string device = "auto";
+
+  SampleOptions();
+  void visit(config::Visitor& v);
+};
+
+struct SampleSummary {
+  std::filesystem::path directory;
+  std::vector<std::filesystem::path> videos;  ///< of the whole run, in its order
+  std::filesystem::path contact_sheet;
+  std::filesystem::path index;
+  std::int64_t made = 0;        ///< in this call
+  std::int64_t skipped = 0;     ///< found in the manifest
+  std::int64_t redraws = 0;     ///< heart frames refused, over the whole run
+  std::int64_t unfiltered = 0;  ///< videos whose heart frame did not pass the gate
+};
+
+/// Samples `count` videos of each class into the sample directory `out` (docs/file_formats.md).
+/// Video i of the run is of class i mod K and has seed `seed + i`; it depends on nothing else, so
+/// the same seed gives the same video at any count. After every video its manifest line is on disk.
+/// Throws UsageError (an unknown class, the known ones listed; `out` holding another run),
+/// DataError (a part of the model missing; no heart frame passing the privacy gate) and
+/// Interrupted.
+SampleSummary run_sampling(const SampleOptions& options);
+
+}  // namespace echopath::generation
