@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "echopath/config/options.hpp"
-#include "echopath/diffusion/solver.hpp"
+#include "echopath/diffusion/solver_options.hpp"
 
 namespace echopath::generation {
 
