@@ -1,4 +1,6 @@
-# echopath_room(<name> [TORCH] [ROOMS lower rooms…] [LIBS libraries…])
+# echopath_room(<name> [TORCH] [ROOMS lower rooms…] [LIBS libraries…] [PLAIN files…])
+# PLAIN files of a TORCH room are compiled without LibTorch's include folders, which bundle another
+# fmt than the logging library's.
 # One static library from src/<name>/*.cpp. TORCH rooms share one precompiled <torch/torch.h>.
 set(_pch_source "${CMAKE_BINARY_DIR}/pch.cpp")
 file(WRITE "${_pch_source}.in" "namespace echopath { extern const int kPrecompiledHeader; const int kPrecompiledHeader = 1; }\n")
@@ -19,8 +21,17 @@ function(echopath_use_torch target)
 endfunction()
 
 function(echopath_room name)
-  cmake_parse_arguments(ROOM "TORCH" "" "ROOMS;LIBS" ${ARGN})
+  cmake_parse_arguments(ROOM "TORCH" "" "ROOMS;LIBS;PLAIN" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
+  if(ROOM_PLAIN)
+    list(TRANSFORM ROOM_PLAIN PREPEND "${PROJECT_SOURCE_DIR}/src/${name}/" OUTPUT_VARIABLE plain)
+    list(REMOVE_ITEM sources ${plain})
+    add_library(echopath_${name}_plain OBJECT ${plain})
+    target_include_directories(echopath_${name}_plain PRIVATE "${PROJECT_SOURCE_DIR}/include"
+                               "${PROJECT_SOURCE_DIR}/src")
+    target_link_libraries(echopath_${name}_plain PRIVATE echopath_warnings ${ROOM_LIBS})
+    list(APPEND sources $<TARGET_OBJECTS:echopath_${name}_plain>)
+  endif()
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   set(target echopath_${name})
   if(sources)

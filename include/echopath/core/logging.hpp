@@ -1,7 +1,5 @@
 #pragma once
 
-#include <spdlog/spdlog.h>
-
 #include <filesystem>
 #include <string>
 
@@ -13,5 +11,15 @@ void initialise_logging(const std::string& level, bool quiet);
 
 /// Adds a plain-text log file to the sinks until the process ends.
 void add_log_file(const std::filesystem::path& path);
+
+// The logging library stays behind these functions: its headers and LibTorch's bundle different
+// versions of fmt.
+void log_debug(const std::string& message);
+void log_info(const std::string& message);
+void log_warning(const std::string& message);
+void log_error(const std::string& message);
+
+/// Whether lines of level info reach standard error.
+bool info_lines_wanted();
 
 }  // namespace echopath
