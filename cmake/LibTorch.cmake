@@ -35,4 +35,10 @@ foreach(_name c10 torch_cpu)
   target_include_directories(${_name} SYSTEM INTERFACE ${_torch_includes})
 endforeach()
 add_library(echopath_torch INTERFACE)
+# LibTorch carries headers of its own {fmt}, newer than the one spdlog was built with: the system's
+# are found first.
+find_path(ECHOPATH_FMT_INCLUDE fmt/core.h REQUIRED)
+file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/fmt_first")
+file(CREATE_LINK "${ECHOPATH_FMT_INCLUDE}/fmt" "${CMAKE_BINARY_DIR}/fmt_first/fmt" SYMBOLIC)
+target_include_directories(echopath_torch SYSTEM BEFORE INTERFACE "${CMAKE_BINARY_DIR}/fmt_first")
 target_link_libraries(echopath_torch INTERFACE torch_cpu c10)

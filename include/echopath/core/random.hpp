@@ -27,10 +27,13 @@ enum class Stream : std::uint32_t {
   kHeartFrame = 10,
   kDataset = 11,
   kPairs = 12,
+  kNoiseOffset = 13,
+  kReferencePosterior = 14,
+  kReferenceNoise = 15,
 };
 
-/// The place of a draw: a seed (a video's, or a training run's), the stream, and up to three indices
-/// (block and step; training step and index in the global batch).
+/// The place of a draw: a seed (a video's, or a training run's), the stream, and up to three
+/// indices (block and step; training step and index in the global batch).
 struct NoiseKey {
   std::uint64_t seed = 0;
   Stream stream = Stream::kInitialNoise;
@@ -38,15 +41,19 @@ struct NoiseKey {
   std::uint32_t b = 0;
 };
 
-/// Standard normal tensor, float32 on the CPU, drawn by counter (Box–Muller over Philox words): the
-/// same key and shape give the same bits on every machine with the same math library.
+/// Standard normal tensor, contiguous float32 on the CPU, drawn by counter. Word quadruple i
+/// (counter {i, a, b, stream}, key the seed) gives elements 4i…4i+3 as two Box–Muller pairs, whose
+/// logarithm and sines are computed in float32 by fixed polynomials: an element's value depends on
+/// its key and its flat index alone, not on the shape, and no math library takes part. |value|
+/// ≤ 6.66.
 at::Tensor normal_tensor(at::IntArrayRef sizes, const NoiseKey& key);
 
 /// One uniform number in [0, 1).
 double uniform_number(const NoiseKey& key, std::uint32_t index = 0);
 /// One integer in [0, n), n ≥ 1.
 std::int64_t uniform_integer(const NoiseKey& key, std::int64_t n, std::uint32_t index = 0);
-/// A permutation of 0…n−1 (Fisher–Yates over Philox words).
+/// A permutation of 0…n−1 (Fisher–Yates over Philox words). It uses the words of uniform_number()
+/// at indices 1…n−1 of the same key.
 std::vector<std::int64_t> permutation(const NoiseKey& key, std::int64_t n);
 /// A seed for item `index` of a collection seeded with `seed`.
 std::uint64_t derived_seed(std::uint64_t seed, std::uint64_t index);

@@ -6,18 +6,21 @@
 
 namespace echopath {
 
-/// The candidate with the smallest edit distance to `name`, or an empty string when none is near
-/// (distance over half the name's length, at least 2).
+/// The candidate with the smallest edit distance to `name`, upper and lower case taken as one, or
+/// an empty string when none is near (distance over half the name's length and over 2).
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
+/// The parts between separators; always at least one, which may be empty.
 std::vector<std::string> split(std::string_view text, char separator);
+/// Without the white space at both ends.
 std::string trim(std::string_view text);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
+/// ASCII letters only, whatever the locale.
 std::string to_lower(std::string_view text);
 
-/// "5.2 GB", "312 kB".
+/// Powers of 1000 and two or three digits: "5.2 GB", "312 kB".
 std::string human_bytes(double bytes);
-/// "2 h 13 min", "41 s".
+/// The two largest units: "2 h 13 min", "41 s", "0.3 s"; "unknown" where negative or not finite.
 std::string human_duration(double seconds);
 
 }  // namespace echopath
