@@ -1,0 +1,12 @@
+#include "echopath/models/compatibility.hpp"
+
+namespace echopath::models {
+
+void Compatibility::visit(config::Visitor& v) {
+  v.boolean("context_mixup_0_27", context_mixup_0_27,
+            "temporal cross-attention mixes the labels of a batch, as diffusers up to 0.27.2 did");
+  v.boolean("pad_multiples_of_eight", pad_multiples_of_eight,
+            "pad latents as EchoNet-Synthetic's padf does, multiples of eight too");
+}
+
+}  // namespace echopath::models

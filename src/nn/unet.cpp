@@ -1,0 +1,115 @@
+#include "echopath/nn/unet.hpp"
+
+#include <algorithm>
+
+namespace echopath::nn {
+
+namespace {
+
+void register_list(torch::nn::Module& owner, const std::string& name,
+                   const std::vector<std::shared_ptr<FeatureLayer>>& layers) {
+  if (layers.empty()) return;
+  auto list = owner.register_module(name, std::make_shared<Container>());
+  for (std::size_t i = 0; i < layers.size(); ++i) list->add(std::to_string(i), layers[i]);
+}
+
+template <class Block>
+void register_blocks(torch::nn::Module& owner, const std::string& name,
+                     const std::vector<std::shared_ptr<Block>>& blocks) {
+  auto list = owner.register_module(name, std::make_shared<Container>());
+  for (std::size_t i = 0; i < blocks.size(); ++i) list->add(std::to_string(i), blocks[i]);
+}
+
+void register_layers(torch::nn::Module& owner, const BlockLayers& layers,
+                     const std::string& sampler_name) {
+  register_list(owner, "attentions", layers.attentions);
+  register_list(owner, "resnets", layers.resnets);
+  if (layers.sampler) register_list(owner, sampler_name, {layers.sampler});
+}
+
+}  // namespace
+
+DownBlock::DownBlock(BlockLayers layers) : layers_(std::move(layers)) {
+  register_layers(*this, layers_, "downsamplers");
+}
+
+torch::Tensor DownBlock::forward(torch::Tensor x, const StepContext& step,
+                                 std::vector<torch::Tensor>* skips) {
+  for (std::size_t i = 0; i < layers_.resnets.size(); ++i) {
+    x = layers_.resnets[i]->forward(x, step);
+    if (!layers_.attentions.empty()) x = layers_.attentions[i]->forward(x, step);
+    if (skips != nullptr) skips->push_back(x);
+  }
+  if (layers_.sampler) {
+    x = layers_.sampler->forward(x, step);
+    if (skips != nullptr) skips->push_back(x);
+  }
+  return x;
+}
+
+MidBlock::MidBlock(BlockLayers layers) : layers_(std::move(layers)) {
+  register_layers(*this, layers_, "");
+}
+
+torch::Tensor MidBlock::forward(torch::Tensor x, const StepContext& step) {
+  x = layers_.resnets[0]->forward(x, step);
+  for (std::size_t i = 1; i < layers_.resnets.size(); ++i) {
+    if (!layers_.attentions.empty()) x = layers_.attentions[i - 1]->forward(x, step);
+    x = layers_.resnets[i]->forward(x, step);
+  }
+  return x;
+}
+
+UpBlock::UpBlock(BlockLayers layers) : layers_(std::move(layers)) {
+  register_layers(*this, layers_, "upsamplers");
+}
+
+torch::Tensor UpBlock::forward(torch::Tensor x, const StepContext& step,
+                               std::vector<torch::Tensor>* skips) {
+  for (std::size_t i = 0; i < layers_.resnets.size(); ++i) {
+    if (skips != nullptr) {
+      x = at::cat({x, skips->back()}, 1);
+      skips->pop_back();
+    }
+    x = layers_.resnets[i]->forward(x, step);
+    if (!layers_.attentions.empty()) x = layers_.attentions[i]->forward(x, step);
+  }
+  return layers_.sampler ? layers_.sampler->forward(x, step) : x;
+}
+
+UpBlockChannels up_block_channels(const std::vector<std::int64_t>& block_out_channels,
+                                  std::int64_t index, std::int64_t resnets) {
+  const auto blocks = static_cast<std::int64_t>(block_out_channels.size());
+  const auto channels_at = [&](std::int64_t decoder_index) {
+    const std::int64_t i = std::clamp<std::int64_t>(decoder_index, 0, blocks - 1);
+    return block_out_channels[static_cast<std::size_t>(blocks - 1 - i)];
+  };
+  UpBlockChannels channels;
+  channels.out = channels_at(index);
+  for (std::int64_t i = 0; i < resnets; ++i) {
+    const std::int64_t from_below = i == 0 ? channels_at(index - 1) : channels.out;
+    const std::int64_t skip = i == resnets - 1 ? channels_at(index + 1) : channels.out;
+    channels.in.push_back(from_below + skip);
+  }
+  return channels;
+}
+
+void UNetParts::register_in(torch::nn::Module& owner) const {
+  owner.register_module("conv_in", conv_in);
+  register_blocks(owner, "down_blocks", down_blocks);
+  register_blocks(owner, "up_blocks", up_blocks);
+  owner.register_module("mid_block", mid_block);
+  owner.register_module("conv_norm_out", conv_norm_out);
+  owner.register_module("conv_out", conv_out);
+}
+
+torch::Tensor UNetParts::forward(const torch::Tensor& x, const StepContext& step) const {
+  torch::Tensor h = conv_in->forward(x);
+  std::vector<torch::Tensor> skips = {h};
+  for (const auto& block : down_blocks) h = block->forward(h, step, &skips);
+  h = mid_block->forward(h, step);
+  for (const auto& block : up_blocks) h = block->forward(h, step, &skips);
+  return conv_out->forward(conv_norm_out->forward_silu(h));
+}
+
+}  // namespace echopath::nn
