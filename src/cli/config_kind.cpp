@@ -1,0 +1,53 @@
+#include "cli/config_kind.hpp"
+
+#include <filesystem>
+#include <memory>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/text.hpp"
+#include "echopath/generation/sample.hpp"
+#include "echopath/training/train.hpp"
+
+namespace echopath::cli {
+
+std::vector<std::string> available_networks() {
+  std::vector<std::string> networks = training::trainable_networks();
+  std::erase(networks, "classifier");  // not in this version
+  return networks;
+}
+
+std::vector<std::string> config_kinds() {
+  std::vector<std::string> kinds = available_networks();
+  kinds.emplace_back("sample");
+  return kinds;
+}
+
+config::VisitFunction options_of(const std::string& kind) {
+  const std::vector<std::string> kinds = config_kinds();
+  if (kind == "sample") {
+    return [options = std::make_shared<generation::SampleOptions>()](config::Visitor& v) {
+      options->visit(v);
+    };
+  }
+  if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) {
+    return training::training_options(kind);
+  }
+  const std::string nearest = nearest_name(kind, kinds);
+  throw UsageError(
+      "config: nothing named '" + kind + "' is configured by a file; " +
+      (nearest.empty() ? "known: " + join(kinds, ", ") : "did you mean '" + nearest + "'?"));
+}
+
+std::string kind_of_file(const std::string& path) {
+  const std::string stem = to_lower(std::filesystem::path(path).stem().string());
+  for (const std::string& kind : config_kinds()) {
+    if (stem.size() >= kind.size() &&
+        stem.compare(stem.size() - kind.size(), kind.size(), kind) == 0) {
+      return kind;
+    }
+  }
+  throw UsageError("config check: the name of '" + path + "' does not say what it configures; " +
+                   "give --kind, one of " + join(config_kinds(), ", "));
+}
+
+}  // namespace echopath::cli

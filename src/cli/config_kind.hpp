@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "echopath/config/options.hpp"
+
+namespace echopath::cli {
+
+/// The networks that this version trains.
+std::vector<std::string> available_networks();
+
+/// What can be configured by a file: the networks and sample.
+std::vector<std::string> config_kinds();
+
+/// The options of one kind. Throws UsageError with the nearest name.
+config::VisitFunction options_of(const std::string& kind);
+
+/// The kind that a file's name ends in: lidm.json, my_lidm.json. Throws UsageError.
+std::string kind_of_file(const std::string& path);
+
+}  // namespace echopath::cli
