@@ -15,7 +15,7 @@ namespace {
 
 constexpr float kPiF = 3.14159265F;
 constexpr int kPhases = 1024;
-constexpr double kWhiteDb = 19.0;  ///< level of white over that of plain tissue
+constexpr double kWhiteDb = 18.3;  ///< level of white over that of plain tissue
 
 /// cos and sin over one turn.
 const std::array<float, 2 * kPhases>& phase_table() {
@@ -88,9 +88,10 @@ void Beamformer::build_kernels(const AcousticParameters& a) {
   reach_.assign(kSamples, 0);
   for (int row = 0; row < kSamples; ++row) {
     const float depth = sample_spacing_ * (static_cast<float>(row) + 0.5F);
-    // Angular width of a focused aperture: diffraction, and defocus away from the focal depth.
-    const float defocus =
-        0.055F * std::abs(static_cast<float>(a.focus) / std::max(depth, 12.0F) - 1.0F);
+    // Angular width of a focused aperture: diffraction, and defocus away from the focal depth,
+    // which dynamic focusing on receive keeps small beyond it.
+    const float off = static_cast<float>(a.focus) / std::max(depth, 12.0F) - 1.0F;
+    const float defocus = (off > 0.0F ? 0.070F : 0.015F) * off;
     const float beam = static_cast<float>(a.beam_sigma);
     const float angle = std::sqrt(beam * beam + 0.10F * defocus * defocus);
     const float lines = std::clamp(angle / line_spacing_, 0.5F, 4.0F);

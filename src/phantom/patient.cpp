@@ -51,7 +51,8 @@ void make_asd(HeartParameters& h, Rng& rng) {
   h.ra_width *= 1.20 + 0.14 * load + rng.normal(0.0, 0.02);
   h.ra_height *= 1.08 + 0.08 * load;
   h.lv_width *= 0.95;
-  h.tapse *= 1.12;
+  h.tapse *= 1.10;
+  h.radial_contraction *= 1.08;
   h.septal_shift_diastole = rng.normal(5.5, 0.8);
   h.septal_shift_systole = rng.normal(-1.0, 0.6);
   h.atrial_septum_bow = rng.normal(2.0, 0.8);
@@ -70,6 +71,7 @@ void make_pah(HeartParameters& h, Rng& rng) {
   h.la_width *= 0.92;
   h.lv_width *= 0.92;
   h.mapse *= 0.85;
+  h.radial_contraction *= 0.82;
   h.septal_shift_diastole = rng.normal(5.0, 0.8);
   h.septal_shift_systole = rng.normal(9.0, 1.0);
   h.atrial_septum_bow = rng.normal(5.0, 1.0);
@@ -80,18 +82,18 @@ AcousticParameters sample_acoustics(const HeartParameters& h, Rng& rng) {
   AcousticParameters a;
   a.apex_depth = rng.normal(23.0, 2.5);
   a.depth =
-      a.apex_depth + h.lv_length + std::max(h.la_height, h.ra_height) + rng.uniform(6.0, 22.0);
+      a.apex_depth + h.lv_length + std::max(h.la_height, h.ra_height) + rng.uniform(3.0, 15.0);
   a.half_angle = rng.uniform(0.64, 0.80);
   a.top_pixels = rng.uniform(0.0, 6.0);
   a.tilt = rng.normal(0.11, 0.06);
   // The heart is centred between its right and left borders, then off by a little.
   a.offset_x = 0.27 * h.rv_width + rng.normal(0.0, 3.5) - (a.tilt - 0.11) * 45.0;
   a.wavelength = 1.54 / rng.uniform(1.7, 2.6);
-  a.pulse_sigma = rng.uniform(0.90, 1.20);
-  a.beam_sigma = rng.uniform(0.0090, 0.0118);
+  a.pulse_sigma = rng.uniform(0.98, 1.32);
+  a.beam_sigma = rng.uniform(0.0105, 0.0130);
   a.focus = rng.uniform(70.0, 100.0);
   a.gain_db = rng.normal(0.0, 1.6);
-  a.dynamic_range_db = rng.uniform(48.0, 56.0);
+  a.dynamic_range_db = rng.uniform(46.5, 54.5);
   a.far_gain_db = rng.normal(0.0, 2.5);
   a.near_clutter_db = rng.normal(-7.0, 3.0);
   a.reverberation_db = rng.uniform(-16.0, -4.0);
@@ -101,8 +103,8 @@ AcousticParameters sample_acoustics(const HeartParameters& h, Rng& rng) {
   a.patchiness_db = rng.uniform(5.5, 8.5);
   a.shadow_db = rng.uniform(5.0, 11.0);
   a.anisotropy = rng.uniform(0.9, 1.5);
-  a.blood_db = rng.uniform(-40.0, -31.0);
-  a.clutter_db = rng.uniform(-39.0, -28.0);
+  a.blood_db = rng.uniform(-39.0, -30.0);
+  a.clutter_db = rng.uniform(-35.5, -25.8);
   return a;
 }
 

@@ -141,17 +141,17 @@ void Scatterers::add_volume(const PatientParameters& patient, const Anatomy& ana
       const float length = std::hypot(nx, ny) + 0.3F;
       const float across = std::abs(nx * std::sin(beam) + ny * std::cos(beam)) / length;
       const float along = (1.0F - across) * (1.0F - across);
-      db += 2.5F - 9.0F * static_cast<float>(a.anisotropy) * along *
+      db += 1.6F - 9.0F * static_cast<float>(a.anisotropy) * along *
                        std::max(0.0F, 0.55F + 1.1F * dropout.at(p.x, p.y));
       if (region == kRightWall) db -= 1.0F;
     } else if (region == kAtrialWall) {
-      db += 3.0F;
+      db += 2.0F;
     } else {
       const float behind = (p.y - anatomy.atrial_bottom - 1.0F) / 8.0F;
       const float aside = (p.x - apex.x) / std::max(20.0F, p.y);
-      db += -13.5F + 8.0F * lung.at(p.x, p.y) - 12.0F * std::max(0.0F, aside - 0.1F);
+      db += -16.0F + 9.0F * lung.at(p.x, p.y) - 12.0F * std::max(0.0F, aside - 0.1F);
       if (behind > -0.6F) {
-        db += (static_cast<float>(a.bottom_band_db) + 7.0F) * std::clamp(behind + 0.6F, 0.0F, 1.0F);
+        db += (static_cast<float>(a.bottom_band_db) + 5.0F) * std::clamp(behind + 0.6F, 0.0F, 1.0F);
       }
       if (p.y < apex.y) db += 2.0F;
     }
@@ -195,15 +195,15 @@ void Scatterers::add_interfaces(const PatientParameters& patient, const Anatomy&
   add_interface(o.rv, false, 4.0F, 0.5F, 0.10F, patch);
   add_interface(o.lv_epicardium, false, 10.0F, 0.6F, 0.22F, patch);  // pericardium
   add_interface(o.rv_epicardium, false, 5.0F, 0.6F, 0.12F, patch);
-  add_interface(o.la_wall, true, 6.0F, 0.8F, 0.12F, patch, &map);
-  add_interface(o.ra_wall, true, 6.0F, 0.8F, 0.12F, patch, &map);
+  add_interface(o.la_wall, true, 3.0F, 0.8F, 0.12F, patch, &map);
+  add_interface(o.ra_wall, true, 3.0F, 0.8F, 0.12F, patch, &map);
   // The fibrous annuli and the crux: small and bright.
   for (int i = 0; i < 4; ++i) {
     const Point p = o.annulus[static_cast<std::size_t>(i)];
     for (int g = 0; g < 60; ++g) {
       const Point q{p.x + static_cast<float>(rng_.normal(0.0, 1.8)),
                     p.y + 1.0F + static_cast<float>(rng_.normal(0.0, 1.6))};
-      add(q, amplitude_from_db(6.0F) * static_cast<float>(rng_.normal(0.0, 1.0)) / 1.6F,
+      add(q, amplitude_from_db(3.0F) * static_cast<float>(rng_.normal(0.0, 1.0)) / 1.6F,
           Kind::kTissue);
     }
   }
@@ -282,7 +282,7 @@ Leaflets::Leaflets(const PatientParameters& patient, const Anatomy& anatomy) : a
     length_[static_cast<std::size_t>(2 * valve)] = (valve == 0 ? 0.60F : 0.52F) * width;
     length_[static_cast<std::size_t>(2 * valve + 1)] = (valve == 0 ? 0.44F : 0.52F) * width;
   }
-  const float level = amplitude_from_db(4.0F);
+  const float level = amplitude_from_db(2.0F);
   for (int leaflet = 0; leaflet < 4; ++leaflet) {
     const int grains = static_cast<int>(10.0F * length_[static_cast<std::size_t>(leaflet)]);
     for (int g = 0; g < grains; ++g) {
