@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 /// A folder of ours and not anyone's folder with a configs/ in it.
 bool is_root(const fs::path& folder) {
   std::error_code ignored;
-  return fs::is_directory(folder / "configs" / "phantom", ignored);
+  return fs::is_directory(folder / "configs" / "paper", ignored);
 }
 
 fs::path program_path() {
