@@ -52,7 +52,7 @@ void make_asd(HeartParameters& h, Rng& rng) {
   h.ra_height *= 1.08 + 0.08 * load;
   h.lv_width *= 0.95;
   h.tapse *= 1.10;
-  h.radial_contraction *= 1.08;
+  h.radial_contraction *= 1.22;
   h.septal_shift_diastole = rng.normal(5.5, 0.8);
   h.septal_shift_systole = rng.normal(-1.0, 0.6);
   h.atrial_septum_bow = rng.normal(2.0, 0.8);
