@@ -7,6 +7,13 @@ endif()
 add_library(echopath_warnings INTERFACE)
 target_compile_options(echopath_warnings INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
+  # GCC 12 and 13 warn at -O3 about the inside of std::string's operator+, of push_back and of
+  # std::optional (GCC bugs 105329, 105562, 105651).
+  target_compile_options(echopath_warnings INTERFACE
+    -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread
+    -Wno-maybe-uninitialized)
+endif()
 
 find_program(ECHOPATH_CCACHE ccache)
 if(ECHOPATH_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

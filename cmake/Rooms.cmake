@@ -1,10 +1,8 @@
-# echopath_room(<name> [TORCH] [ROOMS lower rooms…] [LIBS libraries…] [PLAIN files…])
-# PLAIN files of a TORCH room are compiled without LibTorch's include folders, which bundle another
-# fmt than the logging library's.
-# One static library from src/<name>/*.cpp. TORCH rooms share one precompiled <torch/torch.h>.
+# One precompiled <torch/torch.h> for all rooms: reading that header costs 25 to 40 s, the
+# precompiled one a few.
 set(_pch_source "${CMAKE_BINARY_DIR}/pch.cpp")
-file(WRITE "${_pch_source}.in" "namespace echopath { extern const int kPrecompiledHeader; const int kPrecompiledHeader = 1; }\n")
-configure_file("${_pch_source}.in" "${_pch_source}" COPYONLY)
+file(GENERATE OUTPUT "${_pch_source}" CONTENT
+     "namespace echopath { extern const int kPrecompiledHeader; const int kPrecompiledHeader = 1; }\n")
 add_library(echopath_pch STATIC "${_pch_source}")
 target_link_libraries(echopath_pch PUBLIC echopath_torch PRIVATE echopath_warnings)
 target_precompile_headers(echopath_pch PRIVATE <torch/torch.h>)
@@ -18,35 +16,53 @@ function(echopath_use_torch target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE -fpch-preprocess)
   endif()
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    # The precompiled header was made with -fPIC and is refused under -fPIE.
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
 endfunction()
 
+# echopath_room(<name> [TORCH] [ROOMS lower rooms…] [LIBS libraries…]
+#               [PLAIN files…] [PLAIN_LIBS libraries…] [CUDA files…])
+# One static library from src/<name>/*.cpp.
+# TORCH: compiled with LibTorch and its precompiled header.
+# PLAIN: files of a TORCH room that are compiled without LibTorch's include folders, with PLAIN_LIBS,
+#        whose headers clash with LibTorch's.
+# CUDA:  files that only a CUDA build compiles.
 function(echopath_room name)
-  cmake_parse_arguments(ROOM "TORCH" "" "ROOMS;LIBS;PLAIN" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
-  if(ROOM_PLAIN)
-    list(TRANSFORM ROOM_PLAIN PREPEND "${PROJECT_SOURCE_DIR}/src/${name}/" OUTPUT_VARIABLE plain)
-    list(REMOVE_ITEM sources ${plain})
-    add_library(echopath_${name}_plain OBJECT ${plain})
-    target_include_directories(echopath_${name}_plain PRIVATE "${PROJECT_SOURCE_DIR}/include"
-                               "${PROJECT_SOURCE_DIR}/src")
-    target_link_libraries(echopath_${name}_plain PRIVATE echopath_warnings ${ROOM_LIBS})
-    list(APPEND sources $<TARGET_OBJECTS:echopath_${name}_plain>)
-  endif()
-  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  cmake_parse_arguments(ROOM "TORCH" "" "ROOMS;LIBS;PLAIN;PLAIN_LIBS;CUDA" ${ARGN})
   set(target echopath_${name})
-  if(sources)
-    add_library(${target} STATIC ${sources})
-    target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}/include"
-                               PRIVATE "${PROJECT_SOURCE_DIR}/src")
-    list(TRANSFORM ROOM_ROOMS PREPEND echopath_)
-    target_link_libraries(${target} PRIVATE echopath_warnings PUBLIC ${ROOM_ROOMS} ${ROOM_LIBS})
-    if(ROOM_TORCH)
-      echopath_use_torch(${target})
-    endif()
-  else()
+  set(folder "${PROJECT_SOURCE_DIR}/src/${name}")
+  file(GLOB sources CONFIGURE_DEPENDS "${folder}/*.cpp")
+  list(TRANSFORM ROOM_PLAIN PREPEND "${folder}/")
+  list(TRANSFORM ROOM_CUDA PREPEND "${folder}/")
+  list(REMOVE_ITEM sources "${folder}/main.cpp" ${ROOM_PLAIN})
+  if(NOT ECHOPATH_WITH_CUDA)
+    list(REMOVE_ITEM sources ${ROOM_CUDA})
+  endif()
+  list(TRANSFORM ROOM_ROOMS PREPEND echopath_)
+  if(NOT sources)
     add_library(${target} INTERFACE)
     target_include_directories(${target} INTERFACE "${PROJECT_SOURCE_DIR}/include")
-    list(TRANSFORM ROOM_ROOMS PREPEND echopath_)
     target_link_libraries(${target} INTERFACE ${ROOM_ROOMS} ${ROOM_LIBS})
+    return()
+  endif()
+  if(ROOM_PLAIN)
+    add_library(${target}_plain OBJECT ${ROOM_PLAIN})
+    target_include_directories(${target}_plain PRIVATE "${PROJECT_SOURCE_DIR}/include"
+                               "${PROJECT_SOURCE_DIR}/src")
+    target_link_libraries(${target}_plain PRIVATE echopath_warnings ${ROOM_PLAIN_LIBS})
+    list(APPEND sources $<TARGET_OBJECTS:${target}_plain>)
+  endif()
+  add_library(${target} STATIC ${sources})
+  target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}/include"
+                             PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  list(TRANSFORM ROOM_PLAIN_LIBS REPLACE "(.+)" "$<LINK_ONLY:\\1>")
+  target_link_libraries(${target} PRIVATE echopath_warnings ${ROOM_PLAIN_LIBS}
+                        PUBLIC ${ROOM_ROOMS} ${ROOM_LIBS})
+  if(ROOM_TORCH)
+    echopath_use_torch(${target})
   endif()
 endfunction()

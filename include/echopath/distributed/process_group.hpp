@@ -1,0 +1,73 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "echopath/distributed/environment.hpp"
+
+namespace echopath::distributed {
+
+/// The processes of one run, acting together. Every process calls the same methods in the same
+/// order with tensors of the same shapes. A failure (a lost process, a time-out) is a DeviceError
+/// that names the address of rank 0.
+class ProcessGroup {
+ public:
+  virtual ~ProcessGroup() = default;
+  ProcessGroup(const ProcessGroup&) = delete;
+  ProcessGroup& operator=(const ProcessGroup&) = delete;
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  bool is_root() const { return rank_ == 0; }
+
+  /// Replaces each floating-point tensor by its mean over the processes. Tensors of one type travel
+  /// together in buckets of about 25 MB, so that many small gradients cost few messages.
+  virtual void all_reduce_mean(std::vector<at::Tensor>& tensors) = 0;
+  /// The same with the sum.
+  virtual void all_reduce_sum(std::vector<at::Tensor>& tensors) = 0;
+  /// Replaces each tensor by that of process `root`.
+  virtual void broadcast(std::vector<at::Tensor>& tensors, int root) = 0;
+  /// Every process's tensor, by rank. All have the same shape and type.
+  virtual std::vector<at::Tensor> all_gather(const at::Tensor& tensor) = 0;
+  /// Returns when every process has called it.
+  virtual void barrier() = 0;
+
+  /// Every process's text, by rank; lengths may differ.
+  std::vector<std::string> all_gather_text(const std::string& text);
+  /// Whether any process says yes: an interrupt that one process saw, say.
+  bool any(bool flag);
+  /// Sum of a count over the processes.
+  std::int64_t sum(std::int64_t value);
+
+ protected:
+  ProcessGroup(int rank, int size, at::Device device) : rank_(rank), size_(size), device_(device) {}
+  at::Device device() const { return device_; }
+
+ private:
+  int rank_;
+  int size_;
+  at::Device device_;  ///< where the tensors of collective calls live
+};
+
+/// Joins the processes of `environment`: itself alone where `world_size` is 1, else through Gloo
+/// for a CPU device and NCCL for a CUDA device (without an index, the one of `local_rank`).
+/// `timeout` bounds the joining and every later call. Throws DeviceError, also where this build has
+/// no NCCL.
+std::unique_ptr<ProcessGroup> make_process_group(
+    const ProcessEnvironment& environment, const at::Device& device,
+    std::chrono::milliseconds timeout = std::chrono::minutes(30));
+
+/// Named tensors, in an order that is the same on every process.
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+/// Throws DeviceError naming the first tensor whose name, shape or bits differ between the
+/// processes, and the process that differs from rank 0.
+void check_parameters_equal(ProcessGroup& group, const NamedTensors& tensors);
+
+}  // namespace echopath::distributed

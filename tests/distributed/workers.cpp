@@ -1,0 +1,187 @@
+#include "distributed/workers.hpp"
+
+#include <ATen/ATen.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/distributed/process_group.hpp"
+
+namespace echopath::distributed {
+namespace {
+
+constexpr std::chrono::seconds kTimeout(60);
+
+/// Ends the process with exit code 1, naming what was wrong.
+void expect(bool holds, const std::string& what) {
+  if (!holds) {
+    std::cerr << "expectation failed: " << what << std::endl;
+    std::exit(1);
+  }
+}
+
+std::unique_ptr<ProcessGroup> join(std::chrono::milliseconds timeout = kTimeout) {
+  return make_process_group(environment_from_variables(), at::kCPU, timeout);
+}
+
+void averages() {
+  const auto group = join();
+  const float rank = static_cast<float>(group->rank());
+  std::vector<at::Tensor> tensors = {at::full({2, 3}, 1.0F + rank),
+                                     at::full({4}, 10.0 * rank, at::kDouble),
+                                     at::arange(6, at::kFloat).reshape({2, 3}).t() * (1.0F + rank)};
+  group->all_reduce_mean(tensors);
+  const float mean = static_cast<float>(group->size() - 1) / 2.0F;
+  expect(at::equal(tensors[0], at::full({2, 3}, 1.0F + mean)), "mean of a float tensor");
+  expect(at::equal(tensors[1], at::full({4}, 10.0 * mean, at::kDouble)), "mean of a double tensor");
+  const at::Tensor plain = at::arange(6, at::kFloat).reshape({2, 3}).t() * (1.0F + mean);
+  expect(at::equal(tensors[2], plain), "mean of a transposed tensor");
+  expect(group->sum(group->rank() + 1) == group->size() * (group->size() + 1) / 2, "sum");
+  expect(group->any(group->rank() == 1), "any, where one says yes");
+  expect(!group->any(false), "any, where none says yes");
+}
+
+/// Over the 25 MB of one bucket, with tensors on both sides of the seam.
+void large_gradients() {
+  const auto group = join();
+  const float rank = static_cast<float>(group->rank());
+  std::vector<at::Tensor> tensors;
+  for (int i = 0; i < 4; ++i) {
+    tensors.push_back(at::full({3'000'000}, static_cast<float>(i) + rank));
+  }
+  group->all_reduce_mean(tensors);
+  const float mean = static_cast<float>(group->size() - 1) / 2.0F;
+  for (int i = 0; i < 4; ++i) {
+    const at::Tensor wanted = at::full({3'000'000}, static_cast<float>(i) + mean);
+    expect(at::equal(tensors[i], wanted), "mean of large tensor " + std::to_string(i));
+  }
+}
+
+void broadcasts() {
+  const auto group = join();
+  std::vector<at::Tensor> tensors = {at::full({3}, group->rank(), at::kLong),
+                                     at::full({2}, 0.5F * group->rank())};
+  group->broadcast(tensors, 1);
+  expect(at::equal(tensors[0], at::ones({3}, at::kLong)), "broadcast of integers from rank 1");
+  expect(at::equal(tensors[1], at::full({2}, 0.5F)), "broadcast of floats from rank 1");
+}
+
+void gathers() {
+  const auto group = join();
+  const auto tensors = group->all_gather(at::full({2}, group->rank(), at::kFloat));
+  expect(static_cast<int>(tensors.size()) == group->size(), "one gathered tensor per rank");
+  for (int i = 0; i < group->size(); ++i) {
+    expect(at::equal(tensors[i], at::full({2}, i, at::kFloat)), "gathered tensor by rank");
+  }
+  const auto texts = group->all_gather_text(std::string(group->rank() * 3, 'x'));
+  for (int i = 0; i < group->size(); ++i) {
+    expect(texts[i] == std::string(i * 3, 'x'), "gathered text by rank, also an empty one");
+  }
+  group->barrier();
+}
+
+void equal_parameters() {
+  const auto group = join();
+  check_parameters_equal(*group, {{"weight", at::ones({4})}, {"bias", at::zeros({2})}});
+}
+
+void unequal_parameters() {
+  const auto group = join();
+  const float off = group->rank() == 1 ? 1e-7F : 0.0F;
+  try {
+    check_parameters_equal(*group, {{"weight", at::ones({4})}, {"bias", at::zeros({2}) + off}});
+  } catch (const DeviceError& error) {
+    const std::string text = error.what();
+    expect(text.find("'bias'") != std::string::npos, "the parameter is named: " + text);
+    expect(text.find("rank 1") != std::string::npos, "the rank is named: " + text);
+    return;
+  }
+  expect(false, "unequal parameters are an error");
+}
+
+/// Rank 1 leaves; the others' collective call must end in a DeviceError with the address.
+void lost_process() {
+  const auto group = join(std::chrono::seconds(3));
+  if (group->rank() == 1) {
+    _exit(0);
+  }
+  std::vector<at::Tensor> tensors = {at::ones({2})};
+  try {
+    group->all_reduce_mean(tensors);
+  } catch (const DeviceError& error) {
+    const std::string address = environment_from_variables().address();
+    expect(std::string(error.what()).find(address) != std::string::npos,
+           std::string("the address is named: ") + error.what());
+    return;
+  }
+  expect(false, "a lost process is an error");
+}
+
+/// Prints its place; nothing of the group is needed.
+void says_rank() {
+  const ProcessEnvironment environment = environment_from_variables();
+  std::cout << "result of " << environment.rank << " of " << environment.world_size << std::endl;
+  std::cerr << "note of " << environment.rank << std::endl;
+}
+
+void sleep_long() {
+  std::this_thread::sleep_for(std::chrono::seconds(60));
+}
+
+/// Rank 1 fails at once; the others would sleep for a minute.
+void fails_on_one() {
+  if (environment_from_variables().rank == 1) {
+    throw DataError("a broken file");
+  }
+  sleep_long();
+}
+
+void killed_on_one() {
+  if (environment_from_variables().rank == 1) {
+    raise(SIGKILL);
+  }
+  sleep_long();
+}
+
+/// Ignores the request to stop, so that only SIGKILL ends it.
+void deaf() {
+  signal(SIGTERM, SIG_IGN);
+  fails_on_one();
+}
+
+}  // namespace
+
+int run_worker(const std::string& name) {
+  const std::map<std::string, std::function<void()>> workers = {
+      {"averages", averages},
+      {"large_gradients", large_gradients},
+      {"broadcasts", broadcasts},
+      {"gathers", gathers},
+      {"equal_parameters", equal_parameters},
+      {"unequal_parameters", unequal_parameters},
+      {"lost_process", lost_process},
+      {"says_rank", says_rank},
+      {"fails_on_one", fails_on_one},
+      {"killed_on_one", killed_on_one},
+      {"deaf", deaf},
+      {"sleeps", sleep_long},
+  };
+  try {
+    workers.at(name)();
+    return 0;
+  } catch (const Error& error) {
+    std::cerr << error.what() << std::endl;
+    return static_cast<int>(error.exit_code());
+  }
+}
+
+}  // namespace echopath::distributed
