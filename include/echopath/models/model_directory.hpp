@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,9 @@ namespace echopath::models {
 struct ModelInfo {
   std::vector<std::string> class_names;  ///< in label order
   std::string conditioning = "learned";  ///< learned or scalar
-  std::int64_t null_token = 0;           ///< the label of "no condition": the number of classes
+  /// What stands for "no condition": the label class_names.size() in learned mode, the number 0 in
+  /// scalar mode.
+  std::int64_t null_token = 0;
   double latent_scaling_factor = 0.18215;
   std::vector<std::int64_t> latent_shape;  ///< [C, h, w]
   std::int64_t image_size = 112;
@@ -73,7 +76,7 @@ class ModelDirectory {
 
  private:
   std::filesystem::path path_;
-  std::unique_ptr<ModelInfo> info_;
+  std::optional<ModelInfo> info_;
 };
 
 /// A network to write.

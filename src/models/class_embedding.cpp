@@ -1,0 +1,24 @@
+#include "echopath/models/class_embedding.hpp"
+
+namespace echopath::models {
+
+void ClassEmbeddingConfig::visit(config::Visitor& v) {
+  v.integer("num_classes", num_classes, {1, 100000}, "number of classes, without the null token");
+  v.integer("width", width, {1, 65536}, "width of the learned vectors: cross_attention_dim");
+  v.choice("mode", mode, {"learned", "scalar"},
+           "a learned vector per class, or the class index as a number (published EchoPath code)");
+}
+
+ClassEmbeddingImpl::ClassEmbeddingImpl(ClassEmbeddingConfig config) : config_(std::move(config)) {
+  if (config_.mode == "scalar") return;
+  embedding_ =
+      register_module("embedding", torch::nn::Embedding(config_.num_classes + 1, config_.width));
+}
+
+torch::Tensor ClassEmbeddingImpl::forward(const torch::Tensor& labels) {
+  if (embedding_) return embedding_->forward(labels).unsqueeze(1);
+  const torch::Tensor numbers = at::where(labels == null_label(), at::zeros_like(labels), labels);
+  return numbers.to(torch::kFloat).view({-1, 1, 1});
+}
+
+}  // namespace echopath::models

@@ -1,0 +1,245 @@
+#include "echopath/models/model_directory.hpp"
+
+#include <array>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/models/scheduler_config.hpp"
+#include "echopath/models/weights.hpp"
+
+namespace echopath::models {
+
+namespace {
+
+constexpr const char* kInfoFile = "echopath.json";
+constexpr const char* kClassEmbedding = "class_embedding";
+
+/// A part of a model directory: its name, the file that it stands and falls with, and the command
+/// that makes it.
+struct Component {
+  const char* name;
+  const char* file;
+  const char* origin;
+};
+
+constexpr std::array<Component, 7> kComponents = {{
+    {"vae", "vae/diffusion_pytorch_model.safetensors", "echopath train vae"},
+    {"lidm", "lidm/diffusion_pytorch_model.safetensors", "echopath train lidm"},
+    {"lvdm", "lvdm/diffusion_pytorch_model.safetensors", "echopath train lvdm"},
+    {"reid", "reid/diffusion_pytorch_model.safetensors", "echopath train reid"},
+    {"class_embedding/lidm", "class_embedding/lidm.safetensors", "echopath train lidm"},
+    {"class_embedding/lvdm", "class_embedding/lvdm.safetensors", "echopath train lvdm"},
+    {"scheduler", "scheduler/scheduler_config.json", "echopath train lidm"},
+}};
+
+const Component& component_named(const std::string& name) {
+  for (const Component& component : kComponents) {
+    if (name == component.name) return component;
+  }
+  TORCH_CHECK(false, "no such component: ", name);
+}
+
+fs::path component_file(const fs::path& directory, const std::string& name) {
+  return directory / component_named(name).file;
+}
+
+config::Json read_config(const fs::path& path) {
+  require_file(path, "model config");
+  try {
+    return config::read_json(path.string());
+  } catch (const ConfigError& error) {
+    throw DataError(error.what());
+  }
+}
+
+/// Reads a component's config.json into `options`; its `_class_name`, where given, must be
+/// `class_name`.
+template <class Options>
+Options read_options(const fs::path& path, const std::string& class_name) {
+  const config::Json json = read_config(path);
+  const auto name = json.find("_class_name");
+  if (name != json.end() && *name != class_name) {
+    throw DataError(path.string() + ": _class_name is " + name->dump() + ", not \"" + class_name +
+                    "\"");
+  }
+  Options options;
+  config::apply(json, config::visit_of(options), path.string());
+  return options;
+}
+
+/// Loads the weights into a fresh module, and makes it ready to run.
+void prepare(torch::nn::Module& module, const fs::path& weights, at::Device device) {
+  require_file(weights, "weights");
+  load_weights(module, io::SafetensorsFile(weights), weights.string());
+  module.to(device);
+  module.eval();
+}
+
+void write_json(const fs::path& path, const config::Json& json) {
+  write_file(path, json.dump(2) + "\n");
+}
+
+/// The schedule's keys and those that diffusers' DDPMScheduler writes beside them, which belong to
+/// the sampler.
+config::VisitFunction visit_of_scheduler_file(diffusion::NoiseScheduleOptions& options) {
+  return [&options](config::Visitor& v) {
+    visit_schedule(v, options);
+    v.fixed("trained_betas", nullptr, "betas given one by one");
+    v.fixed("thresholding", false, "dynamic thresholding");
+    v.ignored("variance_type", "fixed_small", "chosen with the solver");
+    v.ignored("clip_sample", true, "chosen with the solver");
+    v.ignored("clip_sample_range", 4.0, "chosen with the solver");
+    v.ignored("dynamic_thresholding_ratio", 0.995, "only with thresholding");
+    v.ignored("sample_max_value", 1.0, "only with thresholding");
+    v.ignored("timestep_spacing", "leading", "chosen with the solver");
+    v.ignored("steps_offset", 0, "chosen with the solver");
+    v.ignored("set_alpha_to_one", true, "chosen with the solver");
+  };
+}
+
+}  // namespace
+
+ModelDirectory ModelDirectory::open(const fs::path& path) {
+  require_directory(path, "model directory");
+  ModelDirectory directory;
+  directory.path_ = path;
+  const fs::path info = path / kInfoFile;
+  if (fs::exists(info)) {
+    directory.info_ = ModelInfo::from_json(read_config(info), info.string());
+    return directory;
+  }
+  for (const Component& component : kComponents) {
+    if (directory.has(component.name)) return directory;
+  }
+  throw DataError("'" + path.string() +
+                  "' is no model directory: it has neither echopath.json nor any of vae/, lidm/, "
+                  "lvdm/, reid/");
+}
+
+const ModelInfo& ModelDirectory::info() const {
+  if (!info_) {
+    throw DataError("'" + path_.string() +
+                    "' has no echopath.json (class names, latent scale); `echopath train` and "
+                    "`echopath convert` write it");
+  }
+  return *info_;
+}
+
+bool ModelDirectory::has(const std::string& component) const {
+  return fs::is_regular_file(component_file(path_, component));
+}
+
+void ModelDirectory::require(const std::vector<std::string>& components) const {
+  for (const std::string& name : components) {
+    if (has(name)) continue;
+    const Component& component = component_named(name);
+    throw DataError("the model directory '" + path_.string() + "' has no " + component.file +
+                    "; `" + component.origin + "` makes it");
+  }
+}
+
+std::string ModelDirectory::component_hash(const std::string& component) const {
+  require({component});
+  return sha256_file(component_file(path_, component));
+}
+
+AutoencoderKL ModelDirectory::load_vae(at::Device device) const {
+  require({"vae"});
+  AutoencoderKL vae(
+      read_options<AutoencoderKLConfig>(path_ / "vae" / "config.json", "AutoencoderKL"));
+  prepare(*vae, component_file(path_, "vae"), device);
+  return vae;
+}
+
+std::unique_ptr<LatentImageModel> ModelDirectory::load_lidm(at::Device device) const {
+  require({"lidm"});
+  const fs::path path = path_ / "lidm" / "config.json";
+  auto lidm = make_latent_image_model(read_config(path), path.string());
+  prepare(lidm->module(), component_file(path_, "lidm"), device);
+  return lidm;
+}
+
+UNetSpatioTemporalConditionModel ModelDirectory::load_lvdm(at::Device device,
+                                                           Compatibility compatibility) const {
+  require({"lvdm"});
+  UNetSpatioTemporalConditionModel lvdm(
+      read_options<UNetSpatioTemporalConfig>(path_ / "lvdm" / "config.json",
+                                             "UNetSpatioTemporalConditionModel"),
+      compatibility);
+  prepare(*lvdm, component_file(path_, "lvdm"), device);
+  return lvdm;
+}
+
+ReIdNet ModelDirectory::load_reid(at::Device device) const {
+  require({"reid"});
+  ReIdNet reid(read_options<ReIdConfig>(path_ / "reid" / "config.json", "ReIdNet"));
+  prepare(*reid, component_file(path_, "reid"), device);
+  return reid;
+}
+
+ClassEmbedding ModelDirectory::load_class_embedding(const std::string& network,
+                                                    at::Device device) const {
+  const std::string component = std::string(kClassEmbedding) + "/" + network;
+  require({component});
+  const fs::path path = path_ / kClassEmbedding / "config.json";
+  const config::Json json = read_config(path);
+  const auto section = json.find(network);
+  if (section == json.end()) {
+    throw DataError(path.string() + ": key '" + network + "' is missing");
+  }
+  ClassEmbeddingConfig options;
+  config::apply(*section, config::visit_of(options), path.string());
+  ClassEmbedding embedding(options);
+  prepare(*embedding, component_file(path_, component), device);
+  return embedding;
+}
+
+diffusion::NoiseScheduleOptions ModelDirectory::schedule() const {
+  require({"scheduler"});
+  const fs::path path = component_file(path_, "scheduler");
+  diffusion::NoiseScheduleOptions options;
+  config::apply(read_config(path), visit_of_scheduler_file(options), path.string());
+  return options;
+}
+
+void save_component(const fs::path& directory, const ComponentWeights& component,
+                    const torch::nn::Module& module) {
+  save_weights(module, component_file(directory, component.name), component.dtype);
+  config::Json json = {{"_class_name", component.class_name}};
+  json.update(component.config);
+  write_json(directory / component.name / "config.json", json);
+}
+
+void save_class_embedding(const fs::path& directory, const std::string& network,
+                          const ClassEmbedding& embedding) {
+  const fs::path config_path = directory / kClassEmbedding / "config.json";
+  save_weights(*embedding, component_file(directory, std::string(kClassEmbedding) + "/" + network));
+  config::Json json = {{"_class_name", "ClassEmbedding"}};
+  if (fs::exists(config_path)) json = read_config(config_path);
+  ClassEmbeddingConfig options = embedding->config();
+  json[network] = config::dump(config::visit_of(options));
+  write_json(config_path, json);
+}
+
+void save_schedule(const fs::path& directory, const diffusion::NoiseScheduleOptions& options) {
+  diffusion::NoiseScheduleOptions written = options;
+  config::Json json = {{"_class_name", "DDPMScheduler"}};
+  json.update(config::dump(visit_of_scheduler_file(written)));
+  json.erase("set_alpha_to_one");  // DDIM's; DDPMScheduler does not know it
+  write_json(component_file(directory, "scheduler"), json);
+}
+
+void update_model_info(const fs::path& directory, const std::function<void(ModelInfo&)>& change) {
+  const fs::path path = directory / kInfoFile;
+  ModelInfo info;
+  if (fs::exists(path)) info = ModelInfo::from_json(read_config(path), path.string());
+  change(info);
+  info.hashes.clear();
+  for (const Component& component : kComponents) {
+    const fs::path file = directory / component.file;
+    if (fs::is_regular_file(file)) info.hashes[component.name] = sha256_file(file);
+  }
+  write_json(path, info.to_json());
+}
+
+}  // namespace echopath::models
