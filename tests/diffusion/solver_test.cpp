@@ -1,0 +1,177 @@
+#include "echopath/diffusion/solver.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/random.hpp"
+
+namespace echopath::diffusion {
+namespace {
+
+using Timesteps = std::vector<std::int64_t>;
+
+Timesteps spaced(const std::string& spacing, std::int64_t steps, std::int64_t offset = 0) {
+  SolverOptions options;
+  options.timestep_spacing = spacing;
+  options.num_inference_steps = steps;
+  options.steps_offset = offset;
+  return spaced_timesteps(1000, options);
+}
+
+/// v of a network that knows the data to be N(mean, deviation²) in every dimension.
+at::Tensor gaussian_velocity(const NoiseSchedule& schedule, const at::Tensor& x, std::int64_t t,
+                             double mean, double deviation) {
+  const double bar = schedule.alpha_cumprod(t);
+  const double signal = std::sqrt(bar);
+  const double variance = bar * deviation * deviation + 1.0 - bar;
+  const at::Tensor x0 = mean + (signal * deviation * deviation / variance) * (x - signal * mean);
+  return (signal * x - x0) / std::sqrt(1.0 - bar);
+}
+
+/// Runs a solver on Gaussian data from `x`; noise is keyed by the step.
+at::Tensor run(const NoiseSchedule& schedule, const SolverOptions& options, at::Tensor x,
+               double mean, double deviation) {
+  const auto solver = make_solver(schedule, options);
+  for (std::size_t i = 0; i < solver->timesteps().size(); ++i) {
+    const at::Tensor v = gaussian_velocity(schedule, x, solver->timesteps()[i], mean, deviation);
+    x = solver->step(v, i, x, [&] {
+      return normal_tensor(x.sizes(), {3, Stream::kSolverNoise, static_cast<std::uint32_t>(i), 0});
+    });
+  }
+  return x;
+}
+
+TEST(TimestepSpacing, LeadingTakesMultiplesOfTheStride) {
+  const Timesteps of_64 = spaced("leading", 64);
+  EXPECT_EQ(of_64.size(), 64U);
+  EXPECT_EQ(of_64[0], 945);
+  EXPECT_EQ(of_64[1], 930);
+  EXPECT_EQ(of_64.back(), 0);
+  EXPECT_EQ(spaced("leading", 128)[0], 889);
+  EXPECT_EQ(spaced("leading", 256)[0], 765);
+  EXPECT_EQ(spaced("leading", 256)[1], 762);
+  EXPECT_EQ(spaced("leading", 4, 1), Timesteps({751, 501, 251, 1}));
+}
+
+TEST(TimestepSpacing, TrailingStartsAtTheNoisiest) {
+  EXPECT_EQ(spaced("trailing", 4), Timesteps({999, 749, 499, 249}));
+  EXPECT_EQ(spaced("trailing", 3), Timesteps({999, 666, 332}));
+}
+
+TEST(TimestepSpacing, LinspaceTakesBothEnds) {
+  EXPECT_EQ(spaced("linspace", 4), Timesteps({999, 666, 333, 0}));
+  EXPECT_EQ(spaced("linspace", 1), Timesteps({0}));
+}
+
+TEST(TimestepSpacing, RefusesWhatDoesNotFitTheSchedule) {
+  EXPECT_THROW(spaced("leading", 0), ConfigError);
+  EXPECT_THROW(spaced("leading", 1001), ConfigError);
+  EXPECT_THROW(spaced("karras", 10), ConfigError);
+  EXPECT_THROW(spaced("leading", 1000, 1), ConfigError);
+}
+
+TEST(MakeSolver, ListsTheKnownOnesForAnUnknownName) {
+  SolverOptions options;
+  options.name = "heun";
+  try {
+    make_solver(NoiseSchedule(), options);
+    FAIL() << "an unknown solver was made";
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("known solvers: ddpm, ddim"), std::string::npos);
+  }
+}
+
+TEST(MakeSolver, RefusesOptionsOutOfRange) {
+  SolverOptions ddpm;
+  ddpm.name = "ddpm";
+  ddpm.variance_type = "learned";
+  EXPECT_THROW(make_solver(NoiseSchedule(), ddpm), ConfigError);
+  SolverOptions ddim;
+  ddim.eta = 1.5;
+  EXPECT_THROW(make_solver(NoiseSchedule(), ddim), ConfigError);
+  ddim = {};
+  ddim.clip_sample_range = 0.0;
+  EXPECT_THROW(make_solver(NoiseSchedule(), ddim), ConfigError);
+}
+
+TEST(Solver, ClipsThePredictedSample) {
+  SolverOptions options;
+  options.num_inference_steps = 1;
+  options.timestep_spacing = "trailing";
+  options.clip_sample_range = 0.5;
+  const NoiseSchedule schedule;
+  const at::Tensor x = at::zeros({1, 2});
+  // At t = 999 v is nearly −x0, and one DDIM step answers x0 itself.
+  const at::Tensor v = at::tensor({-3.0F, 0.2F}).view({1, 2});
+  const at::Tensor result = make_solver(schedule, options)->step(v, 0, x, {});
+  EXPECT_NEAR(result[0][0].item<float>(), 0.5F, 1e-4);
+  EXPECT_NEAR(result[0][1].item<float>(), -0.2F, 1e-4);
+}
+
+TEST(Solver, LastDdpmStepAsksForNoNoise) {
+  SolverOptions options;
+  options.name = "ddpm";
+  options.num_inference_steps = 2;
+  const auto solver = make_solver(NoiseSchedule(), options);
+  int asked = 0;
+  const auto noise = [&] {
+    ++asked;
+    return at::zeros({1, 2});
+  };
+  at::Tensor x = at::ones({1, 2});
+  x = solver->step(x, 0, x, noise);
+  EXPECT_EQ(asked, 1);
+  solver->step(x, 1, x, noise);
+  EXPECT_EQ(asked, 1);
+}
+
+TEST(Ddim, ApproachesTheExactFlowOfGaussianDataAtFirstOrder) {
+  const NoiseSchedule schedule;
+  const double mean = 0.5;
+  const double deviation = 0.7;
+  const at::Tensor start = normal_tensor({1, 256}, {1, Stream::kInitialNoise, 0, 0});
+  const double bar = schedule.alpha_cumprod(999);
+  const at::Tensor exact = mean + deviation * (start - std::sqrt(bar) * mean) /
+                                      std::sqrt(bar * deviation * deviation + 1.0 - bar);
+  std::vector<double> errors;
+  for (const std::int64_t steps : {25, 50, 100, 200}) {
+    SolverOptions options;
+    options.num_inference_steps = steps;
+    options.timestep_spacing = "trailing";
+    options.clip_sample = false;
+    const at::Tensor x = run(schedule, options, start, mean, deviation);
+    errors.push_back((x - exact).abs().max().item<double>());
+  }
+  EXPECT_LT(errors.back(), 0.02);
+  for (std::size_t i = 1; i < errors.size(); ++i) {
+    EXPECT_GT(errors[i - 1] / errors[i], 1.6) << "from step count " << i;
+    EXPECT_LT(errors[i - 1] / errors[i], 2.6) << "from step count " << i;
+  }
+}
+
+TEST(Ddpm, DrawsGaussianDataWithItsMeanAndDeviation) {
+  SolverOptions options;
+  options.name = "ddpm";
+  options.num_inference_steps = 1000;
+  options.clip_sample = false;
+  const at::Tensor start = normal_tensor({1, 4000}, {1, Stream::kInitialNoise, 0, 0});
+  const at::Tensor x = run(NoiseSchedule(), options, start, 0.5, 0.7);
+  EXPECT_NEAR(x.mean().item<double>(), 0.5, 4 * 0.7 / std::sqrt(4000.0));
+  EXPECT_NEAR(x.std().item<double>(), 0.7, 4 * 0.7 / std::sqrt(8000.0));
+}
+
+TEST(Ddim, WithFullEtaDrawsGaussianDataLikeDdpm) {
+  SolverOptions options;
+  options.eta = 1.0;
+  options.num_inference_steps = 500;
+  options.clip_sample = false;
+  const at::Tensor start = normal_tensor({1, 4000}, {2, Stream::kInitialNoise, 0, 0});
+  const at::Tensor x = run(NoiseSchedule(), options, start, -0.3, 0.4);
+  EXPECT_NEAR(x.mean().item<double>(), -0.3, 4 * 0.4 / std::sqrt(4000.0));
+  EXPECT_NEAR(x.std().item<double>(), 0.4, 4 * 0.4 / std::sqrt(8000.0));
+}
+
+}  // namespace
+}  // namespace echopath::diffusion
