@@ -56,8 +56,8 @@ class BlockSampler {
   std::int64_t block_length_;
   std::int64_t context_frames_;
   double fps_;
-  models::UNetSpatioTemporalConditionModel network_{nullptr};
-  models::ClassEmbedding embedding_{nullptr};
+  mutable models::UNetSpatioTemporalConditionModel network_{nullptr};
+  mutable models::ClassEmbedding embedding_{nullptr};
 };
 
 }  // namespace echopath::generation

@@ -31,7 +31,7 @@ class HeartSampler {
   diffusion::NoiseSchedule schedule_;
   std::vector<std::int64_t> latent_shape_;
   std::unique_ptr<models::LatentImageModel> network_;
-  models::ClassEmbedding embedding_{nullptr};  ///< empty where the LIDM is unconditional
+  mutable models::ClassEmbedding embedding_{nullptr};  ///< empty where the LIDM is unconditional
 };
 
 }  // namespace echopath::generation

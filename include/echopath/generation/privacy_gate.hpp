@@ -30,7 +30,7 @@ class PrivacyGate {
   double tau() const { return threshold_.tau; }
 
  private:
-  models::ReIdNet network_;
+  mutable models::ReIdNet network_;
   at::Tensor embeddings_;
   models::ReIdThreshold threshold_;
 };

@@ -1,0 +1,110 @@
+#include "echopath/generation/block_sampler.hpp"
+
+#include <cmath>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/random.hpp"
+#include "echopath/diffusion/guidance.hpp"
+#include "echopath/models/padding.hpp"
+#include "generation/denoise.hpp"
+
+namespace echopath::generation {
+
+Anchor parse_anchor(const std::string& name) {
+  if (name == "hard") return Anchor::kHard;
+  if (name == "soft") return Anchor::kSoft;
+  if (name == "none") return Anchor::kNone;
+  throw UsageError("anchor '" + name + "' is unknown; use hard, soft or none");
+}
+
+std::int64_t video_length(std::int64_t block_length, std::int64_t context_frames,
+                          std::int64_t blocks) {
+  return block_length + (block_length - context_frames) * (blocks - 1);
+}
+
+BlockSampler::BlockSampler(const models::ModelDirectory& model, const DenoisingOptions& options,
+                           Anchor anchor, at::Device device,
+                           const models::Compatibility& compatibility)
+    : options_(options),
+      anchor_(anchor),
+      compatibility_(compatibility),
+      device_(device),
+      schedule_(model.schedule()),
+      block_length_(model.info().block_length),
+      context_frames_(model.info().context_frames),
+      fps_(model.info().fps) {
+  model.require({"lvdm", "class_embedding/lvdm"});
+  const std::string path = model.path().string();
+  if (context_frames_ < 1 || context_frames_ >= block_length_) {
+    throw DataError(path + "/echopath.json: context_frames must be 1 to block_length - 1");
+  }
+  network_ = model.load_lvdm(device, compatibility);
+  embedding_ = model.load_class_embedding("lvdm", device);
+  const auto& config = network_->config();
+  const auto& shape = model.info().latent_shape;
+  require_channels(shape, config.in_channels, shape.empty() ? 0 : 2 * shape[0], config.out_channels,
+                   "LVDM", path);
+  for (const std::int64_t width : config.cross_attention_dim) {
+    if (width == embedding_->context_width()) continue;
+    throw DataError(path + ": the LVDM's class embedding is " +
+                    std::to_string(embedding_->context_width()) +
+                    " wide, its cross_attention_dim is " + std::to_string(width));
+  }
+}
+
+at::Tensor BlockSampler::predict(const at::Tensor& sample, const at::Tensor& reference,
+                                 std::int64_t timestep, std::int64_t label) const {
+  // [1, n, C, h, w] twice → [1, n, 2C, h, w], concatenated before padding as in training.
+  const models::PaddedLatents padded =
+      models::pad_latents(at::cat({sample, reference}, 2), 8, compatibility_);
+  const at::Tensor t = at::full({1}, timestep, at::kLong).to(device_);
+  const at::Tensor time_ids =
+      at::full({1, network_->config().added_time_id_count()}, fps_, at::kFloat).to(device_);
+  const auto branch = [&](bool conditional) {
+    const std::int64_t token = conditional ? label : embedding_->null_label();
+    const at::Tensor context = embedding_->forward(at::full({1}, token, at::kLong).to(device_));
+    return models::unpad_latents(network_->forward(padded.latents, t, context, time_ids), padded);
+  };
+  return diffusion::guided_prediction(branch, options_.guidance_scale);
+}
+
+at::Tensor BlockSampler::sample(const at::Tensor& given, std::int64_t label, std::uint64_t seed,
+                                std::uint32_t block, const StepCallback& on_step) const {
+  const at::NoGradGuard no_grad;
+  const std::int64_t count = given.size(0);
+  TORCH_CHECK(given.dim() == 4 && count >= 1 && count < block_length_,
+              "given frames must be [g, C, h, w] with 1 <= g < block length");
+  const at::Tensor clean = given.unsqueeze(0).to(device_, at::kFloat);
+  std::vector<std::int64_t> shape = clean.sizes().vec();
+  shape[1] = block_length_ - count;
+  const at::Tensor last = clean.slice(1, count - 1);
+  const at::Tensor reference = at::cat({clean, last.expand(shape)}, 1);
+  shape[1] = block_length_;
+
+  const at::Tensor initial =
+      normal_tensor(shape, {seed, Stream::kInitialNoise, block, 0}).to(device_);
+  const auto constrain = [&](const at::Tensor& sample, std::int64_t t) {
+    const at::Tensor pinned = schedule_.add_noise(clean, initial.slice(1, 0, count), t);
+    const double hold =
+        anchor_ == Anchor::kHard ? 1.0 : std::sqrt(1.0 - schedule_.alpha_cumprod(t));
+    const at::Tensor held = at::lerp(sample.slice(1, 0, count), pinned, hold);
+    return at::cat({held, sample.slice(1, count)}, 1);
+  };
+  Trajectory trajectory;
+  trajectory.predict = [&](const at::Tensor& sample, std::int64_t t) {
+    return predict(sample, reference, t, label);
+  };
+  trajectory.noise = [&](std::size_t i) {
+    const auto step = static_cast<std::uint32_t>(i);
+    return normal_tensor(shape, {seed, Stream::kSolverNoise, block, step}).to(device_);
+  };
+  if (anchor_ != Anchor::kNone) trajectory.constrain = constrain;
+  trajectory.on_step = on_step;
+
+  const auto solver = diffusion::make_solver(schedule_, options_.solver);
+  at::Tensor result = denoise(*solver, initial, trajectory).squeeze(0).cpu();
+  if (anchor_ == Anchor::kHard) result = at::cat({given, result.slice(0, count)});
+  return result;
+}
+
+}  // namespace echopath::generation

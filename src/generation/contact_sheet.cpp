@@ -1,0 +1,66 @@
+#include <algorithm>
+#include <cstdio>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/io/video.hpp"
+#include "generation/gallery.hpp"
+
+namespace echopath::generation {
+namespace {
+
+constexpr std::size_t kMostRows = 64;
+constexpr int kColumns = 12;
+constexpr int kCaptionWidth = 128;
+constexpr int kGap = 2;
+
+void write_caption(cv::Mat& sheet, int top, const ManifestEntry& entry) {
+  char scale[32];
+  std::snprintf(scale, sizeof(scale), "w %g", entry.guidance_scale);
+  const std::string lines[] = {entry.class_name, "seed " + std::to_string(entry.seed), scale,
+                               std::to_string(entry.frames) + " frames"};
+  int y = top + 16;
+  for (const std::string& line : lines) {
+    cv::putText(sheet, line, {4, y}, cv::FONT_HERSHEY_SIMPLEX, 0.42, cv::Scalar(230), 1,
+                cv::LINE_AA);
+    y += 16;
+  }
+}
+
+}  // namespace
+
+void write_contact_sheet(const std::filesystem::path& directory,
+                         const std::vector<ManifestEntry>& entries,
+                         const std::filesystem::path& png) {
+  const std::size_t rows = std::min(entries.size(), kMostRows);
+  int tile_height = 0;
+  int tile_width = 0;
+  for (std::size_t i = 0; i < rows; ++i) {
+    tile_height = std::max(tile_height, static_cast<int>(entries[i].height));
+    tile_width = std::max(tile_width, static_cast<int>(entries[i].width));
+  }
+  const int row_height = std::max(tile_height, 72) + kGap;
+  cv::Mat sheet(static_cast<int>(rows) * row_height, kCaptionWidth + kColumns * (tile_width + kGap),
+                CV_8UC1, cv::Scalar(16));
+  for (std::size_t i = 0; i < rows; ++i) {
+    const int top = static_cast<int>(i) * row_height;
+    write_caption(sheet, top, entries[i]);
+    io::Frames frames = io::read_video(directory / entries[i].file, 1);
+    for (int column = 0; column < kColumns; ++column) {
+      const std::int64_t t = (frames.count - 1) * column / (kColumns - 1);
+      const cv::Mat tile(static_cast<int>(frames.height), static_cast<int>(frames.width), CV_8UC1,
+                         frames.frame(t));
+      const cv::Rect place(kCaptionWidth + column * (tile_width + kGap), top, tile.cols, tile.rows);
+      tile.copyTo(sheet(place));
+    }
+  }
+  AtomicFile file(png);
+  if (!cv::imwrite(file.temporary_path().string(), sheet)) {
+    throw DataError("cannot write '" + png.string() + "': is the disk full?");
+  }
+  file.commit();
+}
+
+}  // namespace echopath::generation

@@ -1,0 +1,60 @@
+#include "generation/denoise.hpp"
+
+#include "echopath/core/errors.hpp"
+
+namespace echopath::generation {
+
+void visit_solver(config::Visitor& v, diffusion::SolverOptions& options) {
+  v.section(
+      "solver",
+      [&options](config::Visitor& s) {
+        s.choice("name", options.name, diffusion::solver_names(), "how to walk from noise to data");
+        s.integer("num_inference_steps", options.num_inference_steps, {1, 100000},
+                  "network evaluations per trajectory and guidance branch");
+        s.choice("timestep_spacing", options.timestep_spacing, {"leading", "trailing", "linspace"},
+                 "where on the training schedule the steps lie");
+        s.integer("steps_offset", options.steps_offset, {0, 100000},
+                  "added to every timestep of the leading spacing");
+        s.boolean("clip_sample", options.clip_sample, "clamp the predicted clean latents");
+        s.real("clip_sample_range", options.clip_sample_range, {1e-6, 1e6},
+               "to plus or minus this");
+        s.real("eta", options.eta, {0, 1}, "ddim: 0 deterministic, 1 as noisy as ddpm");
+        s.choice("variance_type", options.variance_type,
+                 {"fixed_small", "fixed_small_log", "fixed_large"}, "ddpm: variance of a step");
+        s.boolean("set_alpha_to_one", options.set_alpha_to_one,
+                  "ddim: the last step goes to clean data, not to the first noise level");
+      },
+      "the solver and its steps");
+}
+
+at::Tensor denoise(diffusion::Solver& solver, at::Tensor sample, const Trajectory& trajectory) {
+  const auto& timesteps = solver.timesteps();
+  for (std::size_t i = 0; i < timesteps.size(); ++i) {
+    if (trajectory.constrain) sample = trajectory.constrain(sample, timesteps[i]);
+    const at::Tensor output = trajectory.predict(sample, timesteps[i]);
+    sample = solver.step(output, i, sample, [&] { return trajectory.noise(i); });
+    if (trajectory.on_step) trajectory.on_step();
+  }
+  if (!at::isfinite(sample).all().item<bool>()) {
+    throw DataError(
+        "the sampled latents are not finite; the weights are damaged, or the guidance scale is far "
+        "too large");
+  }
+  return sample;
+}
+
+void require_channels(const std::vector<std::int64_t>& latent_shape, std::int64_t in_channels,
+                      std::int64_t expected_in, std::int64_t out_channels, const std::string& what,
+                      const std::string& model) {
+  if (latent_shape.size() != 3) {
+    throw DataError(model + "/echopath.json: latent_shape must be [C, h, w]");
+  }
+  if (in_channels == expected_in && out_channels == latent_shape[0]) return;
+  throw DataError(model + ": the " + what + " takes " + std::to_string(in_channels) +
+                  " channels and gives " + std::to_string(out_channels) + ", but latents of " +
+                  std::to_string(latent_shape[0]) + " channels need " +
+                  std::to_string(expected_in) + " and " + std::to_string(latent_shape[0]) +
+                  "; train it on latents of this VAE");
+}
+
+}  // namespace echopath::generation

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <functional>
+
+#include "echopath/diffusion/solver.hpp"
+#include "echopath/generation/denoising.hpp"
+
+namespace echopath::generation {
+
+/// What a trajectory needs besides its solver.
+struct Trajectory {
+  /// The network's answer under guidance for a sample at timestep t.
+  std::function<at::Tensor(const at::Tensor& sample, std::int64_t t)> predict;
+  /// Noise for the step with this index, on the sample's device.
+  std::function<at::Tensor(std::size_t index)> noise;
+  /// Imposes what is known about the sample at timestep t, before the network sees it; may be
+  /// empty.
+  std::function<at::Tensor(const at::Tensor& sample, std::int64_t t)> constrain;
+  StepCallback on_step;
+};
+
+/// Walks `sample` from noise to data. Throws DataError where the network's answers are not finite.
+at::Tensor denoise(diffusion::Solver& solver, at::Tensor sample, const Trajectory& trajectory);
+
+/// Throws DataError unless the model's latents are `[C, h, w]` and a network takes and gives the
+/// channels they ask for. `what` names the network, `model` the directory.
+void require_channels(const std::vector<std::int64_t>& latent_shape, std::int64_t in_channels,
+                      std::int64_t expected_in, std::int64_t out_channels, const std::string& what,
+                      const std::string& model);
+
+}  // namespace echopath::generation

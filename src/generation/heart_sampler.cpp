@@ -1,0 +1,65 @@
+#include "echopath/generation/heart_sampler.hpp"
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/random.hpp"
+#include "echopath/diffusion/guidance.hpp"
+#include "echopath/models/padding.hpp"
+#include "generation/denoise.hpp"
+
+namespace echopath::generation {
+
+HeartSampler::HeartSampler(const models::ModelDirectory& model, const DenoisingOptions& options,
+                           at::Device device, const models::Compatibility& compatibility)
+    : options_(options),
+      compatibility_(compatibility),
+      device_(device),
+      schedule_(model.schedule()),
+      latent_shape_(model.info().latent_shape) {
+  model.require({"lidm"});
+  network_ = model.load_lidm(device);
+  const config::Json config = network_->config_json();
+  require_channels(latent_shape_, config.at("in_channels"),
+                   latent_shape_.empty() ? 0 : latent_shape_[0], config.at("out_channels"), "LIDM",
+                   model.path().string());
+  if (!network_->conditional()) return;
+  model.require({"class_embedding/lidm"});
+  embedding_ = model.load_class_embedding("lidm", device);
+  if (embedding_->context_width() != network_->context_width()) {
+    throw DataError(model.path().string() + ": the LIDM's class embedding is " +
+                    std::to_string(embedding_->context_width()) +
+                    " wide, its cross_attention_dim is " +
+                    std::to_string(network_->context_width()));
+  }
+}
+
+at::Tensor HeartSampler::sample(std::int64_t label, std::uint64_t seed, std::uint32_t attempt,
+                                const StepCallback& on_step) const {
+  const at::NoGradGuard no_grad;
+  std::vector<std::int64_t> shape = latent_shape_;
+  shape.insert(shape.begin(), 1);
+  const auto noise = [&](std::uint32_t place) {
+    return normal_tensor(shape, {seed, Stream::kHeartFrame, attempt, place}).to(device_);
+  };
+  const auto predict = [&](const at::Tensor& sample, std::int64_t t) {
+    const models::PaddedLatents padded = models::pad_latents(sample, 8, compatibility_);
+    const at::Tensor timestep = at::full({1}, t, at::kLong).to(device_);
+    const auto branch = [&](bool conditional) {
+      at::Tensor context;
+      if (embedding_) {
+        const std::int64_t token = conditional ? label : embedding_->null_label();
+        context = embedding_->forward(at::full({1}, token, at::kLong).to(device_));
+      }
+      return models::unpad_latents(network_->predict(padded.latents, timestep, context), padded);
+    };
+    return diffusion::guided_prediction(branch, embedding_ ? options_.guidance_scale : 1.0);
+  };
+  const auto solver = diffusion::make_solver(schedule_, options_.solver);
+  const Trajectory trajectory{
+      predict,
+      [&](std::size_t i) { return noise(static_cast<std::uint32_t>(i + 1)); },
+      {},
+      on_step};
+  return denoise(*solver, noise(0), trajectory).squeeze(0).cpu();
+}
+
+}  // namespace echopath::generation

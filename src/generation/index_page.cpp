@@ -1,0 +1,104 @@
+#include "echopath/core/files.hpp"
+#include "generation/gallery.hpp"
+
+namespace echopath::generation {
+namespace {
+
+constexpr const char* kHead = R"html(<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>echopath samples</title>
+<style>
+body { margin: 1.5rem; background: #14171c; color: #dde3ea; font: 15px/1.4 system-ui, sans-serif; }
+h1 { font-size: 1.3rem; margin: 0 0 .3rem; }
+p { color: #93a0ae; margin: 0 0 1rem; }
+button { margin: 0 .4rem .8rem 0; padding: .3rem .9rem; border: 1px solid #3a4450;
+  border-radius: 1rem; background: none; color: inherit; font: inherit; cursor: pointer; }
+button[aria-pressed="true"] { background: #2f81f7; border-color: #2f81f7; color: #fff; }
+#videos { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 1rem; }
+figure { margin: 0; background: #1c2128; border-radius: .4rem; overflow: hidden; }
+video { width: 100%; display: block; background: #000; image-rendering: auto; }
+figcaption { padding: .4rem .6rem; font-size: .85rem; color: #93a0ae; }
+figcaption b { color: #dde3ea; }
+a { color: #79b8ff; }
+</style>
+</head>
+<body>
+<h1>echopath samples</h1>
+<p>Synthetic echocardiograms for research; not for diagnosis.</p>
+<div id="filters"></div>
+<div id="videos"></div>
+<script>
+const videos = )html";
+
+constexpr const char* kTail = R"html(;
+const filters = document.getElementById("filters");
+const grid = document.getElementById("videos");
+function caption(video) {
+  const box = document.createElement("figcaption");
+  const name = document.createElement("b");
+  name.textContent = video.class;
+  box.append(name, ` · seed ${video.seed} · w ${video.guidance_scale} · ${video.frames} frames`);
+  if (!video.filtered) box.append(" · did not pass the privacy gate");
+  return box;
+}
+function show(wanted) {
+  for (const button of filters.children)
+    button.setAttribute("aria-pressed", String(button.dataset.class === wanted));
+  grid.replaceChildren();
+  for (const video of videos) {
+    if (wanted && video.class !== wanted) continue;
+    const figure = document.createElement("figure");
+    const address = video.file.split("/").map(encodeURIComponent).join("/");
+    if (video.file.endsWith(".mp4")) {
+      const player = document.createElement("video");
+      Object.assign(player, {src: address, controls: true, loop: true, muted: true, autoplay: true,
+                             playsInline: true, preload: "metadata"});
+      figure.append(player);
+    } else {
+      const link = document.createElement("a");
+      Object.assign(link, {href: address, textContent: video.file});
+      figure.append(link);
+    }
+    figure.append(caption(video));
+    grid.append(figure);
+  }
+}
+for (const name of ["", ...new Set(videos.map(video => video.class))]) {
+  const button = document.createElement("button");
+  button.textContent = name || "all";
+  button.dataset.class = name;
+  button.onclick = () => show(name);
+  filters.append(button);
+}
+show("");
+</script>
+</body>
+</html>
+)html";
+
+/// JSON inside a script element must not hold "</": a class name could end the script.
+std::string escape_for_script(const std::string& json) {
+  std::string text;
+  for (const char c : json) text += c == '<' ? std::string("\\u003c") : std::string(1, c);
+  return text;
+}
+
+}  // namespace
+
+void write_index(const std::vector<ManifestEntry>& entries, const std::filesystem::path& html) {
+  config::Json list = config::Json::array();
+  for (const ManifestEntry& entry : entries) {
+    list.push_back({{"file", entry.file},
+                    {"class", entry.class_name},
+                    {"seed", entry.seed},
+                    {"guidance_scale", entry.guidance_scale},
+                    {"frames", entry.frames},
+                    {"filtered", entry.filtered}});
+  }
+  write_file(html, kHead + escape_for_script(list.dump()) + kTail);
+}
+
+}  // namespace echopath::generation

@@ -1,0 +1,90 @@
+#include "echopath/generation/manifest.hpp"
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+
+namespace echopath::generation {
+namespace {
+
+template <class Value>
+config::Json or_null(const std::optional<Value>& value) {
+  return value ? config::Json(*value) : config::Json(nullptr);
+}
+
+std::optional<double> optional_number(const config::Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return json.get<double>();
+}
+
+}  // namespace
+
+config::Json ManifestEntry::to_json() const {
+  return {{"index", index},
+          {"file", file},
+          {"class", class_name},
+          {"seed", seed},
+          {"guidance_scale", guidance_scale},
+          {"solver", solver},
+          {"steps", steps},
+          {"anchor", anchor},
+          {"blocks", blocks},
+          {"block_length", block_length},
+          {"context_frames", context_frames},
+          {"frames", frames},
+          {"height", height},
+          {"width", width},
+          {"fps", fps},
+          {"privacy",
+           {{"score", or_null(privacy_score)},
+            {"tau", or_null(privacy_tau)},
+            {"redraws", redraws},
+            {"filtered", filtered}}},
+          {"weight_hashes", weight_hashes}};
+}
+
+ManifestEntry ManifestEntry::from_json(const config::Json& json, const std::string& source) {
+  ManifestEntry entry;
+  try {
+    json.at("index").get_to(entry.index);
+    json.at("file").get_to(entry.file);
+    json.at("class").get_to(entry.class_name);
+    json.at("seed").get_to(entry.seed);
+    json.at("guidance_scale").get_to(entry.guidance_scale);
+    json.at("solver").get_to(entry.solver);
+    json.at("steps").get_to(entry.steps);
+    json.at("anchor").get_to(entry.anchor);
+    json.at("blocks").get_to(entry.blocks);
+    json.at("block_length").get_to(entry.block_length);
+    json.at("context_frames").get_to(entry.context_frames);
+    json.at("frames").get_to(entry.frames);
+    json.at("height").get_to(entry.height);
+    json.at("width").get_to(entry.width);
+    json.at("fps").get_to(entry.fps);
+    const config::Json& privacy = json.at("privacy");
+    entry.privacy_score = optional_number(privacy.at("score"));
+    entry.privacy_tau = optional_number(privacy.at("tau"));
+    privacy.at("redraws").get_to(entry.redraws);
+    privacy.at("filtered").get_to(entry.filtered);
+    json.at("weight_hashes").get_to(entry.weight_hashes);
+  } catch (const config::Json::exception& error) {
+    throw DataError(source + ": not a line of a sample manifest (" + error.what() + ")");
+  }
+  return entry;
+}
+
+std::vector<ManifestEntry> read_manifest(const std::filesystem::path& path) {
+  require_file(path, "manifest");
+  const std::string text = read_file(path);
+  std::vector<ManifestEntry> entries;
+  std::size_t begin = 0;
+  for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
+    const std::string source = path.string() + ":" + std::to_string(entries.size() + 1);
+    const config::Json json =
+        config::Json::parse(text.substr(begin, end - begin), nullptr, /*allow_exceptions=*/false);
+    entries.push_back(ManifestEntry::from_json(json, source));
+    begin = end + 1;
+  }
+  return entries;
+}
+
+}  // namespace echopath::generation

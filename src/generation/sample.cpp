@@ -1,0 +1,203 @@
+#include "echopath/generation/sample.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <limits>
+#include <set>
+
+#include "echopath/core/device.hpp"
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/core/interrupt.hpp"
+#include "echopath/core/progress.hpp"
+#include "echopath/core/text.hpp"
+#include "echopath/data/dataset.hpp"
+#include "generation/gallery.hpp"
+#include "generation/sample_directory.hpp"
+#include "generation/video_maker.hpp"
+
+namespace echopath::generation {
+namespace {
+
+/// The known classes asked for; every class where none is.
+std::vector<std::string> resolve_classes(const SampleOptions& options,
+                                         const models::ModelInfo& info) {
+  const auto& known = info.class_names;
+  for (const std::string& name : options.classes) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string nearest = nearest_name(name, known);
+    throw UsageError("class '" + name + "' is unknown to the model" +
+                     (nearest.empty() ? "" : " (did you mean " + nearest + "?)") +
+                     "; known classes: " + join(known, ", "));
+  }
+  return options.classes.empty() ? known : options.classes;
+}
+
+void check(const SampleOptions& options) {
+  if (options.guidance_scale < 0) throw UsageError("the guidance scale w must not be negative");
+  if (options.blocks < 1) throw UsageError("the number of blocks must be at least 1");
+  if (options.count < 1) throw UsageError("the number of videos must be at least 1");
+  if (options.seed < 0) throw UsageError("the seed must not be negative");
+  if (options.max_redraws < 0) throw UsageError("max_redraws must not be negative");
+  if (options.codec != "h264" && options.codec != "ffv1") {
+    throw UsageError("codec '" + options.codec + "' is unknown; use h264 or ffv1");
+  }
+  if (options.out.empty()) throw UsageError("name an output folder with --out");
+  parse_anchor(options.anchor);
+}
+
+std::string file_stem(const std::string& class_name, std::uint64_t seed) {
+  std::string stem;
+  for (const char c : class_name) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
+    stem += plain ? c : '_';
+  }
+  std::string digits = std::to_string(seed);
+  if (digits.size() < 6) digits.insert(0, 6 - digits.size(), '0');
+  return stem + "_" + digits;
+}
+
+std::vector<VideoPlan> plan_videos(const SampleOptions& options, const models::ModelInfo& info) {
+  std::vector<VideoPlan> plans;
+  const auto classes = static_cast<std::int64_t>(options.classes.size());
+  for (std::int64_t index = 0; index < options.count * classes; ++index) {
+    VideoPlan plan;
+    plan.index = index;
+    plan.class_name = options.classes[static_cast<std::size_t>(index % classes)];
+    plan.label = info.label(plan.class_name);
+    plan.seed = static_cast<std::uint64_t>(options.seed + index);
+    plan.stem = file_stem(plan.class_name, plan.seed);
+    plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+std::map<std::string, std::string> hashes_of(const models::ModelDirectory& model) {
+  std::map<std::string, std::string> hashes;
+  for (const char* component : {"vae", "lidm", "lvdm", "reid"}) {
+    if (model.has(component)) hashes[component] = model.component_hash(component);
+  }
+  return hashes;
+}
+
+/// What a whole run leaves beside its videos, from the manifest.
+void finish_directory(const fs::path& directory, const std::vector<ManifestEntry>& entries) {
+  if (entries.empty()) return;
+  std::vector<data::Study> studies;
+  for (const ManifestEntry& entry : entries) {
+    data::Study study;
+    study.file_name = fs::path(entry.file).filename().string();
+    study.class_name = entry.class_name;
+    study.patient_id = study.stem();
+    study.split = "TRAIN";
+    study.fps = entry.fps;
+    study.number_of_frames = entry.frames;
+    study.frame_height = entry.height;
+    study.frame_width = entry.width;
+    studies.push_back(std::move(study));
+  }
+  data::write_file_list(directory / "FileList.csv", studies);
+  write_contact_sheet(directory, entries, directory / "contact_sheet.png");
+  write_index(entries, directory / "index.html");
+}
+
+SampleSummary summarise(const fs::path& directory, const std::vector<ManifestEntry>& entries,
+                        std::int64_t skipped) {
+  SampleSummary summary;
+  summary.directory = directory;
+  summary.contact_sheet = directory / "contact_sheet.png";
+  summary.index = directory / "index.html";
+  summary.skipped = skipped;
+  summary.made = static_cast<std::int64_t>(entries.size()) - skipped;
+  for (const ManifestEntry& entry : entries) {
+    summary.videos.push_back(directory / entry.file);
+    summary.redraws += entry.redraws;
+    summary.unfiltered += entry.filtered ? 0 : 1;
+  }
+  return summary;
+}
+
+/// Makes the videos that the directory does not have yet.
+void make_missing(const std::vector<VideoPlan>& plans, const VideoMaker& maker,
+                  SampleDirectory& directory, io::TensorMap* trace) {
+  std::set<std::int64_t> done;
+  for (const ManifestEntry& entry : directory.entries()) done.insert(entry.index);
+  const std::int64_t steps = maker.steps_per_video();
+  const auto total = static_cast<std::int64_t>(plans.size()) * steps;
+  const auto already = static_cast<std::int64_t>(
+      std::count_if(plans.begin(), plans.end(),
+                    [&](const VideoPlan& plan) { return done.contains(plan.index); }));
+  std::int64_t finished = already * steps;
+  Progress progress("sampling", total, finished);
+  for (const VideoPlan& plan : plans) {
+    if (done.contains(plan.index)) continue;
+    std::int64_t taken = 0;
+    const auto on_step = [&] {
+      taken = std::min(taken + 1, steps);
+      progress.update(finished + taken, plan.stem);
+      throw_if_interrupted(std::to_string(directory.entries().size()) + " of " +
+                           std::to_string(plans.size()) + " videos are in '" +
+                           directory.path().string() + "'; go on with --resume");
+    };
+    directory.add(maker.make(plan, directory.path(), trace, on_step));
+    finished += steps;
+    progress.update(finished, plan.stem);
+  }
+  progress.finish();
+}
+
+}  // namespace
+
+SampleOptions::SampleOptions() {
+  solver.timestep_spacing = "trailing";
+}
+
+void SampleOptions::visit(config::Visitor& v) {
+  v.text("model", model, "model directory");
+  v.texts("classes", classes, "classes to sample, in turn (empty: every class of the model)");
+  v.integer("count", count, {1, 1'000'000'000}, "videos of each class");
+  v.integer("seed", seed, {0, std::numeric_limits<std::int64_t>::max()},
+            "seed of the first video; the next ones count on from it");
+  v.real("guidance_scale", guidance_scale, {0, 1000},
+         "w of u + w(c - u): 1 is the class-conditional model, 0 the unconditional one");
+  v.integer("blocks", blocks, {1, 1'000'000}, "autoregressive blocks of each video");
+  visit_solver(v, solver);
+  v.choice("anchor", anchor, {"hard", "soft", "none"},
+           "given frames of a block: pinned, drawn towards, or reference only");
+  v.integer("max_redraws", max_redraws, {0, 1'000'000},
+            "heart frames drawn again before the privacy gate gives up");
+  v.boolean("allow_unfiltered", allow_unfiltered,
+            "go on, marked in the manifest, where the privacy gate is missing or gives up");
+  v.choice("codec", codec, {"h264", "ffv1"}, "H.264 MP4, or lossless FFV1 AVI");
+  v.nested("compatibility", compatibility, "reproduction switches");
+}
+
+SampleSummary run_sampling(const SampleOptions& requested) {
+  SampleOptions options = requested;
+  check(options);
+  const at::Device device = parse_device(options.device);
+  const models::ModelDirectory model = models::ModelDirectory::open(options.model);
+  model.require({"vae", "lidm", "lvdm", "class_embedding/lvdm", "scheduler"});
+  options.classes = resolve_classes(options, model.info());
+  const std::vector<VideoPlan> plans = plan_videos(options, model.info());
+
+  const auto hashes = hashes_of(model);
+  const VideoMaker maker(model, options, device, hashes);
+  SampleDirectory directory(options.out, config::dump(config::visit_of(options)), hashes,
+                            options.resume);
+  const auto skipped = static_cast<std::int64_t>(directory.entries().size());
+
+  io::TensorMap traced;
+  try {
+    make_missing(plans, maker, directory, options.trace.empty() ? nullptr : &traced);
+  } catch (const Error&) {
+    // What is there stays usable: the list and the page cover the videos made so far.
+    finish_directory(directory.path(), directory.entries());
+    throw;
+  }
+  finish_directory(directory.path(), directory.entries());
+  if (!options.trace.empty()) io::save_safetensors(options.trace, traced);
+  return summarise(directory.path(), directory.entries(), skipped);
+}
+
+}  // namespace echopath::generation

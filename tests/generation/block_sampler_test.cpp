@@ -1,0 +1,107 @@
+#include "echopath/generation/block_sampler.hpp"
+
+#include <gtest/gtest.h>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/random.hpp"
+#include "toy_model.hpp"
+
+namespace echopath::generation {
+namespace {
+
+DenoisingOptions two_steps(const std::string& solver = "ddim") {
+  DenoisingOptions options;
+  options.solver.name = solver;
+  options.solver.num_inference_steps = 2;
+  options.solver.timestep_spacing = "trailing";
+  options.guidance_scale = 2.0;
+  return options;
+}
+
+BlockSampler sampler(Anchor anchor, const DenoisingOptions& options = two_steps()) {
+  return BlockSampler(models::ModelDirectory::open(testing::shared_toy_model()), options, anchor,
+                      at::kCPU);
+}
+
+at::Tensor frames(std::int64_t count, std::uint64_t seed = 5) {
+  return normal_tensor({count, 4, testing::kToyLatentSize, testing::kToyLatentSize},
+                       {seed, Stream::kDataset, 0, 0});
+}
+
+at::Tensor distance_to_given(Anchor anchor, const at::Tensor& given) {
+  const at::Tensor block = sampler(anchor).sample(given, 0, 1, 1);
+  return (block.slice(0, 0, given.size(0)) - given).abs().mean();
+}
+
+TEST(VideoLength, CountsRepeatedFramesOnce) {
+  EXPECT_EQ(video_length(64, 1, 4), 253);
+  EXPECT_EQ(video_length(32, 8, 4), 104);
+  EXPECT_EQ(video_length(64, 1, 1), 64);
+}
+
+TEST(Anchor, IsParsedByName) {
+  EXPECT_EQ(parse_anchor("hard"), Anchor::kHard);
+  EXPECT_EQ(parse_anchor("soft"), Anchor::kSoft);
+  EXPECT_EQ(parse_anchor("none"), Anchor::kNone);
+  EXPECT_THROW(parse_anchor("firm"), UsageError);
+}
+
+TEST(BlockSampler, TakesLengthAndContextFromTheModel) {
+  const BlockSampler blocks = sampler(Anchor::kHard);
+  EXPECT_EQ(blocks.block_length(), 6);
+  EXPECT_EQ(blocks.context_frames(), 2);
+  const at::Tensor block = blocks.sample(frames(1), 0, 1, 0);
+  EXPECT_EQ(block.sizes(), at::IntArrayRef({6, 4, 14, 14}));
+}
+
+TEST(BlockSampler, HardAnchorKeepsTheGivenFramesExactly) {
+  const at::Tensor given = frames(2);
+  const at::Tensor block = sampler(Anchor::kHard).sample(given, 0, 1, 1);
+  EXPECT_TRUE(at::equal(block.slice(0, 0, 2), given));
+  EXPECT_FALSE(at::equal(block[2], given[1]));
+}
+
+TEST(BlockSampler, SoftAnchorStaysNearerThanNone) {
+  const at::Tensor given = frames(2);
+  const double soft = distance_to_given(Anchor::kSoft, given).item<double>();
+  EXPECT_GT(soft, 0.0);
+  EXPECT_LT(soft, distance_to_given(Anchor::kNone, given).item<double>());
+}
+
+TEST(BlockSampler, PinningReachesTheOtherFrames) {
+  const at::Tensor given = frames(1);
+  const at::Tensor hard = sampler(Anchor::kHard).sample(given, 0, 1, 1);
+  const at::Tensor none = sampler(Anchor::kNone).sample(given, 0, 1, 1);
+  EXPECT_FALSE(at::equal(hard.slice(0, 1), none.slice(0, 1)));
+}
+
+TEST(BlockSampler, DependsOnSeedBlockClassAndReferenceAlone) {
+  const BlockSampler blocks = sampler(Anchor::kHard, two_steps("ddpm"));
+  const at::Tensor given = frames(1);
+  const at::Tensor block = blocks.sample(given, 0, 1, 0);
+  EXPECT_TRUE(at::equal(block, blocks.sample(given, 0, 1, 0)));
+  EXPECT_FALSE(at::equal(block, blocks.sample(given, 0, 2, 0)));
+  EXPECT_FALSE(at::equal(block, blocks.sample(given, 0, 1, 1)));
+  EXPECT_FALSE(at::equal(block, blocks.sample(given, 1, 1, 0)));
+  const at::Tensor elsewhere = blocks.sample(frames(1, 6), 0, 1, 0);
+  EXPECT_FALSE(at::equal(block.slice(0, 1), elsewhere.slice(0, 1)));
+}
+
+TEST(BlockSampler, ReportsEveryStep) {
+  int steps = 0;
+  sampler(Anchor::kHard).sample(frames(1), 0, 1, 0, [&] { ++steps; });
+  EXPECT_EQ(steps, 2);
+}
+
+TEST(BlockSampler, RefusesAModelWithOtherLatents) {
+  const testing::TemporaryFolder folder;
+  testing::write_toy_model(folder / "model");
+  models::update_model_info(folder / "model", [](models::ModelInfo& info) {
+    info.latent_shape = {8, 14, 14};
+  });
+  const auto model = models::ModelDirectory::open(folder / "model");
+  EXPECT_THROW(BlockSampler(model, two_steps(), Anchor::kHard, at::kCPU), DataError);
+}
+
+}  // namespace
+}  // namespace echopath::generation

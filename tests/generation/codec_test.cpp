@@ -1,0 +1,153 @@
+#include "echopath/generation/codec.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/data/dataset.hpp"
+#include "echopath/data/latent_dataset.hpp"
+#include "echopath/io/video.hpp"
+#include "toy_model.hpp"
+
+namespace echopath::generation {
+namespace {
+
+using testing::shared_toy_model;
+using testing::TemporaryFolder;
+
+/// Two short videos of a moving blob.
+void write_dataset(const fs::path& directory) {
+  std::vector<data::Study> studies;
+  for (const std::int64_t count : {3, 5}) {
+    io::Frames frames;
+    frames.count = count;
+    frames.height = frames.width = testing::kToyImageSize;
+    frames.fps = 32;
+    for (std::int64_t t = 0; t < count; ++t) {
+      for (std::int64_t i = 0; i < 28 * 28; ++i) {
+        const double x = static_cast<double>(i % 28) - 8.0 - static_cast<double>(t + count);
+        const double y = static_cast<double>(i / 28) - 14.0;
+        frames.pixels.push_back(
+            static_cast<std::uint8_t>(220.0 * std::exp(-(x * x + y * y) / 40.0)));
+      }
+    }
+    data::Study study;
+    study.file_name = "heart" + std::to_string(count) + ".avi";
+    study.class_name = "ASD";
+    study.patient_id = "p" + std::to_string(count);
+    study.split = count == 3 ? "TRAIN" : "VAL";
+    study.fps = 32;
+    study.number_of_frames = count;
+    study.frame_height = study.frame_width = testing::kToyImageSize;
+    io::write_video(directory / "Videos" / study.file_name, frames);
+    studies.push_back(study);
+  }
+  data::write_file_list(directory / "FileList.csv", studies);
+}
+
+EncodeOptions encode_options(const TemporaryFolder& folder) {
+  EncodeOptions options;
+  options.data = (folder / "data").string();
+  options.model = shared_toy_model().string();
+  options.out = (folder / "latents").string();
+  options.batch_size = 2;
+  options.device = "cpu";
+  return options;
+}
+
+DecodeOptions decode_options(const TemporaryFolder& folder) {
+  DecodeOptions options;
+  options.latents = (folder / "latents").string();
+  options.model = shared_toy_model().string();
+  options.out = (folder / "decoded").string();
+  options.device = "cpu";
+  return options;
+}
+
+TEST(Encode, WritesUnscaledPosteriorsAndTheList) {
+  const TemporaryFolder folder;
+  write_dataset(folder / "data");
+  const CodecSummary summary = encode_dataset(encode_options(folder));
+  EXPECT_EQ(summary.videos, 2);
+  EXPECT_EQ(summary.frames, 8);
+
+  const auto latents = data::LatentDataset::open(folder / "latents");
+  ASSERT_EQ(latents.studies().size(), 2U);
+  EXPECT_EQ(latents.studies()[1].split, "VAL");
+  EXPECT_NEAR(latents.scaling_factor(), 0.18215, 1e-9);
+  const auto model = models::ModelDirectory::open(shared_toy_model());
+  EXPECT_EQ(latents.vae_hash(), model.component_hash("vae"));
+
+  const at::NoGradGuard no_grad;
+  const io::Frames frames = data::Dataset::open(folder / "data").load(latents.studies()[0]);
+  at::Tensor pixels = at::empty({3, 1, 28, 28});
+  for (std::size_t i = 0; i < frames.pixels.size(); ++i) {
+    pixels.data_ptr<float>()[i] = static_cast<float>(frames.pixels[i]) / 127.5F - 1.0F;
+  }
+  const auto posterior = model.load_vae(at::kCPU)->encode(pixels.expand({3, 3, 28, 28}));
+  const data::LatentVideo stored = latents.load(latents.studies()[0]);
+  EXPECT_TRUE(at::allclose(stored.mean, posterior.mean, 1e-4, 1e-5));
+  EXPECT_TRUE(at::allclose(stored.logvar, posterior.logvar, 1e-4, 1e-5));
+}
+
+TEST(Encode, SecondRunKeepsWholeFilesOfTheSameVae) {
+  const TemporaryFolder folder;
+  write_dataset(folder / "data");
+  encode_dataset(encode_options(folder));
+  write_file(folder / "latents/Latents/heart5.safetensors", "damaged");
+  const CodecSummary again = encode_dataset(encode_options(folder));
+  EXPECT_EQ(again.skipped, 1);
+  EXPECT_EQ(again.videos, 1);
+
+  torch::manual_seed(99);
+  testing::save_toy(folder / "other", "vae", "AutoencoderKL", testing::toy_vae());
+  EncodeOptions other = encode_options(folder);
+  other.model = (folder / "other").string();
+  EXPECT_EQ(encode_dataset(other).skipped, 0);
+}
+
+TEST(Decode, GivesVideosOfTheSameLengthAndSize) {
+  const TemporaryFolder folder;
+  write_dataset(folder / "data");
+  encode_dataset(encode_options(folder));
+  EXPECT_EQ(decode_latents(decode_options(folder)).frames, 8);
+  const auto decoded = data::Dataset::open(folder / "decoded");
+  ASSERT_EQ(decoded.studies().size(), 2U);
+  EXPECT_EQ(decoded.studies()[1].number_of_frames, 5);
+  EXPECT_EQ(decoded.load(decoded.studies()[1]).count, 5);
+  EXPECT_EQ(decoded.studies()[1].frame_width, testing::kToyImageSize);
+  EXPECT_EQ(decode_latents(decode_options(folder)).skipped, 2);
+}
+
+TEST(Decode, RefusesLatentsOfAnotherVae) {
+  const TemporaryFolder folder;
+  write_dataset(folder / "data");
+  encode_dataset(encode_options(folder));
+  torch::manual_seed(99);
+  testing::save_toy(folder / "other", "vae", "AutoencoderKL", testing::toy_vae());
+  DecodeOptions options = decode_options(folder);
+  options.model = (folder / "other").string();
+  EXPECT_THROW(decode_latents(options), DataError);
+  EXPECT_FALSE(fs::exists(folder / "decoded"));
+}
+
+TEST(Encode, NamesTheVideoThatDoesNotFit) {
+  const TemporaryFolder folder;
+  write_dataset(folder / "data");
+  io::Frames odd;
+  odd.count = 2;
+  odd.height = odd.width = 27;
+  odd.fps = 32;
+  odd.pixels.resize(2 * 27 * 27);
+  io::write_video(folder / "data/Videos/heart3.avi", odd);
+  try {
+    encode_dataset(encode_options(folder));
+    FAIL() << "a 27 x 27 video was encoded";
+  } catch (const DataError& error) {
+    EXPECT_NE(std::string(error.what()).find("heart3.avi"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace echopath::generation

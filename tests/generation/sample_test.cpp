@@ -1,0 +1,271 @@
+#include "echopath/generation/sample.hpp"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/interrupt.hpp"
+#include "echopath/data/dataset.hpp"
+#include "echopath/generation/manifest.hpp"
+#include "echopath/io/video.hpp"
+#include "toy_model.hpp"
+
+namespace echopath::generation {
+namespace {
+
+using testing::shared_toy_model;
+using testing::TemporaryFolder;
+
+SampleOptions toy_options(const fs::path& out) {
+  SampleOptions options;
+  options.model = shared_toy_model().string();
+  options.out = out.string();
+  options.classes = {"ASD"};
+  options.seed = 10;
+  options.guidance_scale = 2.0;
+  options.blocks = 2;
+  options.solver.num_inference_steps = 2;
+  options.device = "cpu";
+  return options;
+}
+
+std::string message_of(const SampleOptions& options) {
+  try {
+    run_sampling(options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::size_t files_in(const fs::path& directory) {
+  if (!fs::exists(directory)) return 0;
+  return static_cast<std::size_t>(
+      std::distance(fs::directory_iterator(directory), fs::directory_iterator()));
+}
+
+TEST(Sample, WritesAVideoOfTheRightLengthAndItsCompany) {
+  const TemporaryFolder folder;
+  const SampleSummary summary = run_sampling(toy_options(folder / "out"));
+  ASSERT_EQ(summary.videos.size(), 1U);
+  EXPECT_EQ(summary.made, 1);
+  EXPECT_EQ(summary.videos[0].filename(), "ASD_000010.mp4");
+  const io::Frames frames = io::read_video(summary.videos[0]);
+  EXPECT_EQ(frames.count, 6 + (6 - 2) * 1);
+  EXPECT_EQ(frames.height, testing::kToyImageSize);
+  EXPECT_NEAR(frames.fps, 32.0, 1e-6);
+  EXPECT_TRUE(fs::is_regular_file(summary.contact_sheet));
+  EXPECT_TRUE(fs::is_regular_file(folder / "out/config.json"));
+  EXPECT_NE(read_file(summary.index).find("Videos/ASD_000010.mp4"), std::string::npos);
+
+  const data::Dataset dataset = data::Dataset::open(folder / "out");
+  ASSERT_EQ(dataset.studies().size(), 1U);
+  EXPECT_EQ(dataset.studies()[0].class_name, "ASD");
+  EXPECT_EQ(dataset.studies()[0].number_of_frames, 10);
+}
+
+TEST(Sample, ManifestSaysWhatMadeTheVideo) {
+  const TemporaryFolder folder;
+  run_sampling(toy_options(folder / "out"));
+  const auto entries = read_manifest(folder / "out/manifest.jsonl");
+  ASSERT_EQ(entries.size(), 1U);
+  const ManifestEntry& entry = entries[0];
+  EXPECT_EQ(entry.seed, 10U);
+  EXPECT_EQ(entry.class_name, "ASD");
+  EXPECT_EQ(entry.guidance_scale, 2.0);
+  EXPECT_EQ(entry.solver, "ddim");
+  EXPECT_EQ(entry.steps, 2);
+  EXPECT_EQ(entry.blocks, 2);
+  EXPECT_EQ(entry.frames, 10);
+  EXPECT_EQ(entry.redraws, 0);
+  EXPECT_TRUE(entry.filtered);
+  ASSERT_TRUE(entry.privacy_score.has_value());
+  EXPECT_LE(*entry.privacy_score, 1.0 + 1e-6);
+  EXPECT_EQ(entry.privacy_tau, 2.0);
+  const auto model = models::ModelDirectory::open(shared_toy_model());
+  for (const char* component : {"vae", "lidm", "lvdm", "reid"}) {
+    EXPECT_EQ(entry.weight_hashes.at(component), model.component_hash(component));
+  }
+}
+
+TEST(Sample, VideoCarriesSeedClassScaleAndModel) {
+  const TemporaryFolder folder;
+  const SampleSummary summary = run_sampling(toy_options(folder / "out"));
+  const auto tags = io::read_video_metadata(summary.videos[0]);
+  const config::Json comment = config::Json::parse(tags.at("comment"));
+  EXPECT_EQ(comment["seed"], 10);
+  EXPECT_EQ(comment["class"], "ASD");
+  EXPECT_EQ(comment["guidance_scale"], 2.0);
+  EXPECT_EQ(comment["model_hash"].get<std::string>().size(), 64U);
+}
+
+TEST(Sample, EveryBlockStartsWithTheFramesTheLastOneEndedWith) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.blocks = 3;
+  options.trace = (folder / "trace.safetensors").string();
+  run_sampling(options);
+  const io::TensorMap trace = io::load_safetensors(options.trace);
+  ASSERT_EQ(trace.size(), 3U);
+  const at::Tensor first = trace.at("ASD_000010/block_0000");
+  const at::Tensor second = trace.at("ASD_000010/block_0001");
+  const at::Tensor third = trace.at("ASD_000010/block_0002");
+  EXPECT_TRUE(at::equal(second.slice(0, 0, 2), first.slice(0, 4)));
+  EXPECT_TRUE(at::equal(third.slice(0, 0, 2), second.slice(0, 4)));
+}
+
+TEST(Sample, SeedGivesTheSameVideoAtAnyCount) {
+  const TemporaryFolder folder;
+  SampleOptions many = toy_options(folder / "many");
+  many.classes = {"Non-ASD", "ASD"};
+  many.count = 2;
+  many.trace = (folder / "many.safetensors").string();
+  EXPECT_EQ(run_sampling(many).videos.size(), 4U);
+
+  SampleOptions one = toy_options(folder / "one");
+  one.seed = 13;
+  one.trace = (folder / "one.safetensors").string();
+  run_sampling(one);
+  const io::TensorMap all = io::load_safetensors(many.trace);
+  for (const auto& [name, block] : io::load_safetensors(one.trace)) {
+    EXPECT_TRUE(at::equal(block, all.at(name))) << name;
+  }
+  EXPECT_EQ(io::read_video(folder / "many/Videos/ASD_000013.mp4").pixels,
+            io::read_video(folder / "one/Videos/ASD_000013.mp4").pixels);
+}
+
+TEST(Sample, ResumesFromTheManifest) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.count = 3;
+  run_sampling(options);
+  const fs::path manifest = folder / "out/manifest.jsonl";
+  const std::string whole = read_file(manifest);
+  const auto pixels = io::read_video(folder / "out/Videos/ASD_000012.mp4").pixels;
+  // Killed while the last line was being written, with the last video's file not there yet.
+  write_file(manifest, whole.substr(0, whole.size() - 20));
+  fs::remove(folder / "out/Videos/ASD_000012.mp4");
+  write_file(folder / "out/Videos/.ASD_000012.tmp-1-0.mp4", "half");
+
+  options.resume = true;
+  const SampleSummary summary = run_sampling(options);
+  EXPECT_EQ(summary.skipped, 2);
+  EXPECT_EQ(summary.made, 1);
+  EXPECT_EQ(read_file(manifest), whole);
+  EXPECT_EQ(io::read_video(folder / "out/Videos/ASD_000012.mp4").pixels, pixels);
+  EXPECT_EQ(files_in(folder / "out/Videos"), 3U);
+}
+
+TEST(Sample, ResumeMakesMoreVideosButNotOtherOnes) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  run_sampling(options);
+  EXPECT_NE(message_of(options).find("--resume"), std::string::npos);
+  options.resume = true;
+  options.count = 2;
+  EXPECT_EQ(run_sampling(options).made, 1);
+  options.guidance_scale = 3.0;
+  EXPECT_THROW(run_sampling(options), UsageError);
+  EXPECT_NE(message_of(options).find("guidance_scale"), std::string::npos);
+  EXPECT_EQ(read_manifest(folder / "out/manifest.jsonl").size(), 2U);
+}
+
+TEST(Sample, UnknownClassListsTheKnownOnes) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.classes = {"ASDD"};
+  EXPECT_THROW(run_sampling(options), UsageError);
+  EXPECT_NE(message_of(options).find("known classes: ASD, Non-ASD"), std::string::npos);
+  EXPECT_FALSE(fs::exists(folder / "out"));
+}
+
+TEST(Sample, RefusesValuesOutOfRange) {
+  const TemporaryFolder folder;
+  const auto refused = [&](const std::function<void(SampleOptions&)>& change) {
+    SampleOptions options = toy_options(folder / "out");
+    change(options);
+    EXPECT_THROW(run_sampling(options), UsageError);
+  };
+  refused([](auto& o) { o.guidance_scale = -1; });
+  refused([](auto& o) { o.blocks = 0; });
+  refused([](auto& o) { o.count = 0; });
+  refused([](auto& o) { o.anchor = "firm"; });
+  refused([](auto& o) { o.codec = "vp9"; });
+}
+
+TEST(Sample, RefusedHeartsStopTheRunUnlessAllowed) {
+  const TemporaryFolder folder;
+  testing::ToyModelOptions strict;
+  strict.tau = -2.0;
+  testing::write_toy_model(folder / "model", strict);
+  SampleOptions options = toy_options(folder / "out");
+  options.model = (folder / "model").string();
+  options.max_redraws = 2;
+  EXPECT_THROW(run_sampling(options), DataError);
+  EXPECT_EQ(files_in(folder / "out/Videos"), 0U);
+
+  options.allow_unfiltered = true;
+  options.resume = true;
+  const SampleSummary summary = run_sampling(options);
+  EXPECT_EQ(summary.unfiltered, 1);
+  EXPECT_EQ(summary.redraws, 2);
+  EXPECT_FALSE(read_manifest(folder / "out/manifest.jsonl")[0].filtered);
+}
+
+TEST(Sample, MissingPartsAreNamed) {
+  const TemporaryFolder folder;
+  testing::ToyModelOptions parts;
+  parts.with_lvdm = false;
+  parts.with_reid = false;
+  testing::write_toy_model(folder / "model", parts);
+  SampleOptions options = toy_options(folder / "out");
+  options.model = (folder / "model").string();
+  EXPECT_THROW(run_sampling(options), DataError);
+  EXPECT_NE(message_of(options).find("lvdm"), std::string::npos);
+  EXPECT_FALSE(fs::exists(folder / "out"));
+}
+
+TEST(Sample, WithoutAReIdModelNeedsLeave) {
+  const TemporaryFolder folder;
+  testing::ToyModelOptions parts;
+  parts.with_reid = false;
+  testing::write_toy_model(folder / "model", parts);
+  SampleOptions options = toy_options(folder / "out");
+  options.model = (folder / "model").string();
+  EXPECT_NE(message_of(options).find("--allow-unfiltered"), std::string::npos);
+  options.allow_unfiltered = true;
+  EXPECT_EQ(run_sampling(options).unfiltered, 1);
+}
+
+TEST(Sample, LosslessCodecWritesAvi) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.codec = "ffv1";
+  options.blocks = 1;
+  const SampleSummary summary = run_sampling(options);
+  EXPECT_EQ(summary.videos[0].extension(), ".avi");
+  EXPECT_EQ(io::read_video(summary.videos[0]).count, 6);
+}
+
+TEST(SampleInterruption, LeavesNothingHalfWrittenAndResumes) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  const auto interrupted = [&] {
+    install_interrupt_handlers();
+    std::raise(SIGTERM);
+    try {
+      run_sampling(options);
+    } catch (const Interrupted& error) {
+      std::_Exit(static_cast<int>(error.exit_code()));
+    }
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(interrupted(), ::testing::ExitedWithCode(130), "");
+  EXPECT_EQ(files_in(folder / "out/Videos"), 0U);
+  options.resume = true;
+  EXPECT_EQ(run_sampling(options).made, 1);
+}
+
+}  // namespace
+}  // namespace echopath::generation
