@@ -85,12 +85,31 @@ AtomicFile::AtomicFile(fs::path final_path)
 }
 
 AtomicFile::~AtomicFile() {
+  close();
   if (!committed_) {
     remove_quietly(temporary_path_);
   }
 }
 
+void AtomicFile::write(std::string_view bytes) {
+  if (descriptor_ < 0) {
+    descriptor_ = ::open(temporary_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) {
+      throw_file_error("create", final_path_, errno);
+    }
+  }
+  write_all(descriptor_, final_path_, bytes);
+}
+
+void AtomicFile::close() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+    descriptor_ = -1;
+  }
+}
+
 void AtomicFile::commit() {
+  close();
   try {
     sync_path(temporary_path_);
   } catch (const DataError& error) {
@@ -142,14 +161,7 @@ void AtomicDirectory::commit() {
 
 void write_file(const fs::path& path, std::string_view content) {
   AtomicFile file(path);
-  {
-    const FileDescriptor out(
-        ::open(file.temporary_path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (out.number() < 0) {
-      throw_file_error("create", path, errno);
-    }
-    write_all(out.number(), path, content);
-  }
+  file.write(content);
   file.commit();
 }
 

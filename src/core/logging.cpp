@@ -48,10 +48,18 @@ void add_log_file(const std::filesystem::path& path) {
   }
 }
 
-void log_debug(const std::string& message) { spdlog::debug(message); }
-void log_info(const std::string& message) { spdlog::info(message); }
-void log_warning(const std::string& message) { spdlog::warn(message); }
-void log_error(const std::string& message) { spdlog::error(message); }
+void log_debug(const std::string& message) {
+  spdlog::debug(message);
+}
+void log_info(const std::string& message) {
+  spdlog::info(message);
+}
+void log_warning(const std::string& message) {
+  spdlog::warn(message);
+}
+void log_error(const std::string& message) {
+  spdlog::error(message);
+}
 
 bool info_lines_wanted() {
   const auto& sinks = spdlog::default_logger()->sinks();

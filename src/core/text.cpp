@@ -91,6 +91,16 @@ std::string to_lower(std::string_view text) {
   return lowered;
 }
 
+std::string quoted_text(std::string_view text) {
+  constexpr std::size_t kLongest = 80;
+  std::string result = "'";
+  for (const char c : text.substr(0, kLongest)) {
+    const auto code = static_cast<unsigned char>(c);
+    result += code < 0x20 || code == 0x7F ? '?' : c;
+  }
+  return result + (text.size() > kLongest ? "…'" : "'");
+}
+
 std::string human_bytes(double bytes) {
   constexpr std::array<const char*, 6> kUnits = {"B", "kB", "MB", "GB", "TB", "PB"};
   if (!std::isfinite(bytes)) {

@@ -23,16 +23,23 @@ class AtomicFile {
   /// The temporary path to write to (it keeps the final extension, so that libraries that look at
   /// the extension work).
   const fs::path& temporary_path() const { return temporary_path_; }
-  /// Syncs and renames. Throws DataError naming the path and the reason (a full disk, say).
+  /// Appends bytes to the temporary file, for those who need no library to write it. Throws
+  /// DataError naming the final path and the reason (a full disk, say).
+  void write(std::string_view bytes);
+  /// Syncs and renames. Throws DataError naming the path and the reason.
   void commit();
 
  private:
+  void close();
+
   fs::path final_path_;
   fs::path temporary_path_;
+  int descriptor_ = -1;
   bool committed_ = false;
 };
 
-/// The same for a folder: filled under a temporary name, synced, renamed. The final name must be free.
+/// The same for a folder: filled under a temporary name, synced, renamed. The final name must be
+/// free.
 class AtomicDirectory {
  public:
   explicit AtomicDirectory(fs::path final_path);

@@ -18,6 +18,10 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 /// ASCII letters only, whatever the locale.
 std::string to_lower(std::string_view text);
 
+/// Text of a foreign file as it may stand in a one-line message: in single quotes, control
+/// characters as "?", cut after 80 bytes.
+std::string quoted_text(std::string_view text);
+
 /// Powers of 1000 and two or three digits: "5.2 GB", "312 kB".
 std::string human_bytes(double bytes);
 /// The two largest units: "2 h 13 min", "41 s", "0.3 s"; "unknown" where negative or not finite.
