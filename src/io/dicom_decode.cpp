@@ -116,6 +116,13 @@ Frames read_frames(const std::filesystem::path& path, const gdcm::ImageReader& r
     const gdcm::Image& coloured = palette.GetOutput();
     return to_rgb8(decode_buffer(path, coloured), shape_of(path, coloured), ColourSpace::kRgb);
   }
+  const bool run_length = image.GetTransferSyntax() == gdcm::TransferSyntax::RLELossless;
+  if (run_length && shape.samples == 3 && shape.bytes_per_sample > 1) {
+    // GDCM 3.0 mixes up the planes of these (pydicom's SC_rgb_rle_16bit.dcm).
+    throw DataError("DICOM file '" + path.string() +
+                    "' holds RLE colour of more than 8 bits, which cannot be read; write it "
+                    "uncompressed first (gdcmconv --raw)");
+  }
   const std::vector<char> raw = decode_buffer(path, image);
   if (photometric == Photometric::MONOCHROME1 || photometric == Photometric::MONOCHROME2) {
     const GreyScale scale = read_grey_scale(reader.GetFile().GetDataSet());

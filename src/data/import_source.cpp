@@ -1,0 +1,108 @@
+#include "data/import_source.hpp"
+
+#include <algorithm>
+#include <array>
+#include <regex>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/core/text.hpp"
+
+namespace echopath::data {
+namespace {
+
+constexpr std::array<const char*, 6> kVideoExtensions = {".avi", ".mp4", ".mov",
+                                                         ".mkv", ".gif", ".m4v"};
+
+bool is_hidden(const fs::path& path) {
+  return path.filename().string().starts_with(".");
+}
+
+bool is_cardiacnet_image(const fs::path& path) {
+  const std::string name = to_lower(path.filename().string());
+  const bool image = name.ends_with("_image.nii") || name.ends_with("_image.nii.gz");
+  if (!image) return false;
+  for (fs::path folder = path.parent_path(); folder.has_filename(); folder = folder.parent_path()) {
+    if (!class_of_folder(folder.filename().string()).empty()) return true;
+  }
+  return false;
+}
+
+/// Whether any image of CardiacNet's, plain or a folder of that name, lies under `source`.
+bool holds_cardiacnet(const fs::path& source) {
+  if (!fs::is_directory(source)) return false;
+  const auto options = fs::directory_options::skip_permission_denied;
+  const fs::path absolute = fs::absolute(source).lexically_normal();
+  for (const auto& entry : fs::recursive_directory_iterator(absolute, options)) {
+    if (is_cardiacnet_image(entry.path())) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool is_video_file(const fs::path& path) {
+  const std::string extension = to_lower(path.extension().string());
+  return std::find(kVideoExtensions.begin(), kVideoExtensions.end(), extension) !=
+         kVideoExtensions.end();
+}
+
+std::string class_of_folder(const std::string& folder_name) {
+  static const std::regex pattern("(?:[0-9]+[-_. ]*)?(non[-_ ]?)?(asd|pah)", std::regex::icase);
+  std::smatch match;
+  if (!std::regex_match(folder_name, match, pattern)) return "";
+  const std::string disease = to_lower(match[2].str()) == "asd" ? "ASD" : "PAH";
+  return match[1].matched ? "Non-" + disease : disease;
+}
+
+std::vector<fs::path> files_under(const fs::path& source) {
+  if (!fs::is_directory(source)) {
+    require_file(source, "import source");
+    return {source};
+  }
+  require_directory(source, "import source");
+  std::vector<fs::path> files;
+  const auto options = fs::directory_options::skip_permission_denied;
+  for (auto entry = fs::recursive_directory_iterator(source, options);
+       entry != fs::recursive_directory_iterator(); ++entry) {
+    if (is_hidden(entry->path())) {
+      entry.disable_recursion_pending();
+    } else if (entry->is_regular_file()) {
+      files.push_back(entry->path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<std::string> names_of(const fs::path& path, const fs::path& source) {
+  const fs::path relative = fs::is_directory(source) ? path.lexically_relative(source) : path;
+  std::vector<std::string> names;
+  for (const fs::path& name : {relative, relative.filename()}) {
+    names.push_back(name.generic_string());
+    names.push_back(fs::path(name).replace_extension().generic_string());
+  }
+  return names;
+}
+
+std::string detect_format(const fs::path& source) {
+  const std::vector<fs::path> files = files_under(source);
+  std::vector<std::string> found;
+  if (holds_cardiacnet(source)) found.push_back("cardiacnet");
+  if (std::any_of(files.begin(), files.end(), is_video_file)) found.push_back("video");
+  const auto is_dicom = [](const fs::path& path) {
+    return !is_video_file(path) && io::looks_like_dicom(path);
+  };
+  if (std::any_of(files.begin(), files.end(), is_dicom)) found.push_back("dicom");
+  if (found.empty()) {
+    throw DataError("'" + source.string() +
+                    "' holds no video, no CardiacNet folder and no DICOM file; check the path");
+  }
+  if (found.size() > 1) {
+    throw UsageError("'" + source.string() + "' holds " + join(found, " and ") +
+                     " files; say which to import with --format");
+  }
+  return found.front();
+}
+
+}  // namespace echopath::data
