@@ -6,6 +6,7 @@ namespace echopath::cli {
 
 /// One function per verb, each in the file of its name.
 void add_phantom(Program& program);
+void add_import(Program& program);
 void add_train(Program& program);
 void add_encode(Program& program);
 void add_decode(Program& program);

@@ -1,0 +1,83 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_program.hpp"
+
+namespace echopath::cli {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run;
+using testing::TemporaryFolder;
+
+json dry_run(const std::string& network, const std::string& config) {
+  const Outcome outcome = run({"train", network, "--config", config, "--dry-run", "--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  return json::parse(outcome.out);
+}
+
+// The counts are those of diffusers' networks of the same configuration.
+TEST(TrainDryRun, ReferenceConfigsHaveThePublishedParameterCounts) {
+  EXPECT_EQ(dry_run("lidm", "configs/reference/lidm.json")["parameters"], 74648324);
+  EXPECT_EQ(dry_run("lvdm", "configs/reference/lvdm.json")["parameters"], 143830186);
+  EXPECT_EQ(dry_run("vae", "configs/reference/vae.json")["parameters"], 62412007);
+  EXPECT_EQ(dry_run("lidm", "configs/echonet_synthetic/lidm.json")["parameters"], 73548804);
+}
+
+TEST(TrainDryRun, ReportsConfigStepsMemoryAndWhatIsMissing) {
+  const json report = dry_run("lidm", "configs/paper/lidm.json");
+  EXPECT_EQ(report["steps"], 5000);
+  EXPECT_EQ(report["config"]["training"]["batch_size"], 1024);
+  EXPECT_EQ(report["config"]["training"]["optimizer"], "adam");
+  EXPECT_EQ(report["config"]["class_embedding"]["width"], 64);
+  // Weights, gradients, two moments and the average alone take five times four bytes each.
+  EXPECT_GT(report["memory_bytes"].get<double>(), 20.0 * 74e6);
+  ASSERT_EQ(report["missing"].size(), 1U);
+  EXPECT_THAT(report["missing"][0].get<std::string>(), HasSubstr("data.latents"));
+}
+
+TEST(TrainDryRun, WritesNothing) {
+  const TemporaryFolder folder;
+  const Outcome outcome =
+      run({"train", "reid", "--config", "paper/reid", "--out", folder / "run", "--dry-run"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("\nparameters  "));
+  EXPECT_THAT(outcome.out, HasSubstr("\nsteps       4000\n"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+}
+
+TEST(TrainDryRun, OverridesWinOverTheConfigAndTheSeedOverBoth) {
+  const Outcome outcome = run({"train", "lidm", "--config", "configs/paper/lidm.json", "--set",
+                               "training.learning_rate=1e-4", "--set", "training.steps=7", "--seed",
+                               "9", "--dry-run", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const json report = json::parse(outcome.out);
+  EXPECT_EQ(report["config"]["training"]["learning_rate"], 1e-4);
+  EXPECT_EQ(report["config"]["training"]["seed"], 9);
+  EXPECT_EQ(report["steps"], 7);
+}
+
+TEST(TrainVerb, RefusesWhatItDoesNotKnow) {
+  const Outcome misspelt = run({"train", "lvdn"});
+  EXPECT_EQ(misspelt.exit_code, 2);
+  EXPECT_THAT(misspelt.err, HasSubstr("train: unknown network 'lvdn'; did you mean 'lvdm'?"));
+  const Outcome classifier = run({"train", "classifier"});
+  EXPECT_EQ(classifier.exit_code, 2);
+  EXPECT_THAT(classifier.err, HasSubstr("train classifier is not available in this version"));
+}
+
+TEST(TrainVerb, MisspeltOverrideSuggestsTheNearest) {
+  const Outcome outcome = run({"train", "lidm", "--set", "training.learning_rat=1", "--dry-run"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.err,
+            "echopath: error: --set: training.learning_rat: unknown key; did you mean "
+            "'training.learning_rate'?\n");
+}
+
+}  // namespace
+}  // namespace echopath::cli
