@@ -1,11 +1,10 @@
-# Everything from Debian's packages; versions and licences are listed in third_party/README.md.
+# Everything from system packages (third_party/apt-packages.txt); versions and licences are listed in third_party/README.md.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
 
 # Libraries without a usable CMake package: one INTERFACE target each.
 function(echopath_pkgconfig_target target)
@@ -15,7 +14,7 @@ function(echopath_pkgconfig_target target)
 endfunction()
 
 function(echopath_library_target target header)
-  find_path(${target}_INCLUDE ${header} PATH_SUFFIXES nifti gdcm-3.0 REQUIRED)
+  find_path(${target}_INCLUDE ${header} PATH_SUFFIXES nifti gdcm-3.0 opencv4 REQUIRED)
   add_library(${target} INTERFACE)
   target_include_directories(${target} SYSTEM INTERFACE "${${target}_INCLUDE}")
   foreach(_lib IN LISTS ARGN)
@@ -28,6 +27,8 @@ echopath_pkgconfig_target(echopath_libav libavformat libavcodec libswscale libav
 # Debian's CMake package of libzip demands its command-line tools, pkg-config does not.
 echopath_pkgconfig_target(echopath_zip libzip)
 echopath_library_target(echopath_gdcm gdcmImageReader.h gdcmMSFF gdcmDSED gdcmCommon gdcmDICT)
+# OpenCV's own CMake package needs all of libopencv-dev, several times what these three need.
+echopath_library_target(echopath_opencv opencv2/core.hpp opencv_imgcodecs opencv_imgproc opencv_core)
 echopath_library_target(echopath_nifti nifti2_io.h nifti2 znz)
 echopath_library_target(echopath_csv csv.h csv)
 

@@ -52,7 +52,9 @@ list(TRANSFORM _wheel_dirs APPEND "/nccl/include" OUTPUT_VARIABLE _nccl_dirs)
 file(GLOB _nccl_headers "${ECHOPATH_CACHE}/nccl-*-headers/nvidia/nccl/include")
 find_path(ECHOPATH_CUDA_INCLUDE cuda_runtime_api.h
           HINTS ${_runtime_dirs} PATHS /usr/local/cuda/include "$ENV{CUDA_HOME}/include")
-find_path(ECHOPATH_NCCL_INCLUDE nccl.h HINTS ${_nccl_dirs} ${_nccl_headers})
+# Not the system's NCCL, which is often too old for this LibTorch.
+find_path(ECHOPATH_NCCL_INCLUDE nccl.h
+          PATHS ${_nccl_dirs} ${_nccl_headers} "$ENV{NCCL_HOME}/include" NO_DEFAULT_PATH)
 
 # What a CUDA build still lacks.
 set(_missing "")

@@ -38,11 +38,20 @@ std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
 }
 
+/// c10d prints whole call stacks before it throws; what matters of them is in our DeviceError.
+void silence_call_stacks() {
+  constexpr int kOnlyFatal = 3;
+  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) {
+    FLAGS_caffe2_log_level = kOnlyFatal;
+  }
+}
+
 }  // namespace
 
 C10dProcessGroup::C10dProcessGroup(const ProcessEnvironment& environment, at::Device device,
                                    std::chrono::milliseconds timeout)
     : ProcessGroup(environment.rank, environment.world_size, device), environment_(environment) {
+  silence_call_stacks();
   guarded("joining", [&] {
     c10d::TCPStoreOptions options;
     options.port = static_cast<std::uint16_t>(environment.master_port);

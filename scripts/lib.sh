@@ -1,0 +1,63 @@
+# shellcheck shell=bash disable=SC2034  # the sourcing scripts use the variables
+# What the scripts beside this file share. Source it; it runs nothing.
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/echopath"
+torch_version=2.14.1
+nccl_version=2.30.7
+
+say() { printf '\n==> %s\n' "$*"; }
+
+fail() {
+  printf '\n%s: %s\n' "$(basename "$0")" "$1" >&2
+  shift
+  for line in "$@"; do printf '  %s\n' "$line" >&2; done
+  exit 1
+}
+
+# Shows a command, then runs it.
+run() {
+  printf '+ %s\n' "$*"
+  "$@"
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+has_nvidia_driver() { [ -e /proc/driver/nvidia/version ] || [ -e /dev/nvidiactl ] || has nvidia-smi; }
+
+# require_space FOLDER MEGABYTES WHAT: stops where the folder's disk has less.
+require_space() {
+  local folder="$1" needed="$2" what="$3" free
+  while [ ! -d "$folder" ]; do folder="$(dirname "$folder")"; done
+  free="$(df --output=avail -m "$folder" | tail -1 | tr -d ' ')"
+  [ "$free" -ge "$needed" ] ||
+    fail "the disk is too full for $what: $folder has $free MB free, $needed MB are needed." \
+      "Free some space, or set XDG_CACHE_HOME to a folder on a larger disk."
+}
+
+# Parallel compilations: one per core, but no more than 2 GB of memory allow each.
+jobs() {
+  local cores memory
+  cores="$(nproc)"
+  memory="$(awk '/MemAvailable/ {print int($2 / 2000000)}' /proc/meminfo)"
+  [ "$memory" -ge 1 ] || memory=1
+  echo $((cores < memory ? cores : memory))
+}
+
+# configure PRESET [cmake options…]
+configure() {
+  has cmake || fail "cmake is missing: run scripts/setup.sh first"
+  say "Configuring (preset $1)"
+  run cmake -S "$root" --preset "$1" "${@:2}" ||
+    fail "configuring failed: see the message above"
+}
+
+# build PRESET [targets…]
+build() {
+  local preset="$1"
+  shift
+  require_space "$root" 6000 "the build"
+  say "Building ${*:-everything}"
+  run cmake --build "$root/build/$preset" --parallel "$(jobs)" ${1:+--target "$@"} ||
+    fail "the build failed: see the first error above"
+}
