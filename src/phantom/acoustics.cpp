@@ -118,8 +118,8 @@ void Beamformer::build_gain(const AcousticParameters& a, std::uint64_t seed) {
       const float tap = lateral_[static_cast<std::size_t>(row * taps + k)];
       lateral_energy += tap * tap;
     }
-    // Echoes of one square millimetre of unit tissue spread over a cell; bilinear placing keeps
-    // 4/9 of the energy. Time gain makes tissue as bright at every depth.
+    // Power of unit tissue in one cell after the pulse and the beam: dividing by it makes tissue as
+    // bright at every depth, which is what a machine's time gain is for.
     const float cell = sample_spacing_ * line_spacing_ * depth;
     const float level = cell * axial_energy * lateral_energy;
     for (int line = 0; line < kLines; ++line) {

@@ -37,9 +37,7 @@ class Beamformer {
   /// Turns the echoes into 112×112 grey values.
   void form_image(std::uint8_t* image);
 
-  /// Mean power of unit echoes of `density` per mm² at a depth, before the pulse and the beam are
-  /// normalised: what `form_image` divides by.
-  float mm_per_sample() const { return sample_spacing_; }
+  /// Whether a pixel (row-major index) lies in the sector.
   bool in_sector(int pixel) const { return index_[static_cast<std::size_t>(pixel)] >= 0; }
 
  private:
