@@ -63,7 +63,7 @@ quietly() {
   shift
   printf '+ %s\n' "$*"
   "$@" >"$log" 2>&1 </dev/null || {
-    tail -n 15 "$log" >&2
+    tail -n 6 "$log" >&2
     fail "$what failed: $(reason)."
   }
 }
@@ -121,7 +121,12 @@ install_packages() {
   require_space /var/cache/apt 1500 "the system packages"
   local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
   quietly "apt-get update" "${apt[@]}" update
+  # apt-get update is content with old or empty lists where it reached nothing.
+  local unreachable=false
+  if grep -qiE 'failed to fetch|some index files failed' "$log"; then unreachable=true; fi
   for package in "${missing[@]}"; do
+    [ -n "$(apt-cache show "$package" 2>/dev/null | head -1)" ] || ! $unreachable ||
+      fail "the package lists could not be fetched: the network cannot be reached."
     [ -n "$(apt-cache show "$package" 2>/dev/null | head -1)" ] ||
       fail "the package $package is not in this system's package lists." \
         "On Ubuntu, enable the component 'universe': sudo add-apt-repository universe"
