@@ -30,7 +30,7 @@ echopath_pkgconfig_target(echopath_zip libzip)
 echopath_library_target(echopath_gdcm gdcmImageReader.h gdcmMSFF gdcmDSED gdcmCommon gdcmDICT)
 # OpenCV's own CMake package needs all of libopencv-dev, several times what these three need.
 echopath_library_target(echopath_opencv opencv2/core.hpp opencv_imgcodecs opencv_imgproc opencv_core)
-echopath_library_target(echopath_nifti nifti2_io.h nifti2 znz)
+echopath_library_target(echopath_nifti nifti2_io.h nifti2)
 echopath_library_target(echopath_csv csv.h csv)
 
 # Debian's gloo headers only: the library itself is inside libtorch_cpu.
