@@ -37,7 +37,8 @@ std::int64_t BatchOrder::item_at(const Group& group, std::size_t group_index,
                               count);
     group.epoch = epoch;
   }
-  return group.items[static_cast<std::size_t>(group.order[static_cast<std::size_t>(position % count)])];
+  return group
+      .items[static_cast<std::size_t>(group.order[static_cast<std::size_t>(position % count)])];
 }
 
 std::vector<std::int64_t> BatchOrder::batch(std::int64_t step) const {

@@ -18,10 +18,10 @@ std::vector<std::int64_t> resample_indices(std::int64_t count, double fps_in, do
   return indices;
 }
 
-Clip choose_clip(std::int64_t count, std::int64_t length, double uniform,
-                 bool include_last_start) {
+Clip choose_clip(std::int64_t count, std::int64_t length, double uniform, bool include_last_start) {
   if (count <= length) return {0, count};
-  const std::int64_t starts = std::max<std::int64_t>(1, count - length + (include_last_start ? 1 : 0));
+  const std::int64_t starts =
+      std::max<std::int64_t>(1, count - length + (include_last_start ? 1 : 0));
   const auto start = static_cast<std::int64_t>(uniform * static_cast<double>(starts));
   return {std::min(start, starts - 1), length};
 }

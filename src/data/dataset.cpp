@@ -69,7 +69,8 @@ std::string canonical_split(const std::string& value) {
 Study read_study(const Row& row) {
   Study study;
   study.file_name = row.text("filename");
-  if (study.file_name.empty()) study.file_name = fs::path(row.text("videopath")).filename().string();
+  if (study.file_name.empty())
+    study.file_name = fs::path(row.text("videopath")).filename().string();
   study.class_name = row.text("classname");
   study.patient_id = row.text("patientid");
   if (study.patient_id.empty()) study.patient_id = study.stem();
@@ -108,8 +109,10 @@ std::string Study::stem() const {
 std::vector<Study> read_file_list(const std::filesystem::path& csv) {
   const io::CsvTable table = io::read_csv(csv);
   std::unordered_map<std::string, std::size_t> columns;
-  for (std::size_t i = 0; i < table.columns.size(); ++i) columns.emplace(canonical(table.columns[i]), i);
-  if (!columns.contains("filename") && !columns.contains("videopath")) table.require_column("FileName");
+  for (std::size_t i = 0; i < table.columns.size(); ++i)
+    columns.emplace(canonical(table.columns[i]), i);
+  if (!columns.contains("filename") && !columns.contains("videopath"))
+    table.require_column("FileName");
   if (table.rows.empty()) throw DataError(csv.string() + " lists no video");
   std::vector<Study> studies;
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
@@ -163,7 +166,8 @@ Dataset Dataset::open(const std::filesystem::path& directory, bool check_videos)
   for (std::size_t i = 0; check_videos && i < dataset.studies_.size(); ++i) {
     if (dataset.video_path(dataset.studies_[i]).empty()) {
       throw DataError((directory / "FileList.csv").string() + ": row " + std::to_string(i + 2) +
-                      ": video '" + (directory / "Videos" / dataset.studies_[i].file_name).string() +
+                      ": video '" +
+                      (directory / "Videos" / dataset.studies_[i].file_name).string() +
                       "' is missing; restore it or remove the row");
     }
   }
@@ -200,7 +204,8 @@ std::filesystem::path Dataset::video_path(const Study& study) const {
 io::Frames Dataset::load(const Study& study) const {
   const fs::path path = video_path(study);
   if (path.empty()) {
-    throw DataError("video '" + (directory_ / "Videos" / study.file_name).string() + "' is missing");
+    throw DataError("video '" + (directory_ / "Videos" / study.file_name).string() +
+                    "' is missing");
   }
   return io::read_video(path, 1);
 }

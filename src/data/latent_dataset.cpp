@@ -5,9 +5,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
-#if __has_include("echopath/io/pt_reader.hpp")
 #include "echopath/io/pt_reader.hpp"
-#endif
 
 namespace echopath::data {
 namespace {
@@ -25,11 +23,7 @@ fs::path latent_path(const fs::path& directory, const Study& study) {
 }
 
 LatentVideo read_reference_latents(const fs::path& path) {
-#if __has_include("echopath/io/pt_reader.hpp")
   const io::TensorMap tensors = io::load_pt(path);
-#else
-  const io::TensorMap tensors;
-#endif
   const auto found = tensors.find("");
   if (found == tensors.end() || found->second.dim() != 4) {
     throw DataError(path.string() + " holds no latent video: one tensor [T, C, H, W] is expected");
@@ -69,7 +63,8 @@ LatentDataset LatentDataset::open(const std::filesystem::path& directory) {
     const fs::path path = latent_path(directory, study);
     if (path.empty()) {
       throw DataError((directory / "FileList.csv").string() + ": row " + std::to_string(i + 2) +
-                      ": latents of '" + study.file_name + "' are missing; encode the dataset again");
+                      ": latents of '" + study.file_name +
+                      "' are missing; encode the dataset again");
     }
     std::pair<double, std::string> origin{kReferenceScalingFactor, ""};
     std::vector<std::int64_t> shape;
@@ -89,9 +84,10 @@ LatentDataset LatentDataset::open(const std::filesystem::path& directory) {
       dataset.latent_shape_ = shape;
     } else if (origin != std::pair(dataset.scaling_factor_, dataset.vae_hash_) ||
                shape != dataset.latent_shape_) {
-      throw DataError(path.string() +
-                      " was made by another VAE than the first latents of the list; encode the whole "
-                      "dataset with one VAE");
+      throw DataError(
+          path.string() +
+          " was made by another VAE than the first latents of the list; encode the whole "
+          "dataset with one VAE");
     }
   }
   return dataset;

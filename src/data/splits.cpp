@@ -46,7 +46,9 @@ std::vector<std::string> split_by_patient(const std::vector<std::string>& patien
     const auto val_end = std::llround(n * (fractions.train + fractions.val) / 100.0);
     for (std::int64_t i = 0; i < count; ++i) {
       split_of[members[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])]] =
-          i < train_end ? "TRAIN" : i < val_end ? "VAL" : "TEST";
+          i < train_end ? "TRAIN"
+          : i < val_end ? "VAL"
+                        : "TEST";
     }
   }
   std::vector<std::string> splits;

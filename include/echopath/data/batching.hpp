@@ -12,8 +12,8 @@ class BatchOrder {
  public:
   /// Plain permutations of 0 … items−1. Throws DataError where `items` is zero.
   BatchOrder(std::int64_t items, std::int64_t global_batch, std::uint64_t seed);
-  /// Balanced: `classes[i]` is the class of item i; classes take turns, each walking through its own
-  /// permutations, so that every class is drawn equally often.
+  /// Balanced: `classes[i]` is the class of item i; classes take turns, each walking through its
+  /// own permutations, so that every class is drawn equally often.
   BatchOrder(const std::vector<std::int64_t>& classes, std::int64_t global_batch,
              std::uint64_t seed);
 

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "echopath/training/adam.hpp"
+
+namespace echopath::training {
+
+/// One forward pass of a step: which step, and which items of the global batch it holds. Every
+/// random draw is keyed by (seed, step, position), so it depends neither on the micro-batch size
+/// nor on the number of processes.
+struct MicroBatch {
+  std::int64_t step = 0;                ///< 0 for the first step of the run
+  std::vector<std::int64_t> positions;  ///< indices in the global batch
+};
+
+/// Named figures, in the order they are shown.
+using Figures = std::vector<std::pair<std::string, double>>;
+
+/// A module and the prefix of its tensors in a checkpoint.
+struct NamedModule {
+  std::string name;
+  std::shared_ptr<torch::nn::Module> module;
+};
+
+/// What is particular to training one network. The trainer owns the loop, the optimizers, the
+/// averages and the checkpoints; a recipe owns the data and the loss.
+class Recipe {
+ public:
+  virtual ~Recipe() = default;
+
+  /// The modules of optimisation phase `phase`. Most recipes have one phase; an adversarial one
+  /// has a second for its discriminator.
+  virtual std::vector<NamedModule> modules(int phase) = 0;
+  virtual int phases() const { return 1; }
+  /// False where a phase has nothing to do at this step.
+  virtual bool active(int /*phase*/, std::int64_t /*step*/) const { return true; }
+  /// Learning rate of a phase relative to the loop's.
+  virtual double learning_rate_factor(int /*phase*/) const { return 1.0; }
+
+  /// Mean loss over the items of the micro-batch, and figures to log.
+  virtual at::Tensor loss(int phase, const MicroBatch& batch, Figures& figures) = 0;
+  /// Held-out figures with the averaged weights in place; empty where there is no validation split.
+  /// The first one decides what "better" means: smaller.
+  virtual Figures validate() = 0;
+  /// True where the weights of the best validation, not the last ones, are what is written.
+  virtual bool keeps_best() const { return false; }
+  /// True once the recipe wants no more steps (early stopping); looked at after each validation.
+  virtual bool finished() const { return false; }
+  /// Small numbers that must survive a resume (early stopping's best loss).
+  virtual std::map<std::string, double> state() const { return {}; }
+  virtual void load_state(const std::map<std::string, double>& /*state*/) {}
+  /// Writes the trained network, averaged weights in place, into a model directory.
+  virtual void export_model(const std::filesystem::path& model_directory) = 0;
+};
+
+/// All parameters of the modules, named "<module>.<parameter>".
+std::vector<NamedParameter> named_parameters(const std::vector<NamedModule>& modules);
+
+}  // namespace echopath::training

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "echopath/config/options.hpp"
+
+namespace echopath::training {
+
+/// The networks that can be trained, in the order of the pipeline.
+const std::vector<std::string>& trainable_networks();
+
+/// What `echopath train` was asked.
+struct TrainRequest {
+  std::string network;                 ///< one of trainable_networks()
+  std::filesystem::path config;        ///< JSON file; empty for the defaults
+  std::vector<std::string> overrides;  ///< `key=value` of --set
+  std::filesystem::path out;           ///< run directory; empty: runs/<network>
+  std::filesystem::path init_from;  ///< model directory whose weights to start from; may be empty
+  bool resume = false;              ///< go on from the newest whole checkpoint of `out`
+  bool dry_run = false;             ///< report only, write nothing, need no data
+  std::string device = "auto";
+  std::optional<std::uint64_t> seed;  ///< overrides training.seed
+};
+
+/// What came of it.
+struct TrainReport {
+  config::Json config;  ///< complete, after overrides
+  std::int64_t parameters = 0;
+  double memory_bytes = 0;           ///< estimate: weights, gradients, optimizer, EMA, activations
+  std::int64_t steps = 0;            ///< to do (dry run) or done
+  std::vector<std::string> missing;  ///< dry run: what a real run would lack
+  std::filesystem::path model_directory;                ///< where the trained network was written
+  std::vector<std::pair<std::string, double>> metrics;  ///< the last validation
+};
+
+/// Trains one network. Throws ConfigError, DataError, DeviceError, or Interrupted after saving a
+/// checkpoint.
+TrainReport run_training(const TrainRequest& request);
+
+/// The options of one network with their defaults, for `config show` and the docs. The returned
+/// function owns what it visits. Throws UsageError on an unknown network.
+config::VisitFunction training_options(const std::string& network);
+
+}  // namespace echopath::training

@@ -1,0 +1,174 @@
+#include "echopath/training/options.hpp"
+
+#include "echopath/models/scheduler_config.hpp"
+
+namespace echopath::training {
+
+void LoopOptions::visit(config::Visitor& v) {
+  v.integer("steps", steps, {1, 1'000'000'000}, "optimisation steps");
+  v.integer("batch_size", batch_size, {1, 1'000'000}, "items per step over all processes");
+  v.integer("micro_batch_size", micro_batch_size, {0, 1'000'000},
+            "items per forward pass; gradients accumulate up to batch_size (0: all at once)");
+  v.choice("optimizer", optimizer, {"adam", "adamw"}, "Adam, or Adam with decoupled weight decay");
+  v.real("learning_rate", learning_rate, {0, 10}, "peak learning rate");
+  v.choice("learning_rate_schedule", learning_rate_schedule, {"constant", "cosine"},
+           "constant, or half a cosine from the peak to zero over the steps");
+  v.integer("warmup_steps", warmup_steps, {0, 1'000'000'000}, "linear warm-up from zero");
+  v.real("adam_beta1", adam_beta1, {0, 1}, "decay of the first moment");
+  v.real("adam_beta2", adam_beta2, {0, 1}, "decay of the second moment");
+  v.real("adam_epsilon", adam_epsilon, {0, 1}, "added to the denominator");
+  v.real("weight_decay", weight_decay, {0, 10}, "weight decay (decoupled with adamw)");
+  v.real("max_grad_norm", max_grad_norm, {0, 1e9}, "clip the gradient's L2 norm (0: do not clip)");
+  v.real("ema_decay", ema_decay, {0, 1},
+         "largest decay of the moving average of weights; at step n it is min(this, n/(n+9))");
+  v.choice("precision", precision, {"fp32", "bf16"}, "fp32, or bfloat16 autocast");
+  v.integer("seed", seed, {0, std::numeric_limits<std::int64_t>::max()},
+            "every random draw of the run is keyed by it");
+  v.integer("log_every", log_every, {1, 1'000'000}, "steps between lines of metrics.jsonl");
+  v.integer("validate_every", validate_every, {1, 1'000'000'000}, "steps between validations");
+  v.integer("checkpoint_every", checkpoint_every, {1, 1'000'000'000}, "steps between checkpoints");
+  v.integer("keep_last", keep_last, {1, 1'000'000}, "newest checkpoints kept");
+  v.integer("max_nonfinite_steps", max_nonfinite_steps, {1, 1'000'000},
+            "skipped steps in a row (loss or gradient not finite) after which training stops");
+  v.real("time_limit_minutes", time_limit_minutes, {0, 1e9},
+         "stop, save and write the model after so many minutes (0: no limit)");
+}
+
+void OutputOptions::visit(config::Visitor& v) {
+  v.text("model_directory", model_directory,
+         "model directory to write the trained network into (empty: <run directory>/model)");
+  v.choice("weights_dtype", weights_dtype, {"float32", "float16", "bfloat16"},
+           "precision of the weights written there");
+}
+
+void LatentDataOptions::visit(config::Visitor& v) {
+  v.text("latents", latents, "latents directory written by `echopath encode`");
+  v.real("fps", fps, {0.1, 1000}, "frame rate to resample to");
+  v.texts("classes", classes, "class names in the order of their ids");
+  v.choice("posterior", posterior, {"sample", "mean"},
+           "draw from the VAE's posterior at every use, or take its mean");
+  v.boolean("balance_classes", balance_classes, "draw every class equally often");
+}
+
+void ObjectiveOptions::visit(config::Visitor& v) {
+  models::visit_schedule(v, schedule);
+  v.real("class_dropout", class_dropout, {0, 1},
+         "probability of replacing the class by the null token, for classifier-free guidance");
+  v.real("noise_offset", noise_offset, {0, 1},
+         "weight of a noise constant over space and time added to the noise");
+}
+
+LidmOptions::LidmOptions() {
+  training.learning_rate = 3e-4;
+}
+
+void LidmOptions::visit(config::Visitor& v) {
+  v.choice("architecture", architecture, {"UNet2DConditionModel", "UNet2DModel"},
+           "UNet2DConditionModel: conditioned on the class (Echo-Path); UNet2DModel: unconditional "
+           "(EchoNet-Synthetic)");
+  if (architecture == "UNet2DModel") {
+    v.nested("model", unconditional, "the network, in diffusers' keys");
+  } else {
+    v.nested("model", conditional, "the network, in diffusers' keys");
+    v.nested("class_embedding", class_embedding, "the class token");
+  }
+  v.nested("data", data, "training data");
+  v.nested("diffusion", diffusion, "noise schedule and objective");
+  v.nested("training", training, "step loop");
+  v.nested("output", output, "where the trained network goes");
+}
+
+LvdmOptions::LvdmOptions() {
+  training.steps = 100000;
+  diffusion.noise_offset = 0.1;
+}
+
+void LvdmOptions::visit(config::Visitor& v) {
+  v.nested("model", model, "the network, in diffusers' keys");
+  v.nested("class_embedding", class_embedding, "the class token");
+  v.nested("data", data, "training data");
+  v.nested("diffusion", diffusion, "noise schedule and objective");
+  v.integer("block_length", block_length, {2, 4096}, "frames of a clip");
+  v.integer("context_frames", context_frames, {1, 4096},
+            "largest number of given frames at the start of a clip; each clip draws 1 to this");
+  v.choice("reference_frame", reference_frame, {"first", "random"},
+           "first frame of the clip, or a random frame of the whole video (published code)");
+  v.real("reference_noise", reference_noise, {0, 1},
+         "largest standard deviation of noise added to the given frames");
+  v.choice("valid_frame_mask", valid_frame_mask, {"less", "less_equal"},
+           "frames of a short clip that count: index < length, or <= (published code)");
+  v.choice("clip_start", clip_start, {"any", "not_last"},
+           "any valid start, or never the last one (published code)");
+  v.nested("training", training, "step loop");
+  v.nested("output", output, "where the trained network goes");
+}
+
+VaeOptions::VaeOptions() {
+  training.max_grad_norm = 1.0;
+}
+
+void VaeOptions::visit(config::Visitor& v) {
+  v.nested("model", model, "the network, in diffusers' keys");
+  v.section(
+      "data",
+      [this](config::Visitor& d) {
+        d.text("dataset", dataset, "dataset directory with FileList.csv and Videos/");
+        d.real("cache_gigabytes", cache_gigabytes, {0, 10000}, "decoded videos kept in memory");
+      },
+      "training data");
+  v.section(
+      "loss",
+      [this](config::Visitor& d) {
+        d.real("l1_weight", l1_weight, {0, 1e6}, "mean absolute error");
+        d.real("structural_weight", structural_weight, {0, 1e6},
+               "1 - multi-scale structural similarity");
+        d.real("kl_weight", kl_weight, {0, 1e6}, "KL divergence, summed over a latent, per pixel");
+        d.real("adversarial_weight", adversarial_weight, {0, 1e6},
+               "hinge loss of a patch discriminator, scaled to the reconstruction's gradient");
+        d.integer("adversarial_start", adversarial_start, {0, 1'000'000'000},
+                  "first step with the adversarial loss");
+        d.integer("discriminator_channels", discriminator_channels, {1, 1024},
+                  "channels of the discriminator's first layer");
+        d.integer("discriminator_layers", discriminator_layers, {1, 8},
+                  "stride-2 layers of the discriminator");
+        d.real("discriminator_learning_rate", discriminator_learning_rate, {0, 10},
+               "0: the learning rate of the autoencoder");
+      },
+      "terms of the loss");
+  v.nested("training", training, "step loop");
+  v.nested("output", output, "where the trained network goes");
+}
+
+ReidOptions::ReidOptions() {
+  training.batch_size = 128;
+}
+
+void ReidOptions::visit(config::Visitor& v) {
+  v.nested("model", model, "the network");
+  v.section(
+      "data",
+      [this](config::Visitor& d) {
+        d.text("latents", latents, "latents directory written by `echopath encode`");
+        d.choice("normalisation", normalisation, {"frame", "video"},
+                 "min-max to [-1, 1] over each frame, or over the whole video (published code)");
+      },
+      "training data");
+  v.integer("patience", patience, {1, 1'000'000},
+            "validations without a better loss after which training stops");
+  v.section(
+      "threshold",
+      [this](config::Visitor& d) {
+        d.real("percentile", threshold_percentile, {0, 100},
+               "percentile of the largest similarities that becomes the threshold");
+        d.choice("calibration", threshold_calibration, {"validation", "training"},
+                 "over held-out frames against training frames, or over training frames against "
+                 "held-out ones (published code)");
+        d.integer("embedding_frames", embedding_frames, {1, 4096},
+                  "frames per video whose embeddings are kept (1: the first frame only)");
+      },
+      "the privacy gate's threshold");
+  v.nested("training", training, "step loop");
+  v.nested("output", output, "where the trained network goes");
+}
+
+}  // namespace echopath::training

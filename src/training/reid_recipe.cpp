@@ -1,0 +1,229 @@
+#include "training/reid_recipe.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/core/logging.hpp"
+#include "echopath/core/random.hpp"
+#include "echopath/models/model_directory.hpp"
+#include "echopath/models/reid_threshold.hpp"
+#include "training/export.hpp"
+#include "training/splits.hpp"
+
+namespace echopath::training {
+namespace {
+
+constexpr std::int64_t kValidationPairs = 512;
+constexpr std::int64_t kBatch = 64;
+
+}  // namespace
+
+double area_under_roc(const std::vector<double>& scores, const std::vector<bool>& positive) {
+  std::vector<std::size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](auto i, auto j) { return scores[i] < scores[j]; });
+  double rank_sum = 0.0, positives = 0.0;
+  for (std::size_t i = 0; i < order.size();) {
+    std::size_t j = i;
+    while (j < order.size() && scores[order[j]] == scores[order[i]]) ++j;
+    const double mean_rank = 0.5 * static_cast<double>(i + 1 + j);
+    for (std::size_t k = i; k < j; ++k) {
+      if (positive[order[k]]) {
+        rank_sum += mean_rank;
+        positives += 1.0;
+      }
+    }
+    i = j;
+  }
+  const double negatives = static_cast<double>(scores.size()) - positives;
+  if (positives == 0 || negatives == 0) return std::nan("");
+  return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives);
+}
+
+double percentile(std::vector<double> values, double p) {
+  std::sort(values.begin(), values.end());
+  const double position = p / 100.0 * static_cast<double>(values.size() - 1);
+  const auto low = static_cast<std::size_t>(position);
+  const std::size_t high = std::min(low + 1, values.size() - 1);
+  return values[low] + (position - static_cast<double>(low)) * (values[high] - values[low]);
+}
+
+ReidRecipe::ReidRecipe(const ReidOptions& options, at::Device device)
+    : options_(options), device_(device), order_(1, 1, 0), network_(options.model) {
+  const data::LatentDataset dataset = data::LatentDataset::open(options.latents);
+  require_split(dataset.split("TRAIN"), "TRAIN", options.latents);
+  require_split(dataset.split("VAL"), "VAL", options.latents);
+  train_ = load(dataset, "TRAIN");
+  val_ = load(dataset, "VAL");
+  for (const auto* videos : {&train_, &val_}) {
+    const bool several = std::any_of(videos->begin(), videos->end(), [&](const Video& v) {
+      return v.study.patient_id != videos->front().study.patient_id;
+    });
+    if (!several) {
+      throw DataError("'" + options.latents +
+                      "' holds one patient only in a split; re-identification needs at least two "
+                      "in TRAIN and in VAL");
+    }
+  }
+  order_ = data::BatchOrder(static_cast<std::int64_t>(train_.size()), options.training.batch_size,
+                            static_cast<std::uint64_t>(options.training.seed));
+  network_->to(device_);
+}
+
+std::vector<ReidRecipe::Video> ReidRecipe::load(const data::LatentDataset& dataset,
+                                                const std::string& split) const {
+  std::vector<Video> videos;
+  for (const data::Study& study : dataset.split(split)) {
+    videos.push_back({study, dataset.load(study).mean});
+  }
+  return videos;
+}
+
+std::vector<NamedModule> ReidRecipe::modules(int) {
+  return {{"reid", network_.ptr()}};
+}
+
+at::Tensor ReidRecipe::frame(const Video& video, std::int64_t index) const {
+  if (options_.normalisation == "video") return models::normalise_jointly(video.mean)[index];
+  return models::normalise_per_frame(video.mean.slice(0, index, index + 1))[0];
+}
+
+ReidRecipe::Pairs ReidRecipe::pairs(const std::vector<Video>& videos,
+                                    const std::vector<std::int64_t>& chosen,
+                                    const MicroBatch& batch) const {
+  std::vector<at::Tensor> a, b;
+  std::vector<float> same;
+  const auto count = static_cast<std::int64_t>(videos.size());
+  for (std::size_t i = 0; i < batch.positions.size(); ++i) {
+    const NoiseKey key{static_cast<std::uint64_t>(options_.training.seed), Stream::kPairs,
+                       static_cast<std::uint32_t>(batch.step),
+                       static_cast<std::uint32_t>(batch.positions[i])};
+    const Video& first = videos[static_cast<std::size_t>(chosen[i])];
+    const bool negative = uniform_number(key, 0) < 0.5;
+    std::int64_t other = chosen[i];
+    if (negative) {
+      other = (other + 1 + uniform_integer(key, count - 1, 1)) % count;
+      while (videos[static_cast<std::size_t>(other)].study.patient_id == first.study.patient_id) {
+        other = (other + 1) % count;
+      }
+    }
+    const Video& second = videos[static_cast<std::size_t>(other)];
+    const std::int64_t frame_a = uniform_integer(key, first.mean.size(0), 2);
+    const std::int64_t frames_b = second.mean.size(0);
+    // A positive pair never repeats the frame.
+    const std::int64_t frame_b =
+        frames_b == 1 ? 0 : (frame_a + 1 + uniform_integer(key, frames_b - 1, 3)) % frames_b;
+    a.push_back(frame(first, frame_a));
+    b.push_back(frame(second, frame_b));
+    same.push_back(negative ? 0.0F : 1.0F);
+  }
+  return {at::stack(a), at::stack(b), at::tensor(same)};
+}
+
+at::Tensor ReidRecipe::loss(int, const MicroBatch& batch, Figures&) {
+  const std::vector<std::int64_t> items = order_.batch(batch.step);
+  std::vector<std::int64_t> chosen;
+  for (const std::int64_t position : batch.positions) {
+    chosen.push_back(items[static_cast<std::size_t>(position)]);
+  }
+  const Pairs drawn = pairs(train_, chosen, batch);
+  const at::Tensor logits = network_->forward(drawn.a.to(device_), drawn.b.to(device_));
+  return at::binary_cross_entropy_with_logits(logits.to(at::kFloat), drawn.same.to(device_));
+}
+
+Figures ReidRecipe::validate() {
+  double loss = 0.0;
+  std::vector<double> scores;
+  std::vector<bool> positive;
+  for (std::int64_t first = 0; first < kValidationPairs; first += kBatch) {
+    MicroBatch batch{kValidationStep, {}};
+    std::vector<std::int64_t> chosen;
+    for (std::int64_t i = first; i < first + kBatch; ++i) {
+      batch.positions.push_back(i);
+      chosen.push_back(i % static_cast<std::int64_t>(val_.size()));
+    }
+    const Pairs drawn = pairs(val_, chosen, batch);
+    const at::Tensor logits =
+        network_->forward(drawn.a.to(device_), drawn.b.to(device_)).to(at::kFloat).cpu();
+    loss += at::binary_cross_entropy_with_logits(logits, drawn.same).item<double>() * kBatch /
+            kValidationPairs;
+    for (std::int64_t i = 0; i < kBatch; ++i) {
+      scores.push_back(logits[i].item<double>());
+      positive.push_back(drawn.same[i].item<double>() > 0.5);
+    }
+  }
+  if (loss < best_loss_) {
+    best_loss_ = loss;
+    validations_without_gain_ = 0;
+  } else {
+    ++validations_without_gain_;
+  }
+  return {{"val_loss", loss}, {"val_auc", area_under_roc(scores, positive)}};
+}
+
+std::map<std::string, double> ReidRecipe::state() const {
+  std::map<std::string, double> state = {
+      {"validations_without_gain", static_cast<double>(validations_without_gain_)}};
+  if (std::isfinite(best_loss_)) state["best_loss"] = best_loss_;
+  return state;
+}
+
+void ReidRecipe::load_state(const std::map<std::string, double>& state) {
+  const auto best = state.find("best_loss");
+  if (best != state.end()) best_loss_ = best->second;
+  validations_without_gain_ = static_cast<std::int64_t>(state.at("validations_without_gain"));
+}
+
+at::Tensor ReidRecipe::embeddings(const std::vector<Video>& videos) {
+  std::vector<at::Tensor> frames, result;
+  const auto flush = [&] {
+    if (frames.empty()) return;
+    result.push_back(network_->embed(at::stack(frames).to(device_)).to(at::kFloat).cpu());
+    frames.clear();
+  };
+  for (const Video& video : videos) {
+    const std::int64_t count = std::min(options_.embedding_frames, video.mean.size(0));
+    for (std::int64_t i = 0; i < count; ++i) {
+      frames.push_back(frame(video, i * video.mean.size(0) / count));
+      if (static_cast<std::int64_t>(frames.size()) == kBatch) flush();
+    }
+  }
+  flush();
+  return at::cat(result);
+}
+
+void ReidRecipe::export_model(const std::filesystem::path& model_directory) {
+  torch::NoGradGuard no_grad;
+  network_->eval();
+  models::save_component(model_directory,
+                         {"reid", "ReIdNet", config::dump(config::visit_of(options_.model)),
+                          dtype_of(options_.output.weights_dtype)},
+                         *network_);
+  const at::Tensor train = embeddings(train_), val = embeddings(val_);
+  const fs::path embeddings_path = model_directory / "reid" / "train_embeddings.safetensors";
+  io::save_safetensors(embeddings_path, {{"embeddings", train}});
+  const at::Tensor similarity = models::pearson_similarity(val, train);
+  const bool validation = options_.threshold_calibration == "validation";
+  const at::Tensor largest = similarity.amax(validation ? 1 : 0).to(at::kDouble).contiguous();
+  models::ReIdThreshold threshold;
+  threshold.tau = percentile(
+      std::vector<double>(largest.data_ptr<double>(), largest.data_ptr<double>() + largest.numel()),
+      options_.threshold_percentile);
+  threshold.percentile = options_.threshold_percentile;
+  threshold.calibration = options_.threshold_calibration;
+  threshold.normalisation = options_.normalisation;
+  models::update_model_info(model_directory, [&](models::ModelInfo& info) {
+    info.trained_on["reid"] = describe_training(options_.training, options_.latents, train_.size());
+  });
+  threshold.training_frames = train.size(0);
+  threshold.weights_hash = models::ModelDirectory::open(model_directory).component_hash("reid");
+  threshold.embeddings_hash = sha256_file(embeddings_path);
+  models::write_reid_threshold(model_directory / "reid" / "threshold.json", threshold);
+  log_info("privacy threshold " + std::to_string(threshold.tau) + " over " +
+           std::to_string(largest.numel()) + " similarities");
+}
+
+}  // namespace echopath::training

@@ -1,0 +1,189 @@
+#include "training/vae_recipe.hpp"
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/logging.hpp"
+#include "echopath/core/random.hpp"
+#include "echopath/models/model_directory.hpp"
+#include "training/export.hpp"
+#include "training/splits.hpp"
+
+namespace echopath::training {
+namespace {
+
+constexpr std::int64_t kValidationFrames = 64;
+constexpr std::int64_t kChunk = 16;
+
+}  // namespace
+
+VaeRecipe::VaeRecipe(const VaeOptions& options, at::Device device)
+    : options_(options),
+      device_(device),
+      dataset_(data::Dataset::open(options.dataset)),
+      train_(require_split(dataset_.split("TRAIN"), "TRAIN", options.dataset)),
+      val_(dataset_.split("VAL")),
+      cache_(dataset_, static_cast<std::size_t>(options.cache_gigabytes * 1e9)),
+      order_(static_cast<std::int64_t>(train_.size()), options.training.batch_size,
+             static_cast<std::uint64_t>(options.training.seed)),
+      model_(options.model),
+      discriminator_(options.model.out_channels, options.discriminator_channels,
+                     options.discriminator_layers) {
+  model_->to(device_);
+  discriminator_->to(device_);
+}
+
+std::vector<NamedModule> VaeRecipe::modules(int phase) {
+  if (phase == 0) return {{"vae", model_.ptr()}};
+  return {{"discriminator", discriminator_.ptr()}};
+}
+
+bool VaeRecipe::active(int phase, std::int64_t step) const {
+  return phase == 0 || (options_.adversarial_weight > 0 && step >= options_.adversarial_start);
+}
+
+double VaeRecipe::learning_rate_factor(int phase) const {
+  if (phase == 0 || options_.discriminator_learning_rate == 0) return 1.0;
+  return options_.discriminator_learning_rate / options_.training.learning_rate;
+}
+
+at::Tensor VaeRecipe::image(const data::Study& study, std::int64_t frame) {
+  const io::Frames& video = cache_.load(study);
+  const at::Tensor bytes =
+      at::from_blob(const_cast<std::uint8_t*>(video.frame(frame)), {video.height, video.width},
+                    at::TensorOptions().dtype(at::kByte));
+  return bytes.to(at::kFloat).div_(127.5).sub_(1.0).unsqueeze(0).expand({3, -1, -1});
+}
+
+at::Tensor VaeRecipe::frames(const MicroBatch& batch) {
+  const auto seed = static_cast<std::uint64_t>(options_.training.seed);
+  const std::vector<std::int64_t> items = order_.batch(batch.step);
+  std::vector<at::Tensor> images;
+  for (const std::int64_t position : batch.positions) {
+    const data::Study& study =
+        train_[static_cast<std::size_t>(items[static_cast<std::size_t>(position)])];
+    const NoiseKey key{seed, Stream::kClipChoice, static_cast<std::uint32_t>(batch.step),
+                       static_cast<std::uint32_t>(position)};
+    images.push_back(image(study, uniform_integer(key, cache_.load(study).count)));
+  }
+  return at::stack(images).to(device_);
+}
+
+at::Tensor VaeRecipe::adversarial_term(const at::Tensor& reconstruction_loss,
+                                       const at::Tensor& fake, Figures& figures) {
+  const at::Tensor generator_loss = -discriminator_->forward(fake).mean();
+  const at::Tensor last = model_->last_layer_weight();
+  const auto gradient_norm = [&](const at::Tensor& loss) {
+    return torch::autograd::grad({loss}, {last}, {}, /*retain_graph=*/true)[0].norm();
+  };
+  const at::Tensor weight =
+      (gradient_norm(reconstruction_loss) / (gradient_norm(generator_loss) + 1e-4))
+          .clamp(0.0, 1e4)
+          .detach() *
+      options_.adversarial_weight;
+  figures.emplace_back("generator", generator_loss.item<double>());
+  return weight * generator_loss;
+}
+
+at::Tensor VaeRecipe::loss(int phase, const MicroBatch& batch, Figures& figures) {
+  if (phase == 1) {
+    const auto& [real, fake] = judged_.at(batch.positions.front());
+    return discriminator_hinge_loss(discriminator_->forward(real), discriminator_->forward(fake));
+  }
+  const at::Tensor x = frames(batch);
+  const models::DiagonalGaussian posterior = model_->encode(x);
+  std::vector<at::Tensor> noise;
+  for (const std::int64_t position : batch.positions) {
+    noise.push_back(normal_tensor(
+        posterior.mean.sizes().slice(1),
+        {static_cast<std::uint64_t>(options_.training.seed), Stream::kPosterior,
+         static_cast<std::uint32_t>(batch.step), static_cast<std::uint32_t>(position)}));
+  }
+  const at::Tensor z = posterior.sample(at::stack(noise).to(device_));
+  const at::Tensor y = model_->decode(z);
+  const at::Tensor l1 = (x - y).abs().mean();
+  const at::Tensor grey_x = x.mean(1, true), grey_y = y.mean(1, true);
+  const at::Tensor structural = 1.0 - multi_scale_similarity(grey_x, grey_y);
+  const double pixels = static_cast<double>(x[0].numel());
+  const at::Tensor kl = posterior.kl().mean() / pixels;
+  const at::Tensor reconstruction =
+      options_.l1_weight * l1 + options_.structural_weight * structural;
+  at::Tensor total = reconstruction + options_.kl_weight * kl;
+  figures.emplace_back("l1", l1.item<double>());
+  figures.emplace_back("structural", structural.item<double>());
+  figures.emplace_back("kl", kl.item<double>());
+  if (active(1, batch.step)) {
+    total = total + adversarial_term(reconstruction, y, figures);
+    judged_[batch.positions.front()] = {x.detach(), y.detach()};
+  }
+  return total;
+}
+
+std::vector<std::pair<data::Study, std::int64_t>> VaeRecipe::validation_frames() const {
+  std::vector<std::pair<data::Study, std::int64_t>> frames;
+  const auto seed = static_cast<std::uint64_t>(options_.training.seed);
+  for (std::int64_t i = 0; i < kValidationFrames && !val_.empty(); ++i) {
+    const data::Study& study = val_[static_cast<std::size_t>(i) % val_.size()];
+    const NoiseKey key{seed, Stream::kDataset, static_cast<std::uint32_t>(i), 0};
+    frames.emplace_back(study,
+                        uniform_integer(key, std::max<std::int64_t>(1, study.number_of_frames)));
+  }
+  return frames;
+}
+
+Figures VaeRecipe::validate() {
+  const auto chosen = validation_frames();
+  if (chosen.empty()) return {};
+  double l1 = 0, structural = 0, signal = 0, kl = 0;
+  for (std::size_t first = 0; first < chosen.size(); first += kChunk) {
+    std::vector<at::Tensor> images;
+    for (std::size_t i = first; i < std::min(chosen.size(), first + kChunk); ++i) {
+      images.push_back(image(chosen[i].first, chosen[i].second));
+    }
+    const at::Tensor x = at::stack(images).to(device_);
+    const models::DiagonalGaussian posterior = model_->encode(x);
+    const at::Tensor y = model_->decode(posterior.mean).to(at::kFloat);
+    const double share = static_cast<double>(images.size()) / static_cast<double>(chosen.size());
+    l1 += share * (x - y).abs().mean().item<double>();
+    structural += share * multi_scale_similarity(x.mean(1, true), y.mean(1, true)).item<double>();
+    signal += share * psnr(at::avg_pool2d(x, 4), at::avg_pool2d(y.clamp(-1, 1), 4));
+    kl += share * posterior.kl().mean().item<double>();
+  }
+  return {{"val_l1", l1}, {"val_ms_ssim", structural}, {"val_psnr_4x4", signal}, {"val_kl", kl}};
+}
+
+double VaeRecipe::measure_scaling_factor() {
+  // 1 / standard deviation of the latents, as latent diffusion rescales them (Rombach et al.,
+  // 2022).
+  const auto seed = static_cast<std::uint64_t>(options_.training.seed);
+  std::vector<at::Tensor> means;
+  for (std::int64_t first = 0; first < 256; first += kChunk) {
+    std::vector<at::Tensor> images;
+    for (std::int64_t i = first; i < first + kChunk; ++i) {
+      const data::Study& study = train_[static_cast<std::size_t>(i) % train_.size()];
+      const NoiseKey key{seed, Stream::kDataset, static_cast<std::uint32_t>(i), 1};
+      images.push_back(image(study, uniform_integer(key, cache_.load(study).count)));
+    }
+    means.push_back(model_->encode(at::stack(images).to(device_)).mean.to(at::kCPU));
+  }
+  return 1.0 / at::cat(means).std().item<double>();
+}
+
+void VaeRecipe::export_model(const std::filesystem::path& model_directory) {
+  torch::NoGradGuard no_grad;
+  const double scaling_factor = measure_scaling_factor();
+  models::AutoencoderKLConfig model_config = options_.model;
+  model_config.scaling_factor = scaling_factor;
+  const config::Json config = config::dump(config::visit_of(model_config));
+  save_component(model_directory,
+                 {"vae", "AutoencoderKL", config, dtype_of(options_.output.weights_dtype)},
+                 *model_);
+  models::update_model_info(model_directory, [&](models::ModelInfo& info) {
+    info.latent_scaling_factor = scaling_factor;
+    const std::int64_t size = options_.model.sample_size / model_->downsampling_factor();
+    info.latent_shape = {options_.model.latent_channels, size, size};
+    info.image_size = options_.model.sample_size;
+    info.trained_on["vae"] = describe_training(options_.training, options_.dataset, train_.size());
+  });
+  log_info("latent scaling factor " + std::to_string(scaling_factor));
+}
+
+}  // namespace echopath::training

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "echopath/data/batching.hpp"
+#include "echopath/data/dataset.hpp"
+#include "echopath/models/autoencoder_kl.hpp"
+#include "echopath/training/losses.hpp"
+#include "echopath/training/options.hpp"
+#include "echopath/training/recipe.hpp"
+#include "training/video_cache.hpp"
+
+namespace echopath::training {
+
+/// Autoencoder: L1, multi-scale structural similarity, KL, and from a given step the hinge loss of
+/// a patch discriminator, weighted as in latent diffusion (Rombach et al., 2022): by the ratio of
+/// the gradients of reconstruction and adversarial loss at the decoder's last layer.
+class VaeRecipe : public Recipe {
+ public:
+  VaeRecipe(const VaeOptions& options, at::Device device);
+
+  std::vector<NamedModule> modules(int phase) override;
+  int phases() const override { return 2; }
+  bool active(int phase, std::int64_t step) const override;
+  double learning_rate_factor(int phase) const override;
+  at::Tensor loss(int phase, const MicroBatch& batch, Figures& figures) override;
+  Figures validate() override;
+  void export_model(const std::filesystem::path& model_directory) override;
+
+  models::AutoencoderKL& model() { return model_; }
+
+ private:
+  /// [B, 3, H, W] in [-1, 1]: one random frame of each video of the batch.
+  at::Tensor frames(const MicroBatch& batch);
+  at::Tensor image(const data::Study& study, std::int64_t frame);
+  at::Tensor adversarial_term(const at::Tensor& reconstruction_loss, const at::Tensor& fake,
+                              Figures& figures);
+  double measure_scaling_factor();
+  std::vector<std::pair<data::Study, std::int64_t>> validation_frames() const;
+
+  VaeOptions options_;
+  at::Device device_;
+  data::Dataset dataset_;
+  std::vector<data::Study> train_;
+  std::vector<data::Study> val_;
+  VideoCache cache_;
+  data::BatchOrder order_;
+  models::AutoencoderKL model_;
+  PatchDiscriminator discriminator_;
+  /// Images and their reconstructions, kept for phase 1 by the micro-batch's first position.
+  std::map<std::int64_t, std::pair<at::Tensor, at::Tensor>> judged_;
+};
+
+}  // namespace echopath::training
