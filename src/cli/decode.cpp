@@ -34,11 +34,11 @@ void add_decode(Program& program) {
       ->required()
       ->type_name("DIR");
   verb.add_option("--codec", options->codec, "ffv1 (lossless AVI) or h264 (MP4)")
-      ->check(CLI::IsMember({"ffv1", "h264"}))
+      ->check(CLI::IsMember({"ffv1", "h264"}).description(""))
       ->capture_default_str()
       ->type_name("NAME");
   verb.add_option("--batch", options->batch_size, "frames at once")
-      ->check(CLI::Range(1, 65536))
+      ->check(CLI::Range(1, 65536).description(""))
       ->capture_default_str()
       ->type_name("N");
 }

@@ -34,7 +34,7 @@ void add_encode(Program& program) {
       ->required()
       ->type_name("DIR");
   verb.add_option("--batch", options->batch_size, "frames at once")
-      ->check(CLI::Range(1, 65536))
+      ->check(CLI::Range(1, 65536).description(""))
       ->capture_default_str()
       ->type_name("N");
 }

@@ -56,16 +56,16 @@ void add_time_options(CLI::App& verb, data::ImportOptions& options) {
                   "needed where the files state none (CardiacNet)")
       ->type_name("F");
   verb.add_option("--fps", options.fps, "frames per second of the dataset; clips are resampled")
-      ->check(CLI::Range(0.1, 1000.0))
+      ->check(CLI::Range(0.1, 1000.0).description(""))
       ->capture_default_str()
       ->type_name("F");
   verb.add_option("--interpolation", options.interpolation,
                   "nearest source frame in time, or linear blend of two")
-      ->check(CLI::IsMember({"nearest", "linear"}))
+      ->check(CLI::IsMember({"nearest", "linear"}).description(""))
       ->capture_default_str()
       ->type_name("NAME");
   verb.add_option("--min-frames", options.min_frames, "clips of fewer frames are refused")
-      ->check(CLI::Range(1, 1'000'000))
+      ->check(CLI::Range(1, 1'000'000).description(""))
       ->capture_default_str()
       ->type_name("N");
 }
@@ -88,25 +88,25 @@ void add_split_options(CLI::App& verb, data::ImportOptions& options) {
 
 void add_image_options(CLI::App& verb, data::ImportOptions& options) {
   verb.add_option("--size", options.size, "height and width of the videos made")
-      ->check(CLI::Range(8, 4096))
+      ->check(CLI::Range(8, 4096).description(""))
       ->capture_default_str()
       ->type_name("N");
   verb.add_option("--aspect", options.aspect,
                   "crop to the centre square, letterbox, or squash (the published preparation)")
-      ->check(CLI::IsMember({"crop", "letterbox", "squash"}))
+      ->check(CLI::IsMember({"crop", "letterbox", "squash"}).description(""))
       ->capture_default_str()
       ->type_name("NAME");
   verb.add_option("--intensity", options.intensity,
                   "window over the clip, over each frame (the published preparation; flickers), or "
                   "none")
-      ->check(CLI::IsMember({"clip", "frame", "none"}))
+      ->check(CLI::IsMember({"clip", "frame", "none"}).description(""))
       ->capture_default_str()
       ->type_name("NAME");
   verb.add_option(
           "--mask", options.mask,
           "sector: black outside the ultrasound sector, where names may be burned in; none; "
           "auto: sector for DICOM and plain video")
-      ->check(CLI::IsMember({"auto", "sector", "none"}))
+      ->check(CLI::IsMember({"auto", "sector", "none"}).description(""))
       ->capture_default_str()
       ->type_name("NAME");
   verb.add_option("--hash-key-file", options.hash_key_file,
@@ -132,7 +132,7 @@ void add_import(Program& program) {
   verb.add_option("source", options->source, "folder, or one file")->required()->type_name("SRC");
   verb.add_option("--out", options->out, "dataset directory to make")->required()->type_name("DIR");
   verb.add_option("--format", options->format, "auto, video, cardiacnet or dicom")
-      ->check(CLI::IsMember({"auto", "video", "cardiacnet", "dicom"}))
+      ->check(CLI::IsMember({"auto", "video", "cardiacnet", "dicom"}).description(""))
       ->capture_default_str()
       ->type_name("NAME");
   add_split_options(verb, *options);

@@ -45,20 +45,20 @@ void add_phantom(Program& program) {
       ->required()
       ->type_name("DIR");
   verb.add_option("--patients", write.patients, "patients, one video each; the classes take turns")
-      ->check(CLI::Range(1, 10'000'000))
+      ->check(CLI::Range(1, 10'000'000).description(""))
       ->capture_default_str()
       ->type_name("N");
   verb.add_flag("--masks", write.masks, "write label maps beside the videos");
   verb.add_option("--layout", write.layout, "dataset, or cardiacnet (NIfTI)")
-      ->check(CLI::IsMember({"dataset", "cardiacnet"}))
+      ->check(CLI::IsMember({"dataset", "cardiacnet"}).description(""))
       ->capture_default_str()
       ->type_name("NAME");
   verb.add_option("--frames", write.frames, "frames per video")
-      ->check(CLI::Range(2, 100'000))
+      ->check(CLI::Range(2, 100'000).description(""))
       ->capture_default_str()
       ->type_name("N");
   verb.add_option("--fps", write.fps, "frames per second")
-      ->check(CLI::Range(0.1, 1000.0))
+      ->check(CLI::Range(0.1, 1000.0).description(""))
       ->capture_default_str()
       ->type_name("F");
   verb.add_option("--split", options->split, "percent of patients for TRAIN,VAL,TEST")

@@ -34,7 +34,7 @@ void add_common_options(CLI::App& verb, CommonOptions& common) {
       ->type_name("N")
       ->group(group);
   verb.add_option("--threads", common.threads, "threads of the CPU; 0 leaves the default")
-      ->check(CLI::Range(0, 4096))
+      ->check(CLI::Range(0, 4096).description(""))
       ->type_name("N")
       ->group(group);
   verb.add_option("--log-level", common.log_level, "trace, debug, info, warn, error or off")

@@ -118,7 +118,7 @@ void add_train(Program& program) {
                 "report config, parameters, memory, steps and what is missing; write nothing");
   verb.add_option("--nproc", options->nproc,
                   "processes on this machine (above 1: not available in this version)")
-      ->check(CLI::Range(1, 1024))
+      ->check(CLI::Range(1, 1024).description(""))
       ->capture_default_str()
       ->type_name("N");
 }

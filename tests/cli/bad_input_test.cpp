@@ -143,10 +143,14 @@ TEST(BadInput, NiftiHeaderLargerThanItsFileIsRefused) {
 
 TEST(BadInput, CardiacNetWithoutAFrameRateNamesTheOption) {
   const TemporaryFolder folder;
-  write_text(folder / "studies/ASD/001_image.nii", nifti_of_18_gigabytes_in_377_bytes());
+  ASSERT_EQ(run({"phantom", "--layout", "cardiacnet", "--patients", "2", "--frames", "3", "--quiet",
+                 "--out", folder / "studies"})
+                .exit_code,
+            0);
   const Outcome outcome =
       run({"import", folder / "studies", "--format", "cardiacnet", "--out", folder / "data"});
   expect_one_line_error(outcome, 3, {"--source-fps"});
+  EXPECT_FALSE(fs::exists(folder / "data"));
 }
 
 TEST(BadInput, HugeSafetensorsHeaderIsRefused) {

@@ -28,7 +28,7 @@ INSTANTIATE_TEST_SUITE_P(All, VerbHelp,
                          ::testing::Values("phantom", "import", "train", "encode", "decode",
                                            "sample", "filter", "eval", "report", "convert",
                                            "forward", "config", "doctor"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& verb) { return verb.param; });
 
 class UnavailableVerb : public ::testing::TestWithParam<std::string> {};
 
@@ -43,7 +43,7 @@ TEST_P(UnavailableVerb, SaysSoInItsHelpAndEndsWithUsageError) {
 
 INSTANTIATE_TEST_SUITE_P(All, UnavailableVerb,
                          ::testing::Values("filter", "eval", "report", "convert", "forward"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& verb) { return verb.param; });
 
 TEST(ProgramHelp, ListsEveryVerbAndTheExitCodes) {
   const Outcome outcome = run({"--help"});
