@@ -87,7 +87,7 @@ class Importer {
 
   void fail(const fs::path& path, const std::string& reason) {
     const bool named = reason.find(path.string()) != std::string::npos;
-    log_warning("not imported: " + (named ? "" : "'" + path.string() + "' ") + reason);
+    log_debug("not imported: " + (named ? "" : "'" + path.string() + "' ") + reason);
     summary_.failed.push_back({path, reason});
   }
 
@@ -220,9 +220,8 @@ class Importer {
     const auto shared = std::count_if(splits_of.begin(), splits_of.end(),
                                       [](const auto& entry) { return entry.second.size() > 1; });
     if (shared > 0) {
-      log_warning(std::to_string(shared) +
-                  " patients are in more than one split, as the given "
-                  "splits say; results on them will look too good");
+      log_warning("patients in more than one split, as the given splits say: " +
+                  std::to_string(shared) + "; results on them will look too good");
     }
   }
 
@@ -242,8 +241,6 @@ class Importer {
       summary_.key_file = pseudonyms_->key_file();
     }
     directory.commit();
-    log_info("imported " + std::to_string(summary_.imported) + " clips, " +
-             std::to_string(summary_.failed.size()) + " failed");
   }
 
   /// What import.json holds: options, counts, and each clip's own rate. No source paths: they may
