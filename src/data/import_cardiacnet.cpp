@@ -59,7 +59,8 @@ void add_image(const fs::path& path, const std::string& class_name, SourceListin
 /// Descends to the class folders and, inside one, to the images.
 void walk(const fs::path& folder, const std::string& class_name, SourceListing& listing) {
   std::vector<fs::path> entries;
-  for (const auto& entry : fs::directory_iterator(folder)) entries.push_back(entry.path());
+  const auto options = fs::directory_options::skip_permission_denied;
+  for (const auto& entry : fs::directory_iterator(folder, options)) entries.push_back(entry.path());
   std::sort(entries.begin(), entries.end());
   for (const fs::path& entry : entries) {
     const std::string name = entry.filename().string();
@@ -95,9 +96,7 @@ SourceListing list_cardiacnet(const fs::path& source) {
   require_directory(source, "import source");
   SourceListing listing;
   listing.prepared = true;
-  const fs::path absolute = fs::absolute(source).lexically_normal();
-  const fs::path named = absolute.has_filename() ? absolute : absolute.parent_path();
-  walk(source, class_of_folder(named.filename().string()), listing);
+  walk(source, class_of_folder(fs::weakly_canonical(source).filename().string()), listing);
   return listing;
 }
 

@@ -18,23 +18,22 @@ bool is_hidden(const fs::path& path) {
   return path.filename().string().starts_with(".");
 }
 
-bool is_cardiacnet_image(const fs::path& path) {
+bool is_named_like_image(const fs::path& path) {
   const std::string name = to_lower(path.filename().string());
-  const bool image = name.ends_with("_image.nii") || name.ends_with("_image.nii.gz");
-  if (!image) return false;
-  for (fs::path folder = path.parent_path(); folder.has_filename(); folder = folder.parent_path()) {
-    if (!class_of_folder(folder.filename().string()).empty()) return true;
-  }
-  return false;
+  return name.ends_with("_image.nii") || name.ends_with("_image.nii.gz");
 }
 
-/// Whether any image of CardiacNet's, plain or a folder of that name, lies under `source`.
+/// Whether any image of CardiacNet's, plain or a folder of that name, lies in a class folder.
 bool holds_cardiacnet(const fs::path& source) {
   if (!fs::is_directory(source)) return false;
   const auto options = fs::directory_options::skip_permission_denied;
-  const fs::path absolute = fs::absolute(source).lexically_normal();
-  for (const auto& entry : fs::recursive_directory_iterator(absolute, options)) {
-    if (is_cardiacnet_image(entry.path())) return true;
+  const fs::path top = fs::weakly_canonical(source);
+  for (const auto& entry : fs::recursive_directory_iterator(top, options)) {
+    if (!is_named_like_image(entry.path())) continue;
+    for (fs::path folder = entry.path();; folder = folder.parent_path()) {
+      if (!class_of_folder(folder.filename().string()).empty()) return true;
+      if (folder == top) break;
+    }
   }
   return false;
 }

@@ -78,6 +78,14 @@ TEST_F(ImportCardiacNet, OrientationIsTheAntiDiagonalTranspose) {
   EXPECT_EQ(frames.frame(7)[3 * 16 + 5], (15 - 5) + 16 * (15 - 3) - 7);
 }
 
+TEST_F(ImportCardiacNet, AClassFolderItselfCanBeTheSource) {
+  write_image("src/1-ASD/001_image.nii.gz");
+  plain(16);
+  options_.source = source_ / "1-ASD/";
+  options_.source_fps = "32";
+  EXPECT_EQ(import_studies(options_).classes.at("ASD"), 1);
+}
+
 TEST_F(ImportCardiacNet, WithoutARateTheImportStopsAndNamesTheOption) {
   write_layout();
   EXPECT_THAT(error<DataError>(), AllOf(HasSubstr("--source-fps"), HasSubstr("assume")));
