@@ -116,10 +116,15 @@ void VaeOptions::visit(config::Visitor& v) {
         d.real("cache_gigabytes", cache_gigabytes, {0, 10000}, "decoded videos kept in memory");
       },
       "training data");
+  v.boolean("freeze_encoder", freeze_encoder,
+            "train the decoder only, so that latents encoded before stay what they are");
   v.section(
       "loss",
       [this](config::Visitor& d) {
         d.real("l1_weight", l1_weight, {0, 1e6}, "mean absolute error");
+        d.integer("l1_pooling", l1_pooling, {1, 64},
+                  "side of the pixel blocks averaged before the absolute error; above 1 the "
+                  "structure is held and the speckle left to the adversarial loss");
         d.real("structural_weight", structural_weight, {0, 1e6},
                "1 - multi-scale structural similarity");
         d.real("kl_weight", kl_weight, {0, 1e6}, "KL divergence, summed over a latent, per pixel");

@@ -29,6 +29,14 @@ VaeRecipe::VaeRecipe(const VaeOptions& options, at::Device device)
                      options.discriminator_layers) {
   model_->to(device_);
   discriminator_->to(device_);
+  if (options_.freeze_encoder) {
+    for (auto& item : model_->named_parameters()) {
+      const std::string& name = item.key();
+      if (name.rfind("encoder.", 0) == 0 || name.rfind("quant_conv.", 0) == 0) {
+        item.value().requires_grad_(false);
+      }
+    }
+  }
 }
 
 std::vector<NamedModule> VaeRecipe::modules(int phase) {
@@ -99,7 +107,10 @@ at::Tensor VaeRecipe::loss(int phase, const MicroBatch& batch, Figures& figures)
   }
   const at::Tensor z = posterior.sample(at::stack(noise).to(device_));
   const at::Tensor y = model_->decode(z);
-  const at::Tensor l1 = (x - y).abs().mean();
+  const at::Tensor l1 =
+      (at::avg_pool2d(x, options_.l1_pooling) - at::avg_pool2d(y, options_.l1_pooling))
+          .abs()
+          .mean();
   const at::Tensor grey_x = x.mean(1, true), grey_y = y.mean(1, true);
   const at::Tensor structural = 1.0 - multi_scale_similarity(grey_x, grey_y);
   const double pixels = static_cast<double>(x[0].numel());

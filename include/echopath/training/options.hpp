@@ -100,7 +100,9 @@ struct VaeOptions {
   models::AutoencoderKLConfig model;
   std::string dataset;
   double cache_gigabytes = 4.0;
+  bool freeze_encoder = false;
   double l1_weight = 1.0;
+  std::int64_t l1_pooling = 1;
   double structural_weight = 0.5;
   double kl_weight = 1e-6;
   double adversarial_weight = 0.5;
