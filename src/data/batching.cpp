@@ -1,5 +1,7 @@
 #include "echopath/data/batching.hpp"
 
+#include <c10/util/Exception.h>
+
 #include <map>
 #include <numeric>
 
@@ -10,6 +12,7 @@ namespace echopath::data {
 
 BatchOrder::BatchOrder(std::int64_t items, std::int64_t global_batch, std::uint64_t seed)
     : global_batch_(global_batch), seed_(seed) {
+  TORCH_CHECK(global_batch > 0, "a batch of ", global_batch);
   if (items < 1) throw DataError("there is nothing to draw batches from: the list is empty");
   groups_.emplace_back();
   groups_.front().items.resize(static_cast<std::size_t>(items));
@@ -19,6 +22,7 @@ BatchOrder::BatchOrder(std::int64_t items, std::int64_t global_batch, std::uint6
 BatchOrder::BatchOrder(const std::vector<std::int64_t>& classes, std::int64_t global_batch,
                        std::uint64_t seed)
     : global_batch_(global_batch), seed_(seed) {
+  TORCH_CHECK(global_batch > 0, "a batch of ", global_batch);
   if (classes.empty()) throw DataError("there is nothing to draw batches from: the list is empty");
   std::map<std::int64_t, std::vector<std::int64_t>> by_class;
   for (std::size_t i = 0; i < classes.size(); ++i) {

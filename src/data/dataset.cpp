@@ -7,6 +7,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/core/logging.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/io/csv.hpp"
 #include "echopath/io/video.hpp"
@@ -43,10 +44,27 @@ class Row {
     double number = 0.0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
     if (error != std::errc() || end != value.data() + value.size() || !std::isfinite(number)) {
-      throw DataError(table_.source + ": row " + std::to_string(row_ + 2) + ": '" + value +
-                      "' in column " + name + " is not a number");
+      refuse(quoted_text(value) + " in column " + column(name) + " is not a number");
     }
     return number;
+  }
+
+  /// A whole number from 0, which may be written as "64.0"; 0 where there is none.
+  std::int64_t count(const std::string& name) const {
+    const double value = number(name).value_or(0.0);
+    if (value < 0.0 || value > 1e9 || value != std::floor(value)) {
+      refuse(quoted_text(text(name)) + " in column " + column(name) + " is not a number of things");
+    }
+    return static_cast<std::int64_t>(value);
+  }
+
+  /// The column's name as the file writes it.
+  const std::string& column(const std::string& name) const {
+    return table_.columns[columns_.at(name)];
+  }
+
+  [[noreturn]] void refuse(const std::string& reason) const {
+    throw DataError(table_.source + ": row " + std::to_string(row_ + 2) + ": " + reason);
   }
 
  private:
@@ -55,30 +73,45 @@ class Row {
   std::size_t row_;
 };
 
-/// TRAIN, VAL, TEST, or EchoNet-Synthetic's folds: 0–7 TRAIN, 8 VAL, the rest TEST.
-std::string canonical_split(const std::string& value) {
-  if (!value.empty() && std::all_of(value.begin(), value.end(), ::isdigit)) {
-    const int fold = std::stoi(value.substr(0, 6));
-    return fold <= 7 ? "TRAIN" : fold == 8 ? "VAL" : "TEST";
+/// TRAIN, VAL, TEST, or EchoNet-Synthetic's folds: 0–7 TRAIN, 8 VAL, the rest TEST. Empty where the
+/// list has no split.
+std::string read_split(const Row& row) {
+  const std::string value = row.text("split");
+  const std::string name = to_lower(value);
+  if (name.empty() || name == "nan") return "";
+  if (name == "train" || name == "training") return "TRAIN";
+  if (name == "val" || name == "validation" || name == "valid") return "VAL";
+  if (name == "test" || name == "testing") return "TEST";
+  double fold = 0.0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), fold);
+  if (error != std::errc() || end != name.data() + name.size() || fold != std::floor(fold)) {
+    row.refuse("Split " + quoted_text(value) +
+               " is unknown; use TRAIN, VAL, TEST or a fold number");
   }
-  std::string upper = value;
-  std::transform(upper.begin(), upper.end(), upper.begin(), ::toupper);
-  return upper == "VALIDATION" ? "VAL" : upper;
+  return fold <= 7 ? "TRAIN" : fold == 8 ? "VAL" : "TEST";
+}
+
+std::string read_file_name(const Row& row) {
+  std::string name = row.text("filename");
+  if (name.empty()) name = fs::path(row.text("videopath")).filename().string();
+  if (name.empty()) row.refuse("has no FileName");
+  if (name.find('/') != std::string::npos || name == "..") {
+    row.refuse("FileName " + quoted_text(name) + " must be a name inside Videos/, not a path");
+  }
+  return name;
 }
 
 Study read_study(const Row& row) {
   Study study;
-  study.file_name = row.text("filename");
-  if (study.file_name.empty())
-    study.file_name = fs::path(row.text("videopath")).filename().string();
+  study.file_name = read_file_name(row);
   study.class_name = row.text("classname");
   study.patient_id = row.text("patientid");
   if (study.patient_id.empty()) study.patient_id = study.stem();
-  study.split = canonical_split(row.text("split"));
+  study.split = read_split(row);
   study.fps = row.number("fps").value_or(0.0);
-  study.number_of_frames = static_cast<std::int64_t>(row.number("numberofframes").value_or(0.0));
-  study.frame_height = static_cast<std::int64_t>(row.number("frameheight").value_or(0.0));
-  study.frame_width = static_cast<std::int64_t>(row.number("framewidth").value_or(0.0));
+  study.number_of_frames = row.count("numberofframes");
+  study.frame_height = row.count("frameheight");
+  study.frame_width = row.count("framewidth");
   study.ef = row.number("ef");
   study.esv = row.number("esv");
   study.edv = row.number("edv");
@@ -89,6 +122,19 @@ std::string number_text(double value) {
   char text[32];
   const auto result = std::to_chars(text, text + sizeof(text), value);
   return std::string(text, result.ptr);
+}
+
+/// A patient in two splits makes every test figure too good.
+void warn_of_shared_patients(const std::vector<Study>& studies, const fs::path& directory) {
+  std::unordered_map<std::string, std::string> split_of;
+  for (const Study& study : studies) {
+    const auto [first, is_new] = split_of.emplace(study.patient_id, study.split);
+    if (is_new || first->second == study.split) continue;
+    log_warning((directory / "FileList.csv").string() + ": patient " +
+                quoted_text(study.patient_id) + " is in " + first->second + " and in " +
+                study.split + "; figures on one of them will be too good");
+    return;
+  }
 }
 
 std::string optional_text(const std::optional<double>& value) {
@@ -115,14 +161,14 @@ std::vector<Study> read_file_list(const std::filesystem::path& csv) {
     table.require_column("FileName");
   if (table.rows.empty()) throw DataError(csv.string() + " lists no video");
   std::vector<Study> studies;
+  std::unordered_map<std::string, std::size_t> row_of;
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
-    studies.push_back(read_study(Row(table, columns, i)));
-    if (studies.back().file_name.empty()) {
-      throw DataError(csv.string() + ": row " + std::to_string(i + 2) + " has no FileName");
-    }
-    if (studies.back().file_name.find('/') != std::string::npos) {
-      throw DataError(csv.string() + ": row " + std::to_string(i + 2) + ": FileName '" +
-                      studies.back().file_name + "' must be a name inside Videos/, not a path");
+    const Row row(table, columns, i);
+    studies.push_back(read_study(row));
+    const auto [first, is_new] = row_of.emplace(studies.back().stem(), i + 2);
+    if (!is_new) {
+      row.refuse("FileName " + quoted_text(studies.back().file_name) + " stands in row " +
+                 std::to_string(first->second) + " already; names must differ");
     }
   }
   return studies;
@@ -154,6 +200,23 @@ void write_file_list(const std::filesystem::path& csv, const std::vector<Study>&
   io::write_csv(csv, table);
 }
 
+std::vector<Study> studies_of_split(const std::vector<Study>& studies, const std::string& split) {
+  std::vector<Study> chosen;
+  std::copy_if(studies.begin(), studies.end(), std::back_inserter(chosen),
+               [&](const Study& study) { return study.split == split; });
+  return chosen;
+}
+
+std::vector<std::string> class_names_of(const std::vector<Study>& studies) {
+  std::vector<std::string> names;
+  for (const Study& study : studies) {
+    if (std::find(names.begin(), names.end(), study.class_name) == names.end()) {
+      names.push_back(study.class_name);
+    }
+  }
+  return names;
+}
+
 Dataset Dataset::open(const std::filesystem::path& directory, bool check_videos) {
   require_directory(directory, "dataset");
   if (!fs::exists(directory / "FileList.csv")) {
@@ -171,24 +234,16 @@ Dataset Dataset::open(const std::filesystem::path& directory, bool check_videos)
                       "' is missing; restore it or remove the row");
     }
   }
+  warn_of_shared_patients(dataset.studies_, directory);
   return dataset;
 }
 
 std::vector<Study> Dataset::split(const std::string& name) const {
-  std::vector<Study> studies;
-  std::copy_if(studies_.begin(), studies_.end(), std::back_inserter(studies),
-               [&](const Study& study) { return study.split == name; });
-  return studies;
+  return studies_of_split(studies_, name);
 }
 
 std::vector<std::string> Dataset::class_names() const {
-  std::vector<std::string> names;
-  for (const Study& study : studies_) {
-    if (std::find(names.begin(), names.end(), study.class_name) == names.end()) {
-      names.push_back(study.class_name);
-    }
-  }
-  return names;
+  return class_names_of(studies_);
 }
 
 std::filesystem::path Dataset::video_path(const Study& study) const {

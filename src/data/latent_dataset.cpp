@@ -1,7 +1,7 @@
 #include "echopath/data/latent_dataset.hpp"
 
-#include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
@@ -32,82 +32,94 @@ LatentVideo read_reference_latents(const fs::path& path) {
   return {mean, at::full_like(mean, kNoSpread)};
 }
 
-/// Scaling factor and VAE hash of one native latent file.
-std::pair<double, std::string> read_origin(const io::SafetensorsFile& file, const fs::path& path) {
-  const auto factor = file.metadata().find("scaling_factor");
+/// What must be the same for all latents of a directory.
+struct Origin {
+  double scaling_factor = 0.0;
+  std::string vae_hash;
+  std::vector<std::int64_t> latent_shape;  ///< [C, H, W]
+};
+
+/// The factor in a latent file's metadata.
+double read_scaling_factor(const io::SafetensorsFile& file, const fs::path& path) {
+  const auto found = file.metadata().find("scaling_factor");
   double value = 0.0;
-  if (factor != file.metadata().end()) {
-    std::from_chars(factor->second.data(), factor->second.data() + factor->second.size(), value);
+  if (found != file.metadata().end()) {
+    const std::string& text = found->second;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) value = 0.0;
   }
-  if (value <= 0.0) {
+  if (!(value > 0.0) || !std::isfinite(value)) {
     throw DataError(path.string() +
                     " states no scaling_factor in its metadata; encode the dataset again");
   }
-  const auto hash = file.metadata().find("vae_hash");
-  return {value, hash == file.metadata().end() ? "" : hash->second};
+  return value;
+}
+
+Origin read_origin(const fs::path& path) {
+  Origin origin;
+  std::vector<std::int64_t> shape;
+  if (path.extension() == ".safetensors") {
+    const io::SafetensorsFile file(path);
+    origin.scaling_factor = read_scaling_factor(file, path);
+    const auto hash = file.metadata().find("vae_hash");
+    if (hash != file.metadata().end()) origin.vae_hash = hash->second;
+    shape = file.shape("mean");
+    if (file.shape("logvar") != shape || file.dtype("mean") != at::kFloat ||
+        file.dtype("logvar") != at::kFloat) {
+      throw DataError(path.string() + ": 'mean' and 'logvar' must be float32 of one shape");
+    }
+  } else {
+    origin.scaling_factor = kReferenceScalingFactor;
+    shape = read_reference_latents(path).mean.sizes().vec();
+  }
+  if (shape.size() != 4 || shape[0] < 1) {
+    throw DataError(path.string() + ": 'mean' must be [T, C, H, W] with at least one frame");
+  }
+  origin.latent_shape.assign(shape.begin() + 1, shape.end());
+  return origin;
 }
 
 }  // namespace
 
 LatentDataset LatentDataset::open(const std::filesystem::path& directory) {
   require_directory(directory, "latents directory");
-  if (!fs::exists(directory / "FileList.csv")) {
+  const fs::path list = directory / "FileList.csv";
+  if (!fs::exists(list)) {
     throw DataError("latents directory '" + directory.string() +
                     "' has no FileList.csv; make one with `echopath encode`");
   }
   LatentDataset dataset;
   dataset.directory_ = directory;
-  dataset.studies_ = read_file_list(directory / "FileList.csv");
+  dataset.studies_ = read_file_list(list);
   for (std::size_t i = 0; i < dataset.studies_.size(); ++i) {
     const Study& study = dataset.studies_[i];
     const fs::path path = latent_path(directory, study);
     if (path.empty()) {
-      throw DataError((directory / "FileList.csv").string() + ": row " + std::to_string(i + 2) +
-                      ": latents of '" + study.file_name +
-                      "' are missing; encode the dataset again");
+      throw DataError(list.string() + ": row " + std::to_string(i + 2) + ": latents of '" +
+                      study.file_name + "' are missing; encode the dataset again");
     }
-    std::pair<double, std::string> origin{kReferenceScalingFactor, ""};
-    std::vector<std::int64_t> shape;
-    if (path.extension() == ".safetensors") {
-      const io::SafetensorsFile file(path);
-      origin = read_origin(file, path);
-      shape = file.shape("mean");
-    } else {
-      shape = read_reference_latents(path).mean.sizes().vec();
-    }
-    if (shape.size() != 4 || shape[0] < 1) {
-      throw DataError(path.string() + ": 'mean' must be [T, C, H, W] with at least one frame");
-    }
-    shape.erase(shape.begin());
+    const Origin origin = read_origin(path);
     if (i == 0) {
-      std::tie(dataset.scaling_factor_, dataset.vae_hash_) = origin;
-      dataset.latent_shape_ = shape;
-    } else if (origin != std::pair(dataset.scaling_factor_, dataset.vae_hash_) ||
-               shape != dataset.latent_shape_) {
-      throw DataError(
-          path.string() +
-          " was made by another VAE than the first latents of the list; encode the whole "
-          "dataset with one VAE");
+      dataset.scaling_factor_ = origin.scaling_factor;
+      dataset.vae_hash_ = origin.vae_hash;
+      dataset.latent_shape_ = origin.latent_shape;
+    } else if (origin.scaling_factor != dataset.scaling_factor_ ||
+               origin.vae_hash != dataset.vae_hash_ ||
+               origin.latent_shape != dataset.latent_shape_) {
+      throw DataError(path.string() +
+                      " was made by another VAE than the first latents of the list; encode the "
+                      "whole dataset with one VAE");
     }
   }
   return dataset;
 }
 
 std::vector<Study> LatentDataset::split(const std::string& name) const {
-  std::vector<Study> studies;
-  std::copy_if(studies_.begin(), studies_.end(), std::back_inserter(studies),
-               [&](const Study& study) { return study.split == name; });
-  return studies;
+  return studies_of_split(studies_, name);
 }
 
 std::vector<std::string> LatentDataset::class_names() const {
-  std::vector<std::string> names;
-  for (const Study& study : studies_) {
-    if (std::find(names.begin(), names.end(), study.class_name) == names.end()) {
-      names.push_back(study.class_name);
-    }
-  }
-  return names;
+  return class_names_of(studies_);
 }
 
 LatentVideo LatentDataset::load(const Study& study) const {

@@ -31,7 +31,8 @@ extern "C" void on_row(int, void* data) {
 /// libcsv's parser, freed at the end.
 class Parser {
  public:
-  Parser() { csv_init(&parser_, CSV_APPEND_NULL); }
+  /// Strict: a quote that is not closed, or stands inside an unquoted field, is an error.
+  Parser() { csv_init(&parser_, CSV_STRICT | CSV_STRICT_FINI); }
   ~Parser() { csv_free(&parser_); }
   Parser(const Parser&) = delete;
   Parser& operator=(const Parser&) = delete;
@@ -42,8 +43,7 @@ class Parser {
 };
 
 std::string quoted(const std::string& field) {
-  if (field.find_first_of(",\"\r\n") == std::string::npos &&
-      (field.empty() || (field.front() != ' ' && field.back() != ' '))) {
+  if (field.find_first_of(",\"\r\n") == std::string::npos && trim(field).size() == field.size()) {
     return field;
   }
   std::string out(2 * field.size() + 2, '\0');
@@ -56,6 +56,7 @@ void append_row(std::string& text, const std::vector<std::string>& fields) {
     if (i > 0) text += ',';
     text += quoted(fields[i]);
   }
+  if (fields.size() == 1 && fields.front().empty()) text += "\"\"";  // not an empty line
   text += '\n';
 }
 
@@ -77,13 +78,16 @@ int CsvTable::require_column(const std::string& name) const {
 CsvTable read_csv(const std::filesystem::path& path) {
   require_file(path, "CSV file");
   std::string text = read_file(path);
-  if (text.rfind("\xEF\xBB\xBF", 0) == 0) text.erase(0, 3);  // byte order mark
+  if (text.find('\0') != std::string::npos) {
+    throw DataError(path.string() + " is not text in UTF-8; save it as CSV in UTF-8");
+  }
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // byte order mark
   Parser parser;
   Rows rows;
   if (csv_parse(parser.get(), text.data(), text.size(), on_field, on_row, &rows) != text.size() ||
       csv_fini(parser.get(), on_field, on_row, &rows) != 0) {
-    throw DataError(path.string() + ": not a CSV file: " + csv_strerror(csv_error(parser.get())) +
-                    " in row " + std::to_string(rows.rows.size() + 1));
+    throw DataError(path.string() + ": row " + std::to_string(rows.rows.size() + 1) +
+                    " is not CSV: a quote is not closed, or stands inside a field without quotes");
   }
   if (rows.rows.empty()) throw DataError(path.string() + " is empty; a header row is needed");
   CsvTable table;

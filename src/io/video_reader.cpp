@@ -1,15 +1,17 @@
-#include <cstring>
-
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/core/logging.hpp"
 #include "echopath/io/video.hpp"
-#include "io/libav.hpp"
+#include "io/video_frames.hpp"
 
 namespace echopath::io {
 namespace {
 
-/// A clip longer than this is not an echocardiogram; it guards against files that decode forever.
-constexpr std::size_t kMaxBytes = std::size_t{16} << 30;
+/// Containers that may be opened. Playlists are not among them: they name other files.
+constexpr const char* kContainers =
+    "avi,mov,mp4,gif,matroska,webm,asf,mpeg,mpegts,mpegvideo,flv,ogg,dv";
+/// Pixels of one frame; a damaged header can ask for more.
+constexpr std::int64_t kMaxPixels = std::int64_t{1} << 26;
 
 struct InputDeleter {
   void operator()(AVFormatContext* p) const { avformat_close_input(&p); }
@@ -19,8 +21,17 @@ using InputPtr = std::unique_ptr<AVFormatContext, InputDeleter>;
 InputPtr open_input(const fs::path& path) {
   silence_libav();
   require_file(path, "video");
+  if (fs::file_size(path) == 0) throw DataError("video '" + path.string() + "' is an empty file");
+  AVDictionary* options = nullptr;
+  av_dict_set(&options, "format_whitelist", kContainers, 0);
   AVFormatContext* raw = nullptr;
-  int code = avformat_open_input(&raw, path.c_str(), nullptr, nullptr);
+  int code = avformat_open_input(&raw, libav_url(path).c_str(), nullptr, &options);
+  av_dict_free(&options);
+  if (code == AVERROR(EINVAL)) {
+    throw DataError(
+        "video '" + path.string() +
+        "' is no video file that can be read here (AVI, MP4, MOV, GIF, MKV, WMV, MPEG)");
+  }
   if (code < 0) {
     throw DataError("video '" + path.string() + "' cannot be opened: " + libav_reason(code));
   }
@@ -32,118 +43,105 @@ InputPtr open_input(const fs::path& path) {
   return input;
 }
 
-bool is_grey(AVPixelFormat format) {
-  return format == AV_PIX_FMT_GRAY8 || format == AV_PIX_FMT_GRAY8A;
-}
-
-/// Converts decoded frames to packed grey or RGB and appends them.
-class FrameCollector {
- public:
-  FrameCollector(Frames& frames, int channels, std::string name)
-      : frames_(frames), channels_(channels), name_(std::move(name)) {}
-
-  void add(const AVFrame& frame) {
-    if (frames_.count == 0) {
-      frames_.height = frame.height;
-      frames_.width = frame.width;
-      frames_.channels = channels_;
-    } else if (frame.height != frames_.height || frame.width != frames_.width) {
-      throw DataError("video '" + name_ + "' changes its frame size in the middle");
-    }
-    const auto size = static_cast<std::size_t>(frames_.frame_size());
-    if (frames_.pixels.size() + size > kMaxBytes) {
-      throw DataError("video '" + name_ + "' decodes to more than 16 GB; cut it first");
-    }
-    frames_.pixels.resize(frames_.pixels.size() + size);
-    ++frames_.count;
-    convert(frame, frames_.frame(frames_.count - 1));
-  }
-
- private:
-  void convert(const AVFrame& frame, std::uint8_t* target) {
-    const auto format = static_cast<AVPixelFormat>(frame.format);
-    const auto row = static_cast<std::size_t>(frame.width * channels_);
-    if (channels_ == 1 && format == AV_PIX_FMT_GRAY8) {
-      for (int y = 0; y < frame.height; ++y) {
-        std::memcpy(target + static_cast<std::size_t>(y) * row,
-                    frame.data[0] + y * frame.linesize[0], row);
-      }
-      return;
-    }
-    const AVPixelFormat wanted = channels_ == 1 ? AV_PIX_FMT_GRAY8 : AV_PIX_FMT_RGB24;
-    scaler_.reset(sws_getCachedContext(scaler_.release(), frame.width, frame.height, format,
-                                       frame.width, frame.height, wanted,
-                                       SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, nullptr,
-                                       nullptr, nullptr));
-    if (!scaler_) throw DataError("video '" + name_ + "' has a pixel format that cannot be read");
-    const int full = frame.color_range == AVCOL_RANGE_JPEG || is_grey(format) ? 1 : 0;
-    const int* matrix = sws_getCoefficients(SWS_CS_ITU601);
-    sws_setColorspaceDetails(scaler_.get(), matrix, full, matrix, 1, 0, 1 << 16, 1 << 16);
-    std::uint8_t* planes[4] = {target, nullptr, nullptr, nullptr};
-    const int strides[4] = {static_cast<int>(row), 0, 0, 0};
-    sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, planes, strides);
-  }
-
-  Frames& frames_;
-  int channels_;
-  std::string name_;
-  ScalerPtr scaler_;
-};
-
 CodecContextPtr open_decoder(const AVStream& stream, const std::string& name) {
   const AVCodec* codec = avcodec_find_decoder(stream.codecpar->codec_id);
-  if (codec == nullptr) throw DataError("video '" + name + "' has a codec that FFmpeg cannot decode");
+  if (codec == nullptr) {
+    throw DataError("video '" + name + "' has a codec that FFmpeg cannot decode: " +
+                    avcodec_get_name(stream.codecpar->codec_id));
+  }
   CodecContextPtr context(avcodec_alloc_context3(codec));
-  avcodec_parameters_to_context(context.get(), stream.codecpar);
+  int code = avcodec_parameters_to_context(context.get(), stream.codecpar);
   context->thread_count = 1;
-  const int code = avcodec_open2(context.get(), codec, nullptr);
+  context->max_pixels = kMaxPixels;
+  if (code >= 0) code = avcodec_open2(context.get(), codec, nullptr);
   if (code < 0) throw DataError("video '" + name + "' cannot be decoded: " + libav_reason(code));
   return context;
 }
 
-double frame_rate(const AVStream& stream) {
-  const AVRational rate =
-      stream.avg_frame_rate.num > 0 ? stream.avg_frame_rate : stream.r_frame_rate;
-  return rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0.0;
-}
+/// Decodes one stream of an opened file.
+class Decoding {
+ public:
+  Decoding(AVFormatContext& input, AVStream& stream, Frames& frames, int channels,
+           const std::string& name)
+      : input_(input),
+        stream_(stream),
+        frames_(frames),
+        name_(name),
+        decoder_(open_decoder(stream, name)),
+        collector_(frames, channels, name) {}
 
-/// Hands a packet (null: flush) to the decoder and collects what comes out.
-void decode(AVCodecContext& decoder, const AVPacket* packet, AVFrame& frame,
-            FrameCollector& collector, const std::string& name) {
-  int code = avcodec_send_packet(&decoder, packet);
-  while (code >= 0) {
-    code = avcodec_receive_frame(&decoder, &frame);
-    if (code < 0) break;
-    collector.add(frame);
-    av_frame_unref(&frame);
+  void run() {
+    const PacketPtr packet(av_packet_alloc());
+    int code = 0;
+    while ((code = av_read_frame(&input_, packet.get())) >= 0) {
+      if (packet->stream_index == stream_.index) {
+        if ((packet->flags & AV_PKT_FLAG_CORRUPT) != 0) refuse("the file is cut short");
+        decode(packet.get());
+      }
+      av_packet_unref(packet.get());
+    }
+    if (code != AVERROR_EOF) refuse(libav_reason(code));
+    decode(nullptr);
+    if (frames_.count == 0) throw DataError("video '" + name_ + "' has no frames");
+    if (frames_.count < stream_.nb_frames) {
+      log_warning("video '" + name_ + "' states " + std::to_string(stream_.nb_frames) +
+                  " frames, " + std::to_string(frames_.count) + " can be read");
+    }
+    frames_.fps = frame_rate();
   }
-  if (code != AVERROR(EAGAIN) && code != AVERROR_EOF) {
-    throw DataError("video '" + name + "' is damaged: " + libav_reason(code));
+
+ private:
+  [[noreturn]] void refuse(const std::string& reason) const {
+    throw DataError("video '" + name_ + "' is damaged in or after frame " +
+                    std::to_string(frames_.count + 1) + ": " + reason);
   }
-}
+
+  /// Hands a packet (null: flush) to the decoder and collects what comes out.
+  void decode(const AVPacket* packet) {
+    int code = avcodec_send_packet(decoder_.get(), packet);
+    while (code >= 0) {
+      code = avcodec_receive_frame(decoder_.get(), frame_.get());
+      if (code < 0) break;
+      if ((frame_->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame_->decode_error_flags != 0) {
+        refuse("a frame cannot be decoded whole");
+      }
+      if (frames_.count == 0) first_time_ = frame_->best_effort_timestamp;
+      last_time_ = frame_->best_effort_timestamp;
+      collector_.add(*frame_);
+      av_frame_unref(frame_.get());
+    }
+    if (code != AVERROR(EAGAIN) && code != AVERROR_EOF) refuse(libav_reason(code));
+  }
+
+  /// Of the stream's header, else from the times of its first and last frame; 0 where both lack.
+  double frame_rate() const {
+    const AVRational rate = stream_.avg_frame_rate;
+    if (rate.num > 0 && rate.den > 0) return av_q2d(rate);
+    const bool timed = first_time_ != AV_NOPTS_VALUE && last_time_ > first_time_;
+    if (!timed) return 0.0;
+    return static_cast<double>(frames_.count - 1) /
+           (static_cast<double>(last_time_ - first_time_) * av_q2d(stream_.time_base));
+  }
+
+  AVFormatContext& input_;
+  AVStream& stream_;
+  Frames& frames_;
+  std::string name_;
+  CodecContextPtr decoder_;
+  FrameCollector collector_;
+  FramePtr frame_{av_frame_alloc()};
+  std::int64_t first_time_ = AV_NOPTS_VALUE;
+  std::int64_t last_time_ = AV_NOPTS_VALUE;
+};
 
 }  // namespace
 
 Frames read_video(const std::filesystem::path& path, int channels) {
   const InputPtr input = open_input(path);
-  const std::string name = path.string();
   const int index = av_find_best_stream(input.get(), AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
-  if (index < 0) throw DataError("video '" + name + "' has no video stream");
-  const AVStream& stream = *input->streams[index];
-  const CodecContextPtr decoder = open_decoder(stream, name);
+  if (index < 0) throw DataError("video '" + path.string() + "' has no video stream");
   Frames frames;
-  frames.fps = frame_rate(stream);
-  FrameCollector collector(frames, channels, name);
-  const PacketPtr packet(av_packet_alloc());
-  const FramePtr frame(av_frame_alloc());
-  int code = 0;
-  while ((code = av_read_frame(input.get(), packet.get())) >= 0) {
-    if (packet->stream_index == index) decode(*decoder, packet.get(), *frame, collector, name);
-    av_packet_unref(packet.get());
-  }
-  if (code != AVERROR_EOF) throw DataError("video '" + name + "' is damaged: " + libav_reason(code));
-  decode(*decoder, nullptr, *frame, collector, name);
-  if (frames.count == 0) throw DataError("video '" + name + "' has no frames");
+  Decoding(*input, *input->streams[index], frames, channels, path.string()).run();
   return frames;
 }
 

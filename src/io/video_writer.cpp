@@ -1,18 +1,24 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/io/video.hpp"
 #include "io/libav.hpp"
+#include "io/luma.hpp"
 
 namespace echopath::io {
 namespace {
 
+constexpr std::int64_t kMaxSide = 16384;
+constexpr double kMaxFps = 1000.0;
+
 struct OutputDeleter {
   void operator()(AVFormatContext* p) const {
-    if (p->pb != nullptr && (p->oformat->flags & AVFMT_NOFILE) == 0) avio_closep(&p->pb);
+    avio_closep(&p->pb);
     avformat_free_context(p);
   }
 };
@@ -27,11 +33,28 @@ struct Format {
 };
 
 Format format_of(const std::string& codec) {
-  // FFV1 keeps grey as it is; H.264 players want 4:2:0; GIF quantises to its own palette.
+  // H.264 players want 4:2:0. FFV1 keeps every byte. GIF has an exact palette of 256 greys, and a
+  // fixed one of 256 colours.
   if (codec == "h264") return {"mp4", "libx264", AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV420P};
   if (codec == "ffv1") return {"avi", "ffv1", AV_PIX_FMT_GRAY8, AV_PIX_FMT_BGR0};
   if (codec == "gif") return {"gif", "gif", AV_PIX_FMT_GRAY8, AV_PIX_FMT_RGB8};
   throw UsageError("video codec '" + codec + "' is unknown; use h264, ffv1 or gif");
+}
+
+void check_options(const fs::path& path, const VideoWriterOptions& options) {
+  const auto [low, high] = std::minmax(options.width, options.height);
+  if (low < 1 || high > kMaxSide) {
+    throw UsageError("video '" + path.string() + "': a size of " + std::to_string(options.width) +
+                     "×" + std::to_string(options.height) + " is not possible; sides are 1 to " +
+                     std::to_string(kMaxSide));
+  }
+  if (!(options.fps > 0.0 && options.fps <= kMaxFps)) {
+    throw UsageError("video '" + path.string() +
+                     "': the frame rate must be above 0 and at most 1000");
+  }
+  if (options.channels != 1 && options.channels != 3) {
+    throw UsageError("video '" + path.string() + "': frames have 1 or 3 channels");
+  }
 }
 
 }  // namespace
@@ -46,7 +69,11 @@ struct VideoWriter::Impl {
     }
   }
   void open();
+  void open_container(const Format& format);
   void open_encoder(const Format& format);
+  void prepare_frame();
+  void fill_grey(const std::uint8_t* pixels);
+  void fill_colour(const std::uint8_t* pixels);
   void encode(const AVFrame* frame_or_null);
 
   VideoWriterOptions options;
@@ -58,8 +85,22 @@ struct VideoWriter::Impl {
   FramePtr frame{av_frame_alloc()};
   PacketPtr packet{av_packet_alloc()};
   ScalerPtr scaler;
+  ByteTable levels{};
   std::int64_t written = 0;
 };
+
+void VideoWriter::Impl::open_container(const Format& format) {
+  AVFormatContext* raw = nullptr;
+  const std::string url = libav_url(file.temporary_path());
+  check(avformat_alloc_output_context2(&raw, nullptr, format.container, url.c_str()),
+        "opening the container");
+  output.reset(raw);
+  output->flags |= AVFMT_FLAG_BITEXACT;
+  for (const auto& [key, value] : options.metadata) {
+    av_dict_set(&output->metadata, key.c_str(), value.c_str(), 0);
+  }
+  check(avio_open(&output->pb, url.c_str(), AVIO_FLAG_WRITE), "opening the file");
+}
 
 void VideoWriter::Impl::open_encoder(const Format& format) {
   const AVCodec* codec = avcodec_find_encoder_by_name(format.encoder);
@@ -74,15 +115,17 @@ void VideoWriter::Impl::open_encoder(const Format& format) {
   encoder->time_base = av_inv_q(encoder->framerate);
   encoder->thread_count = options.threads;
   encoder->flags |= AV_CODEC_FLAG_BITEXACT;
-  if (output->oformat->flags & AVFMT_GLOBALHEADER) encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+  if ((output->oformat->flags & AVFMT_GLOBALHEADER) != 0) {
+    encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+  }
   AVDictionary* settings = nullptr;
   if (options.codec == "h264") {
     encoder->color_range = AVCOL_RANGE_MPEG;
     encoder->colorspace = AVCOL_SPC_SMPTE170M;
-    // 4:2:0 needs even sizes; the extra row or column is cropped by the player.
+    // 4:2:0 needs even sizes.
     encoder->width += encoder->width % 2;
     encoder->height += encoder->height % 2;
-    av_dict_set(&settings, "crf", std::to_string(options.crf).c_str(), 0);
+    av_dict_set_int(&settings, "crf", options.crf, 0);
     av_dict_set(&settings, "preset", "medium", 0);
   } else if (options.codec == "ffv1") {
     av_dict_set(&settings, "level", "3", 0);
@@ -93,43 +136,79 @@ void VideoWriter::Impl::open_encoder(const Format& format) {
   check(code, "opening the encoder");
 }
 
-void VideoWriter::Impl::open() {
-  silence_libav();
-  const Format format = format_of(options.codec);
-  AVFormatContext* raw = nullptr;
-  check(avformat_alloc_output_context2(&raw, nullptr, format.container,
-                                       file.temporary_path().c_str()),
-        "opening the container");
-  output.reset(raw);
-  output->flags |= AVFMT_FLAG_BITEXACT;
-  open_encoder(format);
-  stream = avformat_new_stream(output.get(), nullptr);
-  check(avcodec_parameters_from_context(stream->codecpar, encoder.get()), "setting the stream up");
-  stream->time_base = encoder->time_base;
-  stream->avg_frame_rate = encoder->framerate;
-  for (const auto& [key, value] : options.metadata) {
-    av_dict_set(&output->metadata, key.c_str(), value.c_str(), 0);
-  }
-  check(avio_open(&output->pb, file.temporary_path().c_str(), AVIO_FLAG_WRITE), "opening the file");
-  AVDictionary* settings = nullptr;
-  if (options.codec == "h264") av_dict_set(&settings, "movflags", "+faststart+use_metadata_tags", 0);
-  const int code = avformat_write_header(output.get(), &settings);
-  av_dict_free(&settings);
-  check(code, "writing the header");
+void VideoWriter::Impl::prepare_frame() {
   frame->format = encoder->pix_fmt;
   frame->width = encoder->width;
   frame->height = encoder->height;
   check(av_frame_get_buffer(frame.get(), 0), "allocating a frame");
-  const AVPixelFormat source = options.channels == 1 ? AV_PIX_FMT_GRAY8 : AV_PIX_FMT_RGB24;
-  if (source != encoder->pix_fmt) {
-    scaler.reset(sws_getContext(encoder->width, encoder->height, source, encoder->width,
-                                encoder->height, encoder->pix_fmt,
-                                SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, nullptr,
-                                nullptr, nullptr));
-    const int* matrix = sws_getCoefficients(SWS_CS_ITU601);
-    const int full = options.codec == "h264" ? 0 : 1;
-    sws_setColorspaceDetails(scaler.get(), matrix, 1, matrix, full, 0, 1 << 16, 1 << 16);
+  const bool video_levels = encoder->pix_fmt == AV_PIX_FMT_YUV420P;
+  if (options.channels == 1) {
+    if (video_levels) levels = full_to_video_levels();
+    return;
   }
+  scaler.reset(sws_getContext(encoder->width, encoder->height, AV_PIX_FMT_RGB24, encoder->width,
+                              encoder->height, encoder->pix_fmt, kScalerFlags, nullptr, nullptr,
+                              nullptr));
+  if (!scaler) throw DataError("video '" + name + "': FFmpeg cannot convert colour for this codec");
+  const int* matrix = sws_getCoefficients(SWS_CS_ITU601);
+  sws_setColorspaceDetails(scaler.get(), matrix, 1, matrix, video_levels ? 0 : 1, 0, 1 << 16,
+                           1 << 16);
+}
+
+void VideoWriter::Impl::open() {
+  silence_libav();
+  const Format format = format_of(options.codec);
+  open_container(format);
+  open_encoder(format);
+  stream = avformat_new_stream(output.get(), nullptr);
+  if (stream == nullptr) check(AVERROR(ENOMEM), "setting the stream up");
+  check(avcodec_parameters_from_context(stream->codecpar, encoder.get()), "setting the stream up");
+  stream->time_base = encoder->time_base;
+  stream->avg_frame_rate = encoder->framerate;
+  AVDictionary* settings = nullptr;
+  if (options.codec == "h264")
+    av_dict_set(&settings, "movflags", "+faststart+use_metadata_tags", 0);
+  const int code = avformat_write_header(output.get(), &settings);
+  av_dict_free(&settings);
+  check(code, "writing the header");
+  prepare_frame();
+}
+
+void VideoWriter::Impl::fill_grey(const std::uint8_t* pixels) {
+  const bool video_levels = encoder->pix_fmt == AV_PIX_FMT_YUV420P;
+  for (int y = 0; y < encoder->height; ++y) {
+    const std::uint8_t* row =
+        pixels + std::min<std::int64_t>(y, options.height - 1) * options.width;
+    std::uint8_t* target = frame->data[0] + static_cast<std::ptrdiff_t>(y) * frame->linesize[0];
+    for (int x = 0; x < encoder->width; ++x) {
+      const std::uint8_t value = row[std::min<std::int64_t>(x, options.width - 1)];
+      target[x] = video_levels ? levels[value] : value;
+    }
+  }
+  if (!video_levels) return;
+  for (const int plane : {1, 2}) {
+    std::memset(frame->data[plane], 128,
+                static_cast<std::size_t>(frame->linesize[plane]) *
+                    static_cast<std::size_t>(encoder->height / 2));
+  }
+}
+
+void VideoWriter::Impl::fill_colour(const std::uint8_t* pixels) {
+  // Odd sizes repeat the last column and row.
+  const auto width = static_cast<std::size_t>(options.width);
+  const auto height = static_cast<std::size_t>(options.height);
+  const auto padded_width = static_cast<std::size_t>(encoder->width);
+  const auto padded_height = static_cast<std::size_t>(encoder->height);
+  std::vector<std::uint8_t> padded(padded_width * padded_height * 3);
+  for (std::size_t y = 0; y < padded_height; ++y) {
+    const std::uint8_t* row = pixels + std::min(y, height - 1) * width * 3;
+    std::uint8_t* target = padded.data() + y * padded_width * 3;
+    std::memcpy(target, row, width * 3);
+    if (padded_width > width) std::memcpy(target + width * 3, row + (width - 1) * 3, 3);
+  }
+  const std::uint8_t* planes[4] = {padded.data(), nullptr, nullptr, nullptr};
+  const int strides[4] = {encoder->width * 3, 0, 0, 0};
+  sws_scale(scaler.get(), planes, strides, 0, encoder->height, frame->data, frame->linesize);
 }
 
 void VideoWriter::Impl::encode(const AVFrame* frame_or_null) {
@@ -145,12 +224,9 @@ void VideoWriter::Impl::encode(const AVFrame* frame_or_null) {
   }
 }
 
-VideoWriter::VideoWriter(const std::filesystem::path& path, const VideoWriterOptions& options)
-    : impl_(std::make_unique<Impl>(path, options)) {
-  if (options.width < 1 || options.height < 1 || options.fps <= 0 ||
-      (options.channels != 1 && options.channels != 3)) {
-    throw UsageError("video '" + path.string() + "': size, frame rate or channels are not possible");
-  }
+VideoWriter::VideoWriter(const std::filesystem::path& path, const VideoWriterOptions& options) {
+  check_options(path, options);
+  impl_ = std::make_unique<Impl>(path, options);
   impl_->open();
 }
 
@@ -159,29 +235,10 @@ VideoWriter::~VideoWriter() = default;
 void VideoWriter::write(const std::uint8_t* pixels) {
   Impl& s = *impl_;
   s.check(av_frame_make_writable(s.frame.get()), "allocating a frame");
-  const auto width = static_cast<std::size_t>(s.options.width);
-  const auto height = static_cast<std::size_t>(s.options.height);
-  const auto channels = static_cast<std::size_t>(s.options.channels);
-  // Odd sizes repeat the last column and row.
-  const auto padded_width = static_cast<std::size_t>(s.encoder->width);
-  const auto padded_height = static_cast<std::size_t>(s.encoder->height);
-  std::vector<std::uint8_t> padded(padded_width * padded_height * channels);
-  for (std::size_t y = 0; y < padded_height; ++y) {
-    const std::uint8_t* row = pixels + std::min(y, height - 1) * width * channels;
-    std::uint8_t* target = padded.data() + y * padded_width * channels;
-    std::memcpy(target, row, width * channels);
-    for (std::size_t x = width; x < padded_width; ++x) {
-      std::memcpy(target + x * channels, row + (width - 1) * channels, channels);
-    }
-  }
-  const std::uint8_t* planes[4] = {padded.data(), nullptr, nullptr, nullptr};
-  const int strides[4] = {static_cast<int>(padded_width * channels), 0, 0, 0};
-  if (s.scaler) {
-    sws_scale(s.scaler.get(), planes, strides, 0, s.encoder->height, s.frame->data,
-              s.frame->linesize);
+  if (s.options.channels == 1) {
+    s.fill_grey(pixels);
   } else {
-    av_image_copy(s.frame->data, s.frame->linesize, planes, strides, s.encoder->pix_fmt,
-                  s.encoder->width, s.encoder->height);
+    s.fill_colour(pixels);
   }
   s.frame->pts = s.written++;
   s.encode(s.frame.get());
@@ -189,13 +246,12 @@ void VideoWriter::write(const std::uint8_t* pixels) {
 
 void VideoWriter::finish() {
   Impl& s = *impl_;
+  if (s.written == 0) throw DataError("video '" + s.name + "' would have no frames");
   s.encode(nullptr);
   s.check(av_write_trailer(s.output.get()), "finishing the file");
-  if (s.output->pb != nullptr) {
-    avio_flush(s.output->pb);
-    s.check(s.output->pb->error, "writing");
-    s.check(avio_closep(&s.output->pb), "closing the file");
-  }
+  avio_flush(s.output->pb);
+  s.check(s.output->pb->error, "writing");
+  s.check(avio_closep(&s.output->pb), "closing the file");
   s.file.commit();
 }
 
@@ -203,11 +259,17 @@ void write_video(const std::filesystem::path& path, const Frames& frames,
                  const std::map<std::string, std::string>& metadata) {
   const std::string extension = to_lower(path.extension().string());
   VideoWriterOptions options;
-  options.codec = extension == ".avi" ? "ffv1" : extension == ".gif" ? "gif" : "h264";
+  if (extension == ".avi") {
+    options.codec = "ffv1";
+  } else if (extension == ".gif") {
+    options.codec = "gif";
+  } else if (extension != ".mp4") {
+    throw UsageError("video '" + path.string() + "': the name must end in .mp4, .avi or .gif");
+  }
   options.width = frames.width;
   options.height = frames.height;
   options.channels = frames.channels;
-  options.fps = frames.fps > 0 ? frames.fps : 32.0;
+  if (frames.fps > 0) options.fps = frames.fps;
   options.metadata = metadata;
   VideoWriter writer(path, options);
   for (std::int64_t t = 0; t < frames.count; ++t) writer.write(frames.frame(t));

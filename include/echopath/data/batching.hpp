@@ -7,7 +7,8 @@ namespace echopath::data {
 
 /// The order in which a run draws its items: epoch after epoch, each a permutation keyed by (seed,
 /// epoch). Batch k takes positions kB … kB+B−1 of that endless list, so the position in the data is
-/// the step number alone, and the order depends on nothing else.
+/// the step number alone, and the order depends on nothing else. Not to be shared by threads: it
+/// keeps the permutation of the epoch that was asked for last.
 class BatchOrder {
  public:
   /// Plain permutations of 0 … items−1. Throws DataError where `items` is zero.

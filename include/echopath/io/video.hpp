@@ -10,25 +10,34 @@
 namespace echopath::io {
 
 /// Decodes a whole video (AVI, MP4, MOV, animated GIF… through FFmpeg's libraries) to grey
-/// (channels = 1, BT.601 luma) or RGB (channels = 3). `fps` is the stream's average frame rate.
-/// Throws DataError naming the file and FFmpeg's reason; a stream without frames is an error.
+/// (channels = 1, BT.601 luma) or RGB (channels = 3) of 0…255. Grey stored as such is returned
+/// unchanged; video levels (16…235) are stretched. `fps` is the stream's average frame rate, 0
+/// where it has none. Playlists and other files that name files are not opened. Throws DataError
+/// naming the file and FFmpeg's reason, where a frame is damaged, and where there is no frame. A
+/// file that decodes cleanly to fewer frames than its header states gets a warning.
 Frames read_video(const std::filesystem::path& path, int channels = 1);
 
 struct VideoWriterOptions {
-  std::string codec = "h264";  ///< h264 (MP4, yuv420p), ffv1 (AVI, lossless grey), gif
+  /// h264 (MP4, yuv420p; odd sizes repeat the last row or column), ffv1 (AVI, lossless), gif
+  /// (lossless for grey, a fixed palette of 256 colours else).
+  std::string codec = "h264";
   std::int64_t width = 112;
   std::int64_t height = 112;
-  std::int64_t channels = 1;   ///< of the frames handed to write()
+  std::int64_t channels = 1;  ///< of the frames handed to write(): 1 or 3
   double fps = 32.0;
-  int crf = 14;                ///< H.264 quality
-  int threads = 1;             ///< fixed, so that bytes do not depend on the machine
+  int crf = 14;     ///< H.264 quality
+  int threads = 1;  ///< fixed, so that bytes do not depend on the machine
+  /// Tags of the container. MP4 keeps any key, AVI those it knows (title, comment, artist…), GIF
+  /// none.
   std::map<std::string, std::string> metadata;
 };
 
-/// Writes frames as they come; the file appears under its final name at finish().
+/// Writes frames as they come; the file appears under its final name at finish(). The same frames
+/// and options give the same bytes. A write that fails is a DataError naming the path.
 class VideoWriter {
  public:
-  /// Throws DataError (path, codec) where the file or encoder cannot be opened.
+  /// Throws DataError (path, codec) where the file or encoder cannot be opened, UsageError on an
+  /// option that makes no sense.
   VideoWriter(const std::filesystem::path& path, const VideoWriterOptions& options);
   ~VideoWriter();
   VideoWriter(const VideoWriter&) = delete;
@@ -36,6 +45,7 @@ class VideoWriter {
 
   /// One frame, [H, W, C] bytes.
   void write(const std::uint8_t* frame);
+  /// Throws DataError where no frame was written.
   void finish();
 
  private:
@@ -43,7 +53,8 @@ class VideoWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Writes all frames in one go; codec by extension: .mp4 h264, .avi ffv1, .gif gif.
+/// Writes all frames in one go; codec by extension: .mp4 h264, .avi ffv1, .gif gif. 32 fps where
+/// the frames state no rate.
 void write_video(const std::filesystem::path& path, const Frames& frames,
                  const std::map<std::string, std::string>& metadata = {});
 
