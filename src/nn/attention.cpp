@@ -2,6 +2,23 @@
 
 namespace echopath::nn {
 
+namespace {
+
+/// q, k, v [N, heads, S, d] to [N, heads, S, d]. In bfloat16 the CPU's kernel takes several times
+/// as long as in float32, so that it gets float32 there.
+torch::Tensor scaled_dot_product(const torch::Tensor& q, const torch::Tensor& k,
+                                 const torch::Tensor& v) {
+  if (!q.is_cpu() || q.scalar_type() != torch::kBFloat16) {
+    return at::scaled_dot_product_attention(q, k, v);
+  }
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  return at::scaled_dot_product_attention(q.to(torch::kFloat), k.to(torch::kFloat),
+                                          v.to(torch::kFloat))
+      .to(torch::kBFloat16);
+}
+
+}  // namespace
+
 Attention::Attention(const AttentionOptions& options)
     : heads_(options.heads), head_dim_(options.head_dim) {
   const std::int64_t inner = options.heads * options.head_dim;
@@ -23,9 +40,9 @@ torch::Tensor Attention::cross_attention(const torch::Tensor& x, const torch::Te
   const auto split_heads = [this](const torch::Tensor& t) {
     return t.unflatten(-1, {heads_, head_dim_}).transpose(1, 2);
   };
-  const torch::Tensor attended = at::scaled_dot_product_attention(
-      split_heads(to_q_->forward(x)), split_heads(to_k_->forward(context)),
-      split_heads(to_v_->forward(context)));
+  const torch::Tensor attended =
+      scaled_dot_product(split_heads(to_q_->forward(x)), split_heads(to_k_->forward(context)),
+                         split_heads(to_v_->forward(context)));
   return to_out_->forward(attended.transpose(1, 2).flatten(2));
 }
 
@@ -36,9 +53,9 @@ torch::Tensor Attention::temporal_self_attention(const torch::Tensor& x) {
   const auto split_heads = [this, positions](const torch::Tensor& t) {
     return t.flatten(2).unflatten(-1, {positions * heads_, head_dim_}).transpose(1, 2);
   };
-  const torch::Tensor attended = at::scaled_dot_product_attention(split_heads(to_q_->forward(x)),
-                                                                  split_heads(to_k_->forward(x)),
-                                                                  split_heads(to_v_->forward(x)));
+  const torch::Tensor attended =
+      scaled_dot_product(split_heads(to_q_->forward(x)), split_heads(to_k_->forward(x)),
+                         split_heads(to_v_->forward(x)));
   return to_out_->forward(
       attended.transpose(1, 2).flatten(2).unflatten(-1, {positions, heads_ * head_dim_}));
 }

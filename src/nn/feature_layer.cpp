@@ -11,8 +11,7 @@ torch::Tensor feature_map_of(const torch::Tensor& tokens, std::int64_t height, s
 }
 
 torch::Tensor per_frame(const torch::Tensor& row, std::int64_t frames) {
-  const torch::Tensor rows = frames == 1 ? row : row.repeat_interleave(frames, 0);
-  return rows.unsqueeze(-1).unsqueeze(-1);
+  return frames == 1 ? row : row.repeat_interleave(frames, 0);
 }
 
 }  // namespace echopath::nn

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "nn/group_norm_kernel.hpp"
+
 namespace echopath::nn {
 
 namespace {
@@ -12,6 +14,40 @@ torch::Tensor uniform_parameter(at::IntArrayRef shape, std::int64_t fan_in) {
   const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
   return torch::empty(shape).uniform_(-bound, bound);
 }
+
+/// Group normalisation in channels-last memory with its gradient. Autograd takes no undefined
+/// inputs, so an empty `shift` stands for none.
+class FusedGroupNorm : public torch::autograd::Function<FusedGroupNorm> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
+                               const torch::Tensor& shift, const torch::Tensor& weight,
+                               const torch::Tensor& bias, const GroupNormProblem& problem) {
+    GroupNormMoments moments;
+    const torch::Tensor y = group_norm_forward(problem, moments);
+    context->save_for_backward(
+        {x, shift, weight, bias, moments.mean, moments.rstd, moments.channel_mean});
+    context->saved_data["groups"] = problem.groups;
+    context->saved_data["silu"] = problem.silu;
+    return y;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    GroupNormProblem problem;
+    problem.x = saved[0];
+    if (saved[1].numel() > 0) problem.shift = saved[1];
+    problem.weight = saved[2];
+    problem.bias = saved[3];
+    problem.groups = context->saved_data["groups"].toInt();
+    problem.silu = context->saved_data["silu"].toBool();
+    const GroupNormGradients out =
+        group_norm_backward(problem, {saved[4], saved[5], saved[6]},
+                            gradients[0].contiguous(at::MemoryFormat::ChannelsLast));
+    const torch::Tensor shift_gradient = problem.shift.defined() ? out.shift : torch::Tensor();
+    return {out.x, shift_gradient, out.weight, out.bias, torch::Tensor()};
+  }
+};
 
 }  // namespace
 
@@ -60,11 +96,42 @@ GroupNorm::GroupNorm(std::int64_t groups, std::int64_t channels, double eps)
 }
 
 torch::Tensor GroupNorm::forward(const torch::Tensor& x) {
-  return at::group_norm(x, groups_, weight_, bias_, eps_);
+  return run(x, torch::Tensor(), /*silu=*/false);
 }
 
-torch::Tensor GroupNorm::forward_silu(const torch::Tensor& x) {
-  return at::silu(forward(x));
+torch::Tensor GroupNorm::forward_silu(const torch::Tensor& x, const torch::Tensor& shift) {
+  return run(x, shift, /*silu=*/true);
+}
+
+torch::Tensor GroupNorm::run(const torch::Tensor& x, const torch::Tensor& shift, bool silu) {
+  if (!has_kernel(x)) {
+    const torch::Tensor moved =
+        shift.defined() ? x + shift.to(x.scalar_type()).unsqueeze(-1).unsqueeze(-1) : x;
+    const torch::Tensor normed = at::group_norm(moved, groups_, weight_, bias_, eps_);
+    return silu ? at::silu(normed) : normed;
+  }
+  GroupNormProblem problem{x.contiguous(at::MemoryFormat::ChannelsLast),
+                           shift.defined() ? shift.to(torch::kFloat).contiguous() : shift,
+                           weight_,
+                           bias_,
+                           groups_,
+                           eps_,
+                           silu};
+  const bool differentiable =
+      torch::GradMode::is_enabled() &&
+      (x.requires_grad() || weight_.requires_grad() || (shift.defined() && shift.requires_grad()));
+  if (differentiable) {
+    const torch::Tensor shift_input = shift.defined() ? problem.shift : weight_.new_empty({0});
+    return FusedGroupNorm::apply(problem.x, shift_input, weight_, bias_, problem);
+  }
+  GroupNormMoments moments;
+  return group_norm_forward(problem, moments);
+}
+
+bool GroupNorm::has_kernel(const torch::Tensor& x) const {
+  const bool known = x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kBFloat16;
+  return x.is_cpu() && known && x.dim() == 4 && x.numel() > 0 &&
+         weight_.scalar_type() == torch::kFloat;
 }
 
 LayerNorm::LayerNorm(std::int64_t features, double eps) : features_(features), eps_(eps) {

@@ -40,8 +40,8 @@ TemporalResnetBlock::TemporalResnetBlock(std::int64_t channels, std::int64_t tem
 
 torch::Tensor TemporalResnetBlock::forward(const torch::Tensor& x, const StepContext& step) {
   torch::Tensor h = conv1_->forward(norm1_->forward_silu(x));
-  h = h + per_frame(time_emb_proj_->forward(step.activated_temb), 1);
-  return x + conv2_->forward(norm2_->forward_silu(h));
+  h = norm2_->forward_silu(h, time_emb_proj_->forward(step.activated_temb));
+  return x + conv2_->forward(h);
 }
 
 SpatioTemporalResBlock::SpatioTemporalResBlock(const SpatioTemporalResBlockOptions& options) {

@@ -1,5 +1,7 @@
 #include "echopath/nn/transformer.hpp"
 
+#include "nn/geglu_kernel.hpp"
+
 namespace echopath::nn {
 
 namespace {
@@ -33,8 +35,7 @@ FeedForward::FeedForward(std::int64_t dim) {
 }
 
 torch::Tensor FeedForward::forward(const torch::Tensor& x) {
-  const std::vector<torch::Tensor> halves = proj_->forward(x).chunk(2, -1);
-  return out_->forward(halves[0] * at::gelu(halves[1]));
+  return out_->forward(geglu(proj_->forward(x)));
 }
 
 BasicTransformerBlock::BasicTransformerBlock(const TransformerOptions& options) {

@@ -33,7 +33,7 @@ torch::Tensor tokens_of(const torch::Tensor& feature_map);
 /// Tokens [N, H·W, C] back to [N, C, H, W] in channels-last memory, a view.
 torch::Tensor feature_map_of(const torch::Tensor& tokens, std::int64_t height, std::int64_t width);
 
-/// A per-sample row [B, C] repeated for the frames of each sample: [B·T, C, 1, 1].
+/// A per-sample row [B, C] repeated for the frames of each sample: [B·T, C].
 torch::Tensor per_frame(const torch::Tensor& row, std::int64_t frames);
 
 }  // namespace echopath::nn

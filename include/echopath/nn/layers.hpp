@@ -56,15 +56,20 @@ class TemporalConv : public torch::nn::Module {
   torch::Tensor bias_;
 };
 
-/// Group normalisation of [N, C, *] with an affine map per channel.
+/// Group normalisation of [N, C, H, W] with an affine map per channel; on the CPU in channels-last
+/// memory.
 class GroupNorm : public torch::nn::Module {
  public:
   GroupNorm(std::int64_t groups, std::int64_t channels, double eps);
   torch::Tensor forward(const torch::Tensor& x);
-  /// SiLU of the normalised input.
-  torch::Tensor forward_silu(const torch::Tensor& x);
+  /// SiLU of the normalised x + shift, shift [N, C] or undefined.
+  torch::Tensor forward_silu(const torch::Tensor& x, const torch::Tensor& shift = {});
 
  private:
+  torch::Tensor run(const torch::Tensor& x, const torch::Tensor& shift, bool silu);
+  /// Whether the fused CPU kernel takes this input.
+  bool has_kernel(const torch::Tensor& x) const;
+
   std::int64_t groups_;
   double eps_;
   torch::Tensor weight_;
