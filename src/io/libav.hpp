@@ -9,6 +9,7 @@ extern "C" {
 #include <libswscale/swscale.h>
 }
 
+#include <cstdarg>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -30,17 +31,27 @@ using ScalerPtr = std::unique_ptr<SwsContext, LibavDeleter>;
 inline constexpr int kScalerFlags =
     SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_BITEXACT;
 
-/// FFmpeg's words for an error code.
-inline std::string libav_reason(int code) {
-  char text[AV_ERROR_MAX_STRING_SIZE] = {};
-  av_strerror(code, text, sizeof(text));
-  return text;
-}
+/// Catches what FFmpeg would print, on this thread for as long as it lives. FFmpeg prints nothing
+/// from the first one on.
+class LibavMessages {
+ public:
+  LibavMessages();
+  ~LibavMessages();
+  LibavMessages(const LibavMessages&) = delete;
+  LibavMessages& operator=(const LibavMessages&) = delete;
 
-/// Keeps FFmpeg off standard error: its reasons are in our errors.
-inline void silence_libav() {
-  av_log_set_level(AV_LOG_QUIET);
-}
+  /// The first line of level error that this thread's innermost catcher got, or nothing.
+  static std::string first_error();
+
+ private:
+  static void receive(void* sender, int level, const char* format, va_list arguments);
+
+  std::string first_error_;
+  LibavMessages* outer_;
+};
+
+/// FFmpeg's words for an error code, with the first error that was caught.
+std::string libav_reason(int code);
 
 /// The path as FFmpeg's file protocol, so that no name is taken for another protocol.
 inline std::string libav_url(const std::filesystem::path& path) {
