@@ -27,4 +27,4 @@ target_compile_definitions(cuda_link_check PRIVATE ECHOPATH_VERSION="${PROJECT_V
 target_link_libraries(cuda_link_check PRIVATE
   echopath_warnings echopath_cuda_headers echopath_distributed echopath_core torch_cuda c10_cuda)
 target_link_options(cuda_link_check PRIVATE LINKER:--allow-shlib-undefined)
-echopath_use_torch(cuda_link_check)
+echopath_use_torch(cuda_link_check distributed)

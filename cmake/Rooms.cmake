@@ -1,18 +1,28 @@
-# One precompiled <torch/torch.h> for all rooms: reading that header costs 25 to 40 s, the
-# precompiled one a few.
-set(_pch_source "${CMAKE_BINARY_DIR}/pch.cpp")
-file(GENERATE OUTPUT "${_pch_source}" CONTENT
-     "namespace echopath { extern const int kPrecompiledHeader; const int kPrecompiledHeader = 1; }\n")
-add_library(echopath_pch STATIC "${_pch_source}")
-target_link_libraries(echopath_pch PUBLIC echopath_torch PRIVATE echopath_warnings)
-target_precompile_headers(echopath_pch PRIVATE <torch/torch.h>)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  target_compile_options(echopath_pch PRIVATE -fpch-preprocess)
-endif()
+# Precompiled headers, shared by the rooms. Reading <torch/torch.h> costs 25 to 40 s; precompiled, it
+# still costs 4 s a file more than <ATen/ATen.h>, for the templates that GCC instantiates again, so
+# that rooms without networks get a lighter one.
+function(echopath_precompile target header)
+  set(source "${CMAKE_BINARY_DIR}/${target}.cpp")
+  file(GENERATE OUTPUT "${source}" CONTENT
+       "namespace echopath { extern const int ${target}; const int ${target} = 1; }\n")
+  add_library(${target} STATIC "${source}")
+  target_link_libraries(${target} PUBLIC echopath_torch PRIVATE echopath_warnings)
+  target_precompile_headers(${target} PRIVATE ${header})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -fpch-preprocess)
+  endif()
+endfunction()
+echopath_precompile(echopath_pch <torch/torch.h>)
+echopath_precompile(echopath_pch_aten <ATen/ATen.h>)
 
-function(echopath_use_torch target)
+# echopath_use_torch(<target> <room>): LibTorch with the precompiled header that suits the room.
+function(echopath_use_torch target room)
   target_link_libraries(${target} PRIVATE echopath_torch)
-  target_precompile_headers(${target} REUSE_FROM echopath_pch)
+  if(room IN_LIST ECHOPATH_NETWORK_ROOMS)
+    target_precompile_headers(${target} REUSE_FROM echopath_pch)
+  else()
+    target_precompile_headers(${target} REUSE_FROM echopath_pch_aten)
+  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE -fpch-preprocess)
   endif()
@@ -63,6 +73,6 @@ function(echopath_room name)
   target_link_libraries(${target} PRIVATE echopath_warnings ${ROOM_PLAIN_LIBS}
                         PUBLIC ${ROOM_ROOMS} ${ROOM_LIBS})
   if(ROOM_TORCH)
-    echopath_use_torch(${target})
+    echopath_use_torch(${target} ${name})
   endif()
 endfunction()

@@ -1,8 +1,10 @@
 #include "distributed/c10d_process_group.hpp"
 
+#include <c10/util/Logging.h>
+
+#include <cstdlib>
 #include <exception>
 #include <map>
-#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
 
