@@ -108,31 +108,35 @@ inline void turn(std::uint32_t word, float& cosine, float& sine) {
   sine = (quadrant & 2) != 0 ? -magnitude_s : magnitude_s;
 }
 
-/// Two normal numbers from two words (Box and Muller, 1958). The radius uses 31 bits: at most 6.66.
-inline void box_muller(std::uint32_t radius_word, std::uint32_t angle_word, float& first,
-                       float& second) {
-  const float u = (static_cast<float>(static_cast<std::int32_t>(radius_word >> 1)) + 0.5F) *
+/// Squared radius of a Box–Muller pair (Box and Muller, 1958) from 31 bits: at most 6.66^2.
+inline float squared_radius(std::uint32_t word) {
+  const float u = (static_cast<float>(static_cast<std::int32_t>(word >> 1)) + 0.5F) *
                   4.656612873077393e-10F;  // 2^-31
   const float squared = -2.0F * log_portable(u);
-  const float radius = std::sqrt(squared > 0.0F ? squared : 0.0F);
-  float cosine = 0.0F;
-  float sine = 0.0F;
-  turn(angle_word, cosine, sine);
-  first = radius * cosine;
-  second = radius * sine;
+  return squared > 0.0F ? squared : 0.0F;
 }
 
+/// Four normal numbers for each lane. The square roots have a loop of their own, because std::sqrt
+/// may set errno and would keep the others from being vectorised.
 void normals_of_lanes(const LaneWords& words, float* out) {
-  float column[4][kLanes];
-  for (int lane = 0; lane < kLanes; ++lane) {
-    box_muller(words.word[0][lane], words.word[1][lane], column[0][lane], column[1][lane]);
+  float radius[2][kLanes];
+  float cosine[2][kLanes];
+  float sine[2][kLanes];
+  for (int pair = 0; pair < 2; ++pair) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      radius[pair][lane] = squared_radius(words.word[2 * pair][lane]);
+    }
+    for (int lane = 0; lane < kLanes; ++lane) {
+      turn(words.word[2 * pair + 1][lane], cosine[pair][lane], sine[pair][lane]);
+    }
+    for (int lane = 0; lane < kLanes; ++lane) {
+      radius[pair][lane] = std::sqrt(radius[pair][lane]);
+    }
   }
   for (int lane = 0; lane < kLanes; ++lane) {
-    box_muller(words.word[2][lane], words.word[3][lane], column[2][lane], column[3][lane]);
-  }
-  for (int lane = 0; lane < kLanes; ++lane) {
-    for (int i = 0; i < 4; ++i) {
-      out[4 * lane + i] = column[i][lane];
+    for (int pair = 0; pair < 2; ++pair) {
+      out[4 * lane + 2 * pair] = radius[pair][lane] * cosine[pair][lane];
+      out[4 * lane + 2 * pair + 1] = radius[pair][lane] * sine[pair][lane];
     }
   }
 }
