@@ -9,6 +9,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/interrupt.hpp"
+#include "echopath/core/logging.hpp"
 #include "echopath/core/progress.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/data/dataset.hpp"
@@ -101,6 +102,16 @@ void finish_directory(const fs::path& directory, const std::vector<ManifestEntry
   write_index(entries, directory / "index.html");
 }
 
+/// After an error or a signal: the list and the page cover the videos made so far. What stopped the
+/// run may stop this too (a full disk), and is the error to report.
+void finish_stopped_run(const SampleDirectory& directory) {
+  try {
+    finish_directory(directory.path(), directory.entries());
+  } catch (const Error& error) {
+    log_warning(error.what());
+  }
+}
+
 SampleSummary summarise(const fs::path& directory, const std::vector<ManifestEntry>& entries,
                         std::int64_t skipped) {
   SampleSummary summary;
@@ -191,8 +202,7 @@ SampleSummary run_sampling(const SampleOptions& requested) {
   try {
     make_missing(plans, maker, directory, options.trace.empty() ? nullptr : &traced);
   } catch (const Error&) {
-    // What is there stays usable: the list and the page cover the videos made so far.
-    finish_directory(directory.path(), directory.entries());
+    finish_stopped_run(directory);
     throw;
   }
   finish_directory(directory.path(), directory.entries());

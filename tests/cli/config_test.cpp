@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/run_program.hpp"
@@ -91,6 +92,15 @@ TEST(ConfigVerb, HomeVariableNamesTheShippedConfigs) {
   write_text(folder / "configs/own/lidm.json", "{}");
   EXPECT_EQ(run({"config", "list"}, "ECHOPATH_HOME='" + folder.path().string() + "'").out,
             "configs/own/lidm.json\n");
+}
+
+TEST(ConfigVerb, InstalledProgramFindsTheConfigsInShare) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "bin");
+  std::filesystem::copy_file(ECHOPATH_BINARY, folder / "bin/echopath");
+  write_text(folder / "share/echopath/configs/paper/vae.json", "{}");
+  const std::string installed = folder / "bin/echopath";
+  EXPECT_EQ(run({}, "exec '" + installed + "' config list;").out, "configs/paper/vae.json\n");
 }
 
 TEST(ConfigVerb, MissingConfigSuggestsAShippedOne) {

@@ -23,7 +23,7 @@ SampleOptions toy_options(const fs::path& out) {
   options.out = out.string();
   options.classes = {"ASD"};
   options.seed = 10;
-  options.guidance_scale = 2.0;
+  options.guidance_scale = 1.0;
   options.blocks = 2;
   options.solver.num_inference_steps = 2;
   options.device = "cpu";
@@ -67,7 +67,9 @@ TEST(Sample, WritesAVideoOfTheRightLengthAndItsCompany) {
 
 TEST(Sample, ManifestSaysWhatMadeTheVideo) {
   const TemporaryFolder folder;
-  run_sampling(toy_options(folder / "out"));
+  SampleOptions options = toy_options(folder / "out");
+  options.guidance_scale = 2.0;
+  run_sampling(options);
   const auto entries = read_manifest(folder / "out/manifest.jsonl");
   ASSERT_EQ(entries.size(), 1U);
   const ManifestEntry& entry = entries[0];
@@ -96,7 +98,7 @@ TEST(Sample, VideoCarriesSeedClassScaleAndModel) {
   const config::Json comment = config::Json::parse(tags.at("comment"));
   EXPECT_EQ(comment["seed"], 10);
   EXPECT_EQ(comment["class"], "ASD");
-  EXPECT_EQ(comment["guidance_scale"], 2.0);
+  EXPECT_EQ(comment["guidance_scale"], 1.0);
   EXPECT_EQ(comment["model_hash"].get<std::string>().size(), 64U);
 }
 
@@ -203,6 +205,7 @@ TEST(Sample, RefusedHeartsStopTheRunUnlessAllowed) {
   options.model = (folder / "model").string();
   options.max_redraws = 2;
   EXPECT_THROW(run_sampling(options), DataError);
+  EXPECT_NE(message_of(options).find("--resume"), std::string::npos);
   EXPECT_EQ(files_in(folder / "out/Videos"), 0U);
 
   options.allow_unfiltered = true;
