@@ -1,3 +1,5 @@
+#include <cctype>
+
 #include "config/apply_visitor.hpp"
 #include "config/ranges.hpp"
 #include "echopath/core/errors.hpp"
@@ -6,6 +8,14 @@
 namespace echopath::config {
 namespace {
 
+/// A --set as it may stand in a one-line message.
+std::string shown(std::string override_text) {
+  for (char& c : override_text) {
+    if (std::iscntrl(static_cast<unsigned char>(c)) != 0) c = '?';
+  }
+  return "--set " + override_text;
+}
+
 /// The value of an override: JSON where it is JSON, else the bare word.
 Json override_value(const std::string& override_text, const std::string& raw) {
   Json value = Json::parse(raw, nullptr, /*allow_exceptions=*/false);
@@ -13,7 +23,7 @@ Json override_value(const std::string& override_text, const std::string& raw) {
   try {
     static_cast<void>(value.dump());
   } catch (const Json::exception&) {
-    throw ConfigError("--set " + override_text + ": the value is not valid UTF-8");
+    throw ConfigError(shown(override_text) + ": the value is not valid UTF-8");
   }
   return value;
 }
@@ -35,7 +45,7 @@ void apply_overrides(const std::vector<std::string>& overrides, const VisitFunct
   for (const std::string& override_text : overrides) {
     const std::size_t equals = override_text.find('=');
     if (equals == std::string::npos || equals == 0) {
-      throw ConfigError("--set " + override_text +
+      throw ConfigError(shown(override_text) +
                         ": expected key=value, such as training.learning_rate=1e-4");
     }
     const std::string raw = override_text.substr(equals + 1);
@@ -43,7 +53,7 @@ void apply_overrides(const std::vector<std::string>& overrides, const VisitFunct
     const std::vector<std::string> path = split(override_text.substr(0, equals), '.');
     for (auto part = path.rbegin(); part != path.rend(); ++part) {
       if (part->empty()) {
-        throw ConfigError("--set " + override_text + ": the key has an empty part");
+        throw ConfigError(shown(override_text) + ": the key has an empty part");
       }
       json = Json::object({{*part, std::move(json)}});
     }

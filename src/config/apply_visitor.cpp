@@ -1,6 +1,7 @@
 #include "config/apply_visitor.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "config/ranges.hpp"
@@ -47,7 +48,12 @@ const Json* ApplyVisitor::find(const char* name) {
 }
 
 void ApplyVisitor::fail(const std::string& name, const std::string& message) const {
-  throw ConfigError(context_.source + ": " + prefix_ + name + ": " + message);
+  std::string line = context_.source + ": " + prefix_ + name + ": " + message;
+  // Keys and values are foreign text: a line break in one must not break the message.
+  for (char& c : line) {
+    if (std::iscntrl(static_cast<unsigned char>(c)) != 0) c = '?';
+  }
+  throw ConfigError(line);
 }
 
 void ApplyVisitor::fail_type(const std::string& name, const std::string& expected,

@@ -70,7 +70,9 @@ int CsvTable::column(const std::string& name) const {
 int CsvTable::require_column(const std::string& name) const {
   const int index = column(name);
   if (index < 0) {
-    throw DataError(source + " has no column '" + name + "'; it has " + join(columns, ", "));
+    std::vector<std::string> present;
+    for (const std::string& column_name : columns) present.push_back(quoted_text(column_name));
+    throw DataError(source + " has no column '" + name + "'; it has " + join(present, ", "));
   }
   return index;
 }

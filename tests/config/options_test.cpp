@@ -214,6 +214,18 @@ TEST(ConfigOverrides, ErrorsNameTheOption) {
   EXPECT_THAT(error_of_override("training.steps.deep=3"), HasSubstr("found the object"));
 }
 
+TEST(ConfigOverrides, AnErrorStaysOneLineWhateverTheTextHolds) {
+  Sample sample;
+  for (const char* text : {"training\n.x", "training.\nsteps=1", "optimizer=a\nb"}) {
+    try {
+      apply_overrides({text}, visit_of(sample));
+      ADD_FAILURE() << "accepted";
+    } catch (const ConfigError& error) {
+      EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(ConfigDump, RoundTrips) {
   Sample sample;
   sample.width = 12;

@@ -98,7 +98,7 @@ TEST_F(FileList, FoldsAreMappedToSplits) {
 TEST_F(FileList, FaultsNameTheRow) {
   expect_error<DataError>([&] { read("FileName,FPS\n"); }, "lists no video");
   expect_error<DataError>([&] { read("Name,FPS\na,1\n"); },
-                          "no column 'FileName'; it has Name, FPS");
+                          "no column 'FileName'; it has 'Name', 'FPS'");
   expect_error<DataError>([&] { read("FileName,FPS\na,32\nb,fast\n"); },
                           "row 3: 'fast' in column FPS is not a number");
   expect_error<DataError>([&] { read("FileName,Number_Of_Frames\na,12.5\n"); },

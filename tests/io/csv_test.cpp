@@ -70,7 +70,17 @@ TEST_F(Csv, ColumnsAreFoundByName) {
   EXPECT_EQ(table.column("B"), 1);
   EXPECT_EQ(table.column("C"), -1);
   EXPECT_EQ(table.require_column("A"), 0);
-  expect_error<DataError>([&] { table.require_column("C"); }, "no column 'C'; it has A, B");
+  expect_error<DataError>([&] { table.require_column("C"); }, "no column 'C'; it has 'A', 'B'");
+}
+
+TEST_F(Csv, AnErrorStaysOneLineWhateverTheColumnsAreCalled) {
+  const CsvTable table = read("\"A\nB\",C\n1,2\n");
+  try {
+    table.require_column("D");
+    FAIL() << "accepted";
+  } catch (const DataError& error) {
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+  }
 }
 
 TEST_F(Csv, FaultsNameFileAndRow) {
