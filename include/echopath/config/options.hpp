@@ -60,7 +60,8 @@ class Visitor {
 
   template <class Options>
   void nested(const char* name, Options& options, const char* help) {
-    section(name, [&options](Visitor& v) { options.visit(v); }, help);
+    section(
+        name, [&options](Visitor& v) { options.visit(v); }, help);
   }
 };
 
@@ -78,8 +79,8 @@ Json read_json(const std::string& path);
 Json parse_json(const std::string& text, const std::string& source);
 
 /// Sets the options from `json`. Absent keys keep their values; keys that start with "_" are
-/// skipped. Unknown keys, wrong types and values out of range throw ConfigError naming `source`, the
-/// dotted key and the nearest valid name.
+/// skipped. Unknown keys, wrong types and values out of range throw ConfigError naming `source`,
+/// the dotted key and the nearest valid name.
 void apply(const Json& json, const VisitFunction& options, const std::string& source);
 
 /// Applies `key.path=value` texts of --set, values in JSON or bare words.
@@ -90,10 +91,10 @@ Json dump(const VisitFunction& options);
 
 /// One row per option for documentation.
 struct OptionDescription {
-  std::string key;      ///< dotted path
-  std::string type;     ///< "integer", "real", "one of a|b"…
+  std::string key;   ///< dotted path
+  std::string type;  ///< "integer", "real", "one of a|b"…
   std::string default_value;
-  std::string range;    ///< empty where unlimited
+  std::string range;  ///< empty where unlimited
   std::string help;
 };
 std::vector<OptionDescription> describe(const VisitFunction& options);

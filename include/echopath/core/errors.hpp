@@ -8,10 +8,10 @@ namespace echopath {
 /// Exit codes of the program (docs/cli.md).
 enum class ExitCode : int {
   kDone = 0,
-  kInternal = 1,    ///< a fault of ours
-  kUsage = 2,       ///< wrong command line or config
-  kData = 3,        ///< bad input data, or a demand that the data cannot meet
-  kDevice = 4,      ///< device or process group
+  kInternal = 1,       ///< a fault of ours
+  kUsage = 2,          ///< wrong command line or config
+  kData = 3,           ///< bad input data, or a demand that the data cannot meet
+  kDevice = 4,         ///< device or process group
   kInterrupted = 130,  ///< stopped by a signal, after saving
 };
 

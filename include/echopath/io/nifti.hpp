@@ -6,8 +6,8 @@
 
 namespace echopath::io {
 
-/// A grey cine as it lies in the file: the array is (X, Y, T) with X fastest. Values as float, after
-/// scl_slope and scl_inter.
+/// A grey cine as it lies in the file: the array is (X, Y, T) with X fastest. Values as float,
+/// after scl_slope and scl_inter.
 struct NiftiCine {
   std::int64_t size_x = 0;
   std::int64_t size_y = 0;
@@ -16,8 +16,8 @@ struct NiftiCine {
   std::vector<float> values;   ///< [T][Y][X]
 };
 
-/// Reads .nii and .nii.gz. The header's sizes are checked against the file (its uncompressed length)
-/// before any allocation. Throws DataError naming the file and what does not fit.
+/// Reads .nii and .nii.gz. The header's sizes are checked against the file (its uncompressed
+/// length) before any allocation. Throws DataError naming the file and what does not fit.
 NiftiCine read_nifti(const std::filesystem::path& path);
 
 /// Writes unsigned 8-bit .nii or .nii.gz in CardiacNet's layout; `bytes` is [T][Y][X].
