@@ -1,5 +1,3 @@
-#include <cctype>
-
 #include "config/apply_visitor.hpp"
 #include "config/ranges.hpp"
 #include "echopath/core/errors.hpp"
@@ -8,14 +6,6 @@
 namespace echopath::config {
 namespace {
 
-/// A --set as it may stand in a one-line message.
-std::string shown(std::string override_text) {
-  for (char& c : override_text) {
-    if (std::iscntrl(static_cast<unsigned char>(c)) != 0) c = '?';
-  }
-  return "--set " + override_text;
-}
-
 /// The value of an override: JSON where it is JSON, else the bare word.
 Json override_value(const std::string& override_text, const std::string& raw) {
   Json value = Json::parse(raw, nullptr, /*allow_exceptions=*/false);
@@ -23,7 +13,7 @@ Json override_value(const std::string& override_text, const std::string& raw) {
   try {
     static_cast<void>(value.dump());
   } catch (const Json::exception&) {
-    throw ConfigError(shown(override_text) + ": the value is not valid UTF-8");
+    throw ConfigError("--set " + one_line(override_text) + ": the value is not valid UTF-8");
   }
   return value;
 }
@@ -45,7 +35,7 @@ void apply_overrides(const std::vector<std::string>& overrides, const VisitFunct
   for (const std::string& override_text : overrides) {
     const std::size_t equals = override_text.find('=');
     if (equals == std::string::npos || equals == 0) {
-      throw ConfigError(shown(override_text) +
+      throw ConfigError("--set " + one_line(override_text) +
                         ": expected key=value, such as training.learning_rate=1e-4");
     }
     const std::string raw = override_text.substr(equals + 1);
@@ -53,7 +43,7 @@ void apply_overrides(const std::vector<std::string>& overrides, const VisitFunct
     const std::vector<std::string> path = split(override_text.substr(0, equals), '.');
     for (auto part = path.rbegin(); part != path.rend(); ++part) {
       if (part->empty()) {
-        throw ConfigError(shown(override_text) + ": the key has an empty part");
+        throw ConfigError("--set " + one_line(override_text) + ": the key has an empty part");
       }
       json = Json::object({{*part, std::move(json)}});
     }

@@ -48,12 +48,8 @@ const Json* ApplyVisitor::find(const char* name) {
 }
 
 void ApplyVisitor::fail(const std::string& name, const std::string& message) const {
-  std::string line = context_.source + ": " + prefix_ + name + ": " + message;
   // Keys and values are foreign text: a line break in one must not break the message.
-  for (char& c : line) {
-    if (std::iscntrl(static_cast<unsigned char>(c)) != 0) c = '?';
-  }
-  throw ConfigError(line);
+  throw ConfigError(one_line(context_.source + ": " + prefix_ + name + ": " + message));
 }
 
 void ApplyVisitor::fail_type(const std::string& name, const std::string& expected,
