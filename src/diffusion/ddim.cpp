@@ -7,9 +7,11 @@
 namespace echopath::diffusion {
 namespace {
 
+/// Song, Meng and Ermon 2021.
 class Ddim final : public Solver {
  public:
-  Ddim(const NoiseSchedule& schedule, const SolverOptions& options) : Solver(schedule, options) {
+  Ddim(const NoiseSchedule& schedule, const SolverOptions& options, const SamplingGrid& grid)
+      : Solver(schedule, options, grid) {
     if (!(options.eta >= 0.0 && options.eta <= 1.0)) {
       throw ConfigError("eta must be between 0 and 1");
     }
@@ -17,15 +19,13 @@ class Ddim final : public Solver {
 
   at::Tensor step(const at::Tensor& model_output, std::size_t index, const at::Tensor& sample,
                   const NoiseFunction& noise) override {
-    const std::int64_t t = timesteps_.at(index);
-    const std::int64_t next = next_timestep(index);
-    const double bar = schedule_.alpha_cumprod(t);
-    const double bar_next =
-        schedule_.alpha_cumprod(next < 0 && !options_.set_alpha_to_one ? 0 : next);
+    const GridStep& at = grid_step(index);
+    const double bar = at.from.alpha_cumprod;
+    const double bar_next = at.to.alpha_cumprod;
 
     // As in diffusers, clipping changes x_0 only: ε stays what the network answered.
-    const at::Tensor x0 = clipped_x0(model_output, sample, t);
-    const at::Tensor epsilon = schedule_.predict_epsilon(model_output, sample, t);
+    const at::Tensor x0 = clipped_x0(model_output, sample, at.from);
+    const at::Tensor epsilon = schedule_.predict_epsilon(model_output, sample, at.from);
     const double variance = (1.0 - bar_next) / (1.0 - bar) * (1.0 - bar / bar_next);
     const double sigma = options_.eta * std::sqrt(std::max(variance, 0.0));
     const double direction = std::sqrt(std::max(1.0 - bar_next - sigma * sigma, 0.0));
@@ -37,8 +37,9 @@ class Ddim final : public Solver {
 
 }  // namespace
 
-std::unique_ptr<Solver> make_ddim(const NoiseSchedule& schedule, const SolverOptions& options) {
-  return std::make_unique<Ddim>(schedule, options);
+std::unique_ptr<Solver> make_ddim(const NoiseSchedule& schedule, const SolverOptions& options,
+                                  const SamplingGrid& grid) {
+  return std::make_unique<Ddim>(schedule, options, grid);
 }
 
 }  // namespace echopath::diffusion

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/text.hpp"
 
 namespace echopath::diffusion {
 namespace {
@@ -35,8 +36,8 @@ at::Tensor make_betas(const NoiseScheduleOptions& options) {
         .square();
   }
   if (options.beta_schedule == "squaredcos_cap_v2") return squared_cosine_betas(n);
-  throw ConfigError("beta_schedule '" + options.beta_schedule +
-                    "' is unknown; use linear, scaled_linear or squaredcos_cap_v2");
+  throw ConfigError("beta_schedule '" + options.beta_schedule + "' is unknown; use one of " +
+                    join(beta_schedule_names(), ", "));
 }
 
 /// Shifts √ᾱ so that the last is 0 and scales it so that the first is unchanged (Lin et al. 2023,
@@ -60,14 +61,18 @@ void check(const NoiseScheduleOptions& options) {
     throw ConfigError("beta_start and beta_end must satisfy 0 < beta_start <= beta_end < 1");
   }
   const auto& type = options.prediction_type;
-  if (type != "epsilon" && type != "v_prediction" && type != "sample") {
-    throw ConfigError("prediction_type '" + type +
-                      "' is unknown; use epsilon, v_prediction or sample");
+  const auto& known = prediction_type_names();
+  if (std::find(known.begin(), known.end(), type) == known.end()) {
+    throw ConfigError("prediction_type '" + type + "' is unknown; use one of " + join(known, ", "));
   }
   if (type == "epsilon" && options.rescale_betas_zero_snr) {
     throw ConfigError(
         "prediction_type epsilon cannot start from a sample without signal: use v_prediction with "
         "rescale_betas_zero_snr");
+  }
+  if (options.is_flow() && options.rescale_betas_zero_snr) {
+    throw ConfigError(
+        "rescale_betas_zero_snr changes betas, which flow_prediction does not use: leave it out");
   }
 }
 
@@ -75,102 +80,141 @@ at::Tensor widen(const at::Tensor& x) {
   return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
 }
 
-/// √ᾱ and √(1 − ᾱ) of one timestep, or of each item, shaped to multiply `[B, …]`.
-template <class Coefficient>
-struct Levels {
-  Coefficient signal;
-  Coefficient noise;
+/// The levels of a batch, each shaped to multiply `[B, …]`.
+struct BatchLevels {
+  at::Tensor signal;
+  at::Tensor noise;
 };
 
-Levels<at::Tensor> levels(const at::Tensor& alphas_cumprod, const at::Tensor& t,
-                          const at::Tensor& like) {
+BatchLevels levels(const at::Tensor& signals, const at::Tensor& noises, const at::Tensor& t,
+                   const at::Tensor& like) {
   TORCH_CHECK(t.dim() == 1 && t.size(0) == like.size(0), "t must be [B], one timestep per item");
   std::vector<std::int64_t> shape(static_cast<std::size_t>(like.dim()), 1);
   shape[0] = t.size(0);
-  const at::Tensor bars = alphas_cumprod.index_select(0, t.to(at::kCPU, at::kLong)).view(shape);
+  const at::Tensor index = t.to(at::kCPU, at::kLong);
   const auto options =
       like.options().dtype(like.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
-  return {bars.sqrt().to(options), (1.0 - bars).sqrt().to(options)};
+  return {signals.index_select(0, index).view(shape).to(options),
+          noises.index_select(0, index).view(shape).to(options)};
 }
 
-Levels<double> levels(double alpha_cumprod) {
-  return {std::sqrt(alpha_cumprod), std::sqrt(1.0 - alpha_cumprod)};
-}
-
-template <class C>
-at::Tensor mix(const at::Tensor& x0, const at::Tensor& noise, const Levels<C>& level) {
+template <class Level>
+at::Tensor mix(const at::Tensor& x0, const at::Tensor& noise, const Level& level) {
   return widen(x0) * level.signal + widen(noise) * level.noise;
 }
 
-template <class C>
+template <class Level>
 at::Tensor x0_of(const std::string& type, const at::Tensor& output, const at::Tensor& x,
-                 const Levels<C>& level) {
+                 const Level& level) {
   const at::Tensor y = widen(output);
   if (type == "sample") return y;
   if (type == "epsilon") return (widen(x) - y * level.noise) / level.signal;
+  if (type == "flow_prediction") return widen(x) - y * level.noise;
   return widen(x) * level.signal - y * level.noise;
 }
 
-template <class C>
+template <class Level>
 at::Tensor epsilon_of(const std::string& type, const at::Tensor& output, const at::Tensor& x,
-                      const Levels<C>& level) {
+                      const Level& level) {
   const at::Tensor y = widen(output);
   if (type == "epsilon") return y;
   if (type == "sample") return (widen(x) - y * level.signal) / level.noise;
+  if (type == "flow_prediction") return widen(x) + y * level.signal;
   return y * level.signal + widen(x) * level.noise;
 }
 
 }  // namespace
 
+const std::vector<std::string>& beta_schedule_names() {
+  static const std::vector<std::string> names = {"linear", "scaled_linear", "squaredcos_cap_v2"};
+  return names;
+}
+
+const std::vector<std::string>& prediction_type_names() {
+  static const std::vector<std::string> names = {"epsilon", "v_prediction", "sample",
+                                                 "flow_prediction"};
+  return names;
+}
+
 NoiseSchedule::NoiseSchedule(const NoiseScheduleOptions& options) : options_(options) {
   check(options_);
+  if (is_flow()) {
+    const auto n = num_train_timesteps();
+    noises_ = at::arange(n + 1, at::kDouble) / static_cast<double>(n);
+    signals_ = 1.0 - noises_;
+    alphas_cumprod_ = signals_.square();
+    return;
+  }
   at::Tensor betas = make_betas(options_);
   if (options_.rescale_betas_zero_snr) betas = rescale_to_zero_terminal_snr(betas);
   alphas_cumprod_ = at::cumprod(1.0 - betas, 0).to(at::kDouble);
+  signals_ = alphas_cumprod_.sqrt();
+  noises_ = (1.0 - alphas_cumprod_).sqrt();
+}
+
+NoiseLevel NoiseSchedule::level(std::int64_t t) const {
+  if (t < 0) return {};
+  TORCH_CHECK(t < alphas_cumprod_.size(0), "timestep ", t, " is outside the schedule");
+  return {signals_.const_data_ptr<double>()[t], noises_.const_data_ptr<double>()[t],
+          alphas_cumprod_.const_data_ptr<double>()[t]};
 }
 
 double NoiseSchedule::alpha_cumprod(std::int64_t t) const {
-  if (t < 0) return 1.0;
-  TORCH_CHECK(t < num_train_timesteps(), "timestep ", t, " is outside the schedule");
-  return alphas_cumprod_.data_ptr<double>()[t];
+  return level(t).alpha_cumprod;
 }
 
 at::Tensor NoiseSchedule::add_noise(const at::Tensor& x0, const at::Tensor& noise,
                                     const at::Tensor& t) const {
-  return mix(x0, noise, levels(alphas_cumprod_, t, x0));
+  return mix(x0, noise, levels(signals_, noises_, t, x0));
 }
 
 at::Tensor NoiseSchedule::add_noise(const at::Tensor& x0, const at::Tensor& noise,
                                     std::int64_t t) const {
-  return mix(x0, noise, levels(alpha_cumprod(t)));
+  return mix(x0, noise, level(t));
+}
+
+at::Tensor NoiseSchedule::add_noise(const at::Tensor& x0, const at::Tensor& noise,
+                                    const NoiseLevel& level) const {
+  return mix(x0, noise, level);
 }
 
 at::Tensor NoiseSchedule::target(const at::Tensor& x0, const at::Tensor& noise,
                                  const at::Tensor& t) const {
   if (options_.prediction_type == "epsilon") return widen(noise);
   if (options_.prediction_type == "sample") return widen(x0);
-  const auto level = levels(alphas_cumprod_, t, x0);
+  if (is_flow()) return widen(noise) - widen(x0);
+  const auto level = levels(signals_, noises_, t, x0);
   return widen(noise) * level.signal - widen(x0) * level.noise;
 }
 
 at::Tensor NoiseSchedule::predict_x0(const at::Tensor& model_output, const at::Tensor& x_t,
                                      const at::Tensor& t) const {
-  return x0_of(options_.prediction_type, model_output, x_t, levels(alphas_cumprod_, t, x_t));
+  return x0_of(options_.prediction_type, model_output, x_t, levels(signals_, noises_, t, x_t));
 }
 
 at::Tensor NoiseSchedule::predict_x0(const at::Tensor& model_output, const at::Tensor& x_t,
                                      std::int64_t t) const {
-  return x0_of(options_.prediction_type, model_output, x_t, levels(alpha_cumprod(t)));
+  return x0_of(options_.prediction_type, model_output, x_t, level(t));
+}
+
+at::Tensor NoiseSchedule::predict_x0(const at::Tensor& model_output, const at::Tensor& x_t,
+                                     const NoiseLevel& level) const {
+  return x0_of(options_.prediction_type, model_output, x_t, level);
 }
 
 at::Tensor NoiseSchedule::predict_epsilon(const at::Tensor& model_output, const at::Tensor& x_t,
                                           const at::Tensor& t) const {
-  return epsilon_of(options_.prediction_type, model_output, x_t, levels(alphas_cumprod_, t, x_t));
+  return epsilon_of(options_.prediction_type, model_output, x_t, levels(signals_, noises_, t, x_t));
 }
 
 at::Tensor NoiseSchedule::predict_epsilon(const at::Tensor& model_output, const at::Tensor& x_t,
                                           std::int64_t t) const {
-  return epsilon_of(options_.prediction_type, model_output, x_t, levels(alpha_cumprod(t)));
+  return epsilon_of(options_.prediction_type, model_output, x_t, level(t));
+}
+
+at::Tensor NoiseSchedule::predict_epsilon(const at::Tensor& model_output, const at::Tensor& x_t,
+                                          const NoiseLevel& level) const {
+  return epsilon_of(options_.prediction_type, model_output, x_t, level);
 }
 
 }  // namespace echopath::diffusion

@@ -1,77 +1,74 @@
 #include "echopath/diffusion/solver.hpp"
 
-#include <cmath>
-
+#include "diffusion/grids.hpp"
 #include "diffusion/solvers.hpp"
 #include "echopath/core/errors.hpp"
+#include "echopath/core/text.hpp"
 
 namespace echopath::diffusion {
 namespace {
 
-using Factory = std::unique_ptr<Solver> (*)(const NoiseSchedule&, const SolverOptions&);
+/// Which processes a solver can follow.
+enum class Takes { kBetas, kBetasAndFlow, kFlow };
 
 struct Entry {
   const char* name;
-  Factory make;
+  Takes takes;
+  SamplingGrid (*grid)(const NoiseSchedule&, const SolverOptions&);
+  std::unique_ptr<Solver> (*make)(const NoiseSchedule&, const SolverOptions&, const SamplingGrid&);
+
+  bool takes_schedule(bool flow) const {
+    return takes == Takes::kBetasAndFlow || (takes == Takes::kFlow) == flow;
+  }
 };
 
 /// Every solver, in one place: a new one is a new file and a line here.
-constexpr Entry kSolvers[] = {{"ddpm", &make_ddpm}, {"ddim", &make_ddim}};
+constexpr Entry kSolvers[] = {
+    {"ddpm", Takes::kBetas, &ddpm_grid, &make_ddpm},
+    {"ddim", Takes::kBetas, &ddim_grid, &make_ddim},
+    {"dpmsolver++", Takes::kBetasAndFlow, &dpmsolver_grid, &make_dpmsolver},
+    {"sde-dpmsolver++", Takes::kBetasAndFlow, &dpmsolver_grid, &make_sde_dpmsolver},
+    {"unipc", Takes::kBetasAndFlow, &unipc_grid, &make_unipc},
+    {"euler", Takes::kBetas, &sigma_grid, &make_euler},
+    {"heun", Takes::kBetas, &sigma_grid, &make_heun},
+    {"flow_euler", Takes::kFlow, &flow_grid, &make_flow_euler},
+};
+
+/// The solver of this name, which must know the schedule's prediction type.
+const Entry& entry_for(const NoiseSchedule& schedule, const SolverOptions& options) {
+  const bool flow = schedule.is_flow();
+  std::vector<std::string> fitting;
+  const Entry* named = nullptr;
+  for (const Entry& entry : kSolvers) {
+    if (options.name == entry.name) named = &entry;
+    if (entry.takes_schedule(flow)) fitting.emplace_back(entry.name);
+  }
+  if (named == nullptr) {
+    throw ConfigError("solver '" + options.name +
+                      "' is unknown; known solvers: " + join(solver_names(), ", "));
+  }
+  if (named->takes_schedule(flow)) return *named;
+  throw ConfigError("solver '" + options.name + "' does not know the model's prediction type " +
+                    schedule.options().prediction_type + "; use one of " + join(fitting, ", "));
+}
 
 }  // namespace
 
-std::vector<std::int64_t> spaced_timesteps(std::int64_t num_train_timesteps,
-                                           const SolverOptions& options) {
-  const auto total = num_train_timesteps;
-  const auto n = options.num_inference_steps;
-  if (n < 1 || n > total) {
-    throw ConfigError("the number of sampling steps must be 1 to " + std::to_string(total) +
-                      " (the model's training timesteps), not " + std::to_string(n));
-  }
-  const bool leading = options.timestep_spacing == "leading";
-  if (!leading && options.timestep_spacing != "trailing" &&
-      options.timestep_spacing != "linspace") {
-    throw ConfigError("timestep_spacing '" + options.timestep_spacing +
-                      "' is unknown; use leading, trailing or linspace");
-  }
-  if (leading &&
-      (options.steps_offset < 0 || (n - 1) * (total / n) + options.steps_offset >= total)) {
-    throw ConfigError("steps_offset " + std::to_string(options.steps_offset) +
-                      " moves the first timestep out of the schedule");
-  }
-  std::vector<std::int64_t> timesteps(static_cast<std::size_t>(n));
-  const double stride = n > 1 ? static_cast<double>(total - 1) / static_cast<double>(n - 1) : 0.0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    auto& t = timesteps[static_cast<std::size_t>(i)];
-    const double rising = static_cast<double>(n - 1 - i);
-    if (leading) {
-      t = (n - 1 - i) * (total / n) + options.steps_offset;
-    } else if (options.timestep_spacing == "trailing") {
-      const double step = static_cast<double>(total) / static_cast<double>(n);
-      t = std::llrint(static_cast<double>(total) - static_cast<double>(i) * step) - 1;
-    } else {
-      t = std::llrint(rising * stride);
-    }
-  }
-  return timesteps;
-}
-
-Solver::Solver(const NoiseSchedule& schedule, const SolverOptions& options)
-    : schedule_(schedule),
-      options_(options),
-      timesteps_(spaced_timesteps(schedule.num_train_timesteps(), options)) {
+Solver::Solver(const NoiseSchedule& schedule, const SolverOptions& options, SamplingGrid grid)
+    : schedule_(schedule), options_(options), grid_(std::move(grid)) {
   if (options_.clip_sample && !(options_.clip_sample_range > 0.0)) {
     throw ConfigError("clip_sample_range must be positive");
   }
+  for (const GridStep& step : grid_) timesteps_.push_back(step.timestep);
 }
 
-std::int64_t Solver::next_timestep(std::size_t index) const {
-  return index + 1 < timesteps_.size() ? timesteps_[index + 1] : -1;
+at::Tensor Solver::scale_model_input(const at::Tensor& sample, std::size_t /*index*/) const {
+  return sample;
 }
 
-at::Tensor Solver::clipped_x0(const at::Tensor& model_output, const at::Tensor& sample,
-                              std::int64_t t) const {
-  const at::Tensor x0 = schedule_.predict_x0(model_output, sample, t);
+at::Tensor Solver::clipped_x0(const at::Tensor& model_output, const at::Tensor& model_input,
+                              const NoiseLevel& level) const {
+  const at::Tensor x0 = schedule_.predict_x0(model_output, model_input, level);
   if (!options_.clip_sample) return x0;
   return x0.clamp(-options_.clip_sample_range, options_.clip_sample_range);
 }
@@ -85,13 +82,23 @@ const std::vector<std::string>& solver_names() {
   return names;
 }
 
+std::int64_t evaluation_count(const SolverOptions& options) {
+  const auto n = options.num_inference_steps;
+  return options.name == "heun" ? 2 * n - 1 : n;
+}
+
 std::unique_ptr<Solver> make_solver(const NoiseSchedule& schedule, const SolverOptions& options) {
-  std::string known;
-  for (const auto& entry : kSolvers) {
-    if (options.name == entry.name) return entry.make(schedule, options);
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
+  const Entry& entry = entry_for(schedule, options);
+  if (schedule.is_flow() && !(options.flow_shift > 0.0)) {
+    throw ConfigError("flow_shift must be positive");
   }
-  throw ConfigError("solver '" + options.name + "' is unknown; known solvers: " + known);
+  return entry.make(schedule, options, entry.grid(schedule, options));
+}
+
+std::unique_ptr<Solver> make_solver(const NoiseSchedule& schedule, const SolverOptions& options,
+                                    const SamplingGrid& grid) {
+  if (grid.empty()) throw ConfigError("a sampling grid must have at least one step");
+  return entry_for(schedule, options).make(schedule, options, grid);
 }
 
 }  // namespace echopath::diffusion

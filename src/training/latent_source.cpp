@@ -80,8 +80,9 @@ at::Tensor ObjectiveDraws::labels(const std::vector<std::int64_t>& classes, cons
 at::Tensor ObjectiveDraws::timesteps(const MicroBatch& batch) const {
   std::vector<std::int64_t> timesteps;
   for (const std::int64_t position : batch.positions) {
-    timesteps.push_back(uniform_integer(key(Stream::kTimestep, batch.step, position),
-                                        options_.schedule.num_train_timesteps));
+    const NoiseKey draw = key(Stream::kTimestep, batch.step, position);
+    timesteps.push_back(options_.schedule.first_timestep() +
+                        uniform_integer(draw, options_.schedule.num_train_timesteps));
   }
   return at::tensor(timesteps, at::kLong);
 }

@@ -58,7 +58,7 @@ TEST(NoiseSchedule, VelocityIsTheRotationOfSampleAndNoise) {
 }
 
 TEST(NoiseSchedule, TargetGivesBackSampleAndNoiseForEveryPredictionType) {
-  for (const char* type : {"epsilon", "v_prediction", "sample"}) {
+  for (const std::string& type : prediction_type_names()) {
     const NoiseSchedule schedule = schedule_of(type);
     for (const auto& sizes : {std::vector<std::int64_t>{3, 5}, {3, 4, 2, 2}, {3, 2, 4, 2, 2}}) {
       const at::Tensor x0 = noise_like(sizes, 0);
@@ -70,6 +70,21 @@ TEST(NoiseSchedule, TargetGivesBackSampleAndNoiseForEveryPredictionType) {
       EXPECT_TRUE(at::allclose(schedule.predict_epsilon(output, x, t), noise, 0, 2e-4)) << type;
     }
   }
+}
+
+TEST(NoiseSchedule, FlowRunsStraightFromDataToNoise) {
+  const NoiseSchedule schedule = schedule_of("flow_prediction");
+  EXPECT_EQ(schedule.options().first_timestep(), 1);
+  EXPECT_EQ(NoiseSchedule().options().first_timestep(), 0);
+  EXPECT_EQ(schedule.level(0).noise, 0.0);
+  EXPECT_EQ(schedule.level(1000).signal, 0.0);
+  const at::Tensor x0 = at::full({2, 3}, 0.5);
+  const at::Tensor noise = at::full({2, 3}, -2.0);
+  const at::Tensor t = at::tensor({250, 1000}, at::kLong);
+  const at::Tensor x = schedule.add_noise(x0, noise, t);
+  EXPECT_NEAR(x[0][0].item<double>(), 0.75 * 0.5 - 0.25 * 2.0, 1e-6);
+  EXPECT_NEAR(x[1][0].item<double>(), -2.0, 1e-6);
+  EXPECT_NEAR(schedule.target(x0, noise, t).mean().item<double>(), -2.5, 1e-6);
 }
 
 TEST(NoiseSchedule, OneTimestepForAllEqualsOnePerItem) {
@@ -102,6 +117,11 @@ TEST(NoiseSchedule, RefusesOptionsThatCannotWork) {
   EXPECT_THROW(with([](auto& o) { o.num_train_timesteps = 0; }), ConfigError);
   EXPECT_THROW(with([](auto& o) {
                  o.prediction_type = "epsilon";
+                 o.rescale_betas_zero_snr = true;
+               }),
+               ConfigError);
+  EXPECT_THROW(with([](auto& o) {
+                 o.prediction_type = "flow_prediction";
                  o.rescale_betas_zero_snr = true;
                }),
                ConfigError);

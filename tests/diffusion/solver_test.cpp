@@ -21,9 +21,9 @@ Timesteps spaced(const std::string& spacing, std::int64_t steps, std::int64_t of
 }
 
 /// v of a network that knows the data to be N(mean, deviation²) in every dimension.
-at::Tensor gaussian_velocity(const NoiseSchedule& schedule, const at::Tensor& x, std::int64_t t,
+at::Tensor gaussian_velocity(const NoiseSchedule& schedule, const at::Tensor& x, double t,
                              double mean, double deviation) {
-  const double bar = schedule.alpha_cumprod(t);
+  const double bar = schedule.alpha_cumprod(static_cast<std::int64_t>(t));
   const double signal = std::sqrt(bar);
   const double variance = bar * deviation * deviation + 1.0 - bar;
   const at::Tensor x0 = mean + (signal * deviation * deviation / variance) * (x - signal * mean);
@@ -74,19 +74,19 @@ TEST(TimestepSpacing, RefusesWhatDoesNotFitTheSchedule) {
 
 TEST(MakeSolver, ListsTheKnownOnesForAnUnknownName) {
   SolverOptions options;
-  options.name = "heun";
+  options.name = "karras";
   try {
     make_solver(NoiseSchedule(), options);
     FAIL() << "an unknown solver was made";
   } catch (const ConfigError& error) {
-    EXPECT_NE(std::string(error.what()).find("known solvers: ddpm, ddim"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("known solvers: ddpm, ddim, "), std::string::npos);
   }
 }
 
 TEST(MakeSolver, RefusesOptionsOutOfRange) {
   SolverOptions ddpm;
   ddpm.name = "ddpm";
-  ddpm.variance_type = "learned";
+  ddpm.variance_type = "learnt";
   EXPECT_THROW(make_solver(NoiseSchedule(), ddpm), ConfigError);
   SolverOptions ddim;
   ddim.eta = 1.5;
@@ -94,6 +94,122 @@ TEST(MakeSolver, RefusesOptionsOutOfRange) {
   ddim = {};
   ddim.clip_sample_range = 0.0;
   EXPECT_THROW(make_solver(NoiseSchedule(), ddim), ConfigError);
+  SolverOptions unipc;
+  unipc.name = "unipc";
+  for (const std::int64_t order : {0, 4}) {
+    unipc.solver_order = order;
+    EXPECT_THROW(make_solver(NoiseSchedule(), unipc), ConfigError) << order;
+  }
+  unipc.solver_order = 2;
+  unipc.num_inference_steps = 1000;  // linspace and leading lay one more and drop it
+  EXPECT_THROW(make_solver(NoiseSchedule(), unipc), ConfigError);
+  EXPECT_THROW(make_solver(NoiseSchedule(), {}, {}), ConfigError);
+}
+
+TEST(MakeSolver, RefusesPredictionsAndSchedulesThatASolverDoesNotTake) {
+  const auto error_of = [](const std::string& solver, const NoiseScheduleOptions& schedule) {
+    SolverOptions options;
+    options.name = solver;
+    try {
+      make_solver(NoiseSchedule(schedule), options);
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  NoiseScheduleOptions flow;
+  flow.prediction_type = "flow_prediction";
+  for (const char* solver : {"ddpm", "ddim", "euler", "heun"}) {
+    EXPECT_NE(error_of(solver, flow)
+                  .find("does not know the model's prediction type "
+                        "flow_prediction; use one of dpmsolver++, "
+                        "sde-dpmsolver++, unipc, flow_euler"),
+              std::string::npos)
+        << solver;
+  }
+  for (const char* type : {"epsilon", "v_prediction", "sample"}) {
+    NoiseScheduleOptions schedule;
+    schedule.prediction_type = type;
+    EXPECT_NE(error_of("flow_euler", schedule).find(std::string("prediction type ") + type),
+              std::string::npos);
+  }
+  NoiseScheduleOptions zero_snr;
+  zero_snr.rescale_betas_zero_snr = true;
+  EXPECT_NE(error_of("heun", zero_snr).find("rescale_betas_zero_snr"), std::string::npos);
+  EXPECT_EQ(error_of("euler", zero_snr), "");
+}
+
+TEST(Solver, ClipsThePredictedSampleWhateverTheSolver) {
+  for (const std::string& name : solver_names()) {
+    NoiseScheduleOptions schedule;
+    schedule.prediction_type = name == "flow_euler" ? "flow_prediction" : "sample";
+    SolverOptions options;
+    options.name = name;
+    options.num_inference_steps = 1;
+    options.timestep_spacing = "trailing";
+    options.clip_sample_range = 0.5;
+    options.variance_type = "fixed_small";
+    const auto solver = make_solver(NoiseSchedule(schedule), options);
+    const at::Tensor x = at::zeros({1, 2});
+    // The answer says that x_0 is (3, −0.2): the flow from x_0 to a sample of 0 is −x_0.
+    const at::Tensor x0 = at::tensor({3.0F, -0.2F}).view({1, 2});
+    const at::Tensor output = name == "flow_euler" ? -x0 : x0;
+    const at::Tensor result = solver->step(output, 0, x, [] { return at::zeros({1, 2}); });
+    EXPECT_NEAR(result[0][0].item<float>(), 0.5F, 1e-4) << name;
+    EXPECT_NEAR(result[0][1].item<float>(), -0.2F, 1e-4) << name;
+  }
+}
+
+TEST(Solver, SaysHowNoisyItsSampleIsAndWhatTheNetworkSees) {
+  for (const std::string& name : solver_names()) {
+    NoiseScheduleOptions schedule;
+    if (name == "flow_euler") schedule.prediction_type = "flow_prediction";
+    SolverOptions options;
+    options.name = name;
+    options.num_inference_steps = 7;
+    const auto solver = make_solver(NoiseSchedule(schedule), options);
+    ASSERT_EQ(static_cast<std::int64_t>(solver->timesteps().size()), evaluation_count(options));
+    const at::Tensor x0 = at::full({1, 4}, 0.7, at::kDouble);
+    const at::Tensor noise = at::full({1, 4}, -1.2, at::kDouble);
+    for (std::size_t i = 0; i < solver->timesteps().size(); ++i) {
+      const at::Tensor sample = solver->schedule().add_noise(x0, noise, solver->level(i));
+      const at::Tensor seen = solver->schedule().add_noise(x0, noise, solver->input_level(i));
+      EXPECT_TRUE(at::allclose(solver->scale_model_input(sample, i), seen, 1e-12, 1e-12))
+          << name << " at " << i;
+    }
+  }
+}
+
+TEST(Ddpm, LearnedVariancesNeedTwiceTheChannels) {
+  SolverOptions options;
+  options.name = "ddpm";
+  options.variance_type = "learned_range";
+  options.num_inference_steps = 2;
+  const auto solver = make_solver(NoiseSchedule(), options);
+  const at::Tensor x = at::ones({1, 3, 2, 4});
+  const auto noise = [&] { return at::ones({1, 3, 2, 4}); };
+  EXPECT_THROW(solver->step(x, 0, x, noise), ConfigError);
+  // [B, T, C, …]: the variance is found on whichever axis is doubled.
+  const at::Tensor output = at::cat({x, at::full_like(x, -1.0)}, 2);
+  SolverOptions small = options;
+  small.variance_type = "fixed_small";
+  const at::Tensor expected = make_solver(NoiseSchedule(), small)->step(x, 0, x, noise);
+  // −1 is the low end of the range, the small variance.
+  EXPECT_TRUE(at::allclose(solver->step(output, 0, x, noise), expected, 1e-6, 1e-6));
+}
+
+TEST(Ddpm, LogFormsOfTheFixedVariancesAreTheVariances) {
+  const at::Tensor x = normal_tensor({1, 6}, {4, Stream::kInitialNoise, 0, 0});
+  const auto step = [&](const std::string& variance_type) {
+    SolverOptions options;
+    options.name = "ddpm";
+    options.variance_type = variance_type;
+    return make_solver(NoiseSchedule(), options)->step(x, 0, x, [&] { return at::ones({1, 6}); });
+  };
+  // diffusers 0.42.1 takes the root of the logarithm for fixed_large_log, which is NaN.
+  EXPECT_TRUE(at::equal(step("fixed_large_log"), step("fixed_large")));
+  EXPECT_TRUE(at::equal(step("fixed_small_log"), step("fixed_small")));
+  EXPECT_FALSE(at::allclose(step("fixed_large"), step("fixed_small")));
 }
 
 TEST(Solver, ClipsThePredictedSample) {

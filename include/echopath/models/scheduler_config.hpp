@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "echopath/config/options.hpp"
 #include "echopath/diffusion/schedule.hpp"
 
@@ -7,5 +9,17 @@ namespace echopath::models {
 
 /// Declares the noise schedule's options under the keys of diffusers' scheduler_config.json.
 void visit_schedule(config::Visitor& v, diffusion::NoiseScheduleOptions& options);
+
+/// The noise schedule in a scheduler_config.json of DDPMScheduler, DDIMScheduler,
+/// DPMSolverMultistepScheduler, UniPCMultistepScheduler, EulerDiscreteScheduler,
+/// HeunDiscreteScheduler or FlowMatchEulerDiscreteScheduler, as diffusers 0.42.1 writes them. Keys
+/// that only say how to sample are left to the solver. Throws ConfigError naming `source` and the
+/// class, key or value that is not known.
+diffusion::NoiseScheduleOptions schedule_from_json(const config::Json& json,
+                                                   const std::string& source);
+
+/// The same as a DDPMScheduler's file, or as a FlowMatchEulerDiscreteScheduler's for
+/// flow_prediction, which a DDPMScheduler does not know.
+config::Json schedule_to_json(const diffusion::NoiseScheduleOptions& options);
 
 }  // namespace echopath::models
