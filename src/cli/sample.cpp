@@ -20,6 +20,9 @@ struct Options {
   std::optional<std::int64_t> count;
   std::optional<std::int64_t> steps;
   std::optional<std::string> solver;
+  std::optional<std::string> anchor;
+  std::optional<std::string> codec;
+  std::optional<std::int64_t> max_redraws;
   std::string model;
   std::string out = "samples";
   std::string trace;
@@ -39,11 +42,14 @@ generation::SampleOptions resolve(const Options& given, const CommonOptions& com
   }
   config::apply_overrides(given.overrides, visit);
   if (!given.classes.empty()) options.classes = given.classes;
-  if (given.guidance_scale) options.guidance_scale = *given.guidance_scale;
+  if (given.guidance_scale) options.guidance.scale = *given.guidance_scale;
   if (given.blocks) options.blocks = *given.blocks;
   if (given.count) options.count = *given.count;
   if (given.steps) options.solver.num_inference_steps = *given.steps;
   if (given.solver) options.solver.name = *given.solver;
+  if (given.anchor) options.anchor = *given.anchor;
+  if (given.codec) options.codec = *given.codec;
+  if (given.max_redraws) options.max_redraws = *given.max_redraws;
   if (common.seed) options.seed = static_cast<std::int64_t>(*common.seed);
   if (given.allow_unfiltered) options.allow_unfiltered = true;
   // Values given as options obey the same ranges as those of a file.
@@ -97,6 +103,10 @@ void add_what(CLI::App& verb, Options& options) {
   verb.add_option("--steps", options.steps, "denoising steps")->type_name("K");
   verb.add_option("--solver", options.solver, "how to walk from noise to data: ddim, ddpm")
       ->type_name("NAME");
+  verb.add_option("--anchor", options.anchor,
+                  "given frames of a block: hard (pinned, default), soft (drawn towards) or none "
+                  "(reference only)")
+      ->type_name("NAME");
   verb.add_option("--preset", options.preset, "a shipped configs/NAME/sample.json, such as paper")
       ->type_name("NAME");
   verb.add_option("--config", options.config, "config file; see `echopath config show sample`")
@@ -104,6 +114,9 @@ void add_what(CLI::App& verb, Options& options) {
   verb.add_option("--set", options.overrides, "overrides one key: solver.eta=1")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
+  verb.add_option("--max-redraws", options.max_redraws,
+                  "heart frames drawn again before the privacy gate gives up (default 50)")
+      ->type_name("N");
   verb.add_flag("--allow-unfiltered", options.allow_unfiltered,
                 "go on where no privacy gate is there or no heart frame passes it; the manifest "
                 "says so");
@@ -115,6 +128,8 @@ void add_where(CLI::App& verb, Options& options) {
   verb.add_option("--out", options.out, "sample directory to write")
       ->capture_default_str()
       ->type_name("DIR");
+  verb.add_option("--codec", options.codec, "h264 (MP4, default) or ffv1 (lossless AVI)")
+      ->type_name("NAME");
   verb.add_flag("--resume", options.resume, "go on with the run that is in --out");
   verb.add_option("--trace", options.trace, "safetensors file for the latents of every block")
       ->type_name("FILE");

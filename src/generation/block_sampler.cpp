@@ -1,7 +1,5 @@
 #include "echopath/generation/block_sampler.hpp"
 
-#include <cmath>
-
 #include "echopath/core/errors.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/diffusion/guidance.hpp"
@@ -39,7 +37,7 @@ BlockSampler::BlockSampler(const models::ModelDirectory& model, const DenoisingO
     throw DataError(path + "/echopath.json: context_frames must be 1 to block_length - 1");
   }
   network_ = model.load_lvdm(device, compatibility);
-  embedding_ = model.load_class_embedding("lvdm", device);
+  embedding_ = model.load_class_embedding("lvdm", device, compatibility);
   const auto& config = network_->config();
   const auto& shape = model.info().latent_shape;
   require_channels(shape, config.in_channels, shape.empty() ? 0 : 2 * shape[0], config.out_channels,
@@ -53,19 +51,20 @@ BlockSampler::BlockSampler(const models::ModelDirectory& model, const DenoisingO
 }
 
 at::Tensor BlockSampler::predict(const at::Tensor& sample, const at::Tensor& reference,
-                                 std::int64_t timestep, std::int64_t label) const {
-  // [1, n, C, h, w] twice → [1, n, 2C, h, w], concatenated before padding as in training.
-  const models::PaddedLatents padded =
-      models::pad_latents(at::cat({sample, reference}, 2), 8, compatibility_);
-  const at::Tensor t = at::full({1}, timestep, at::kLong).to(device_);
+                                 double timestep, std::int64_t label) const {
+  const at::Tensor t = at::full({1}, timestep, at::kFloat).to(device_);
   const at::Tensor time_ids =
       at::full({1, network_->config().added_time_id_count()}, fps_, at::kFloat).to(device_);
-  const auto branch = [&](bool conditional) {
-    const std::int64_t token = conditional ? label : embedding_->null_label();
+  const auto branch = [&](diffusion::Conditions given) {
+    // [1, n, C, h, w] twice → [1, n, 2C, h, w], concatenated before padding as in training.
+    const at::Tensor frame = given.frame ? reference : at::zeros_like(reference);
+    const models::PaddedLatents padded =
+        models::pad_latents(at::cat({sample, frame}, 2), 8, compatibility_);
+    const std::int64_t token = given.label ? label : embedding_->null_label();
     const at::Tensor context = embedding_->forward(at::full({1}, token, at::kLong).to(device_));
     return models::unpad_latents(network_->forward(padded.latents, t, context, time_ids), padded);
   };
-  return diffusion::guided_prediction(branch, options_.guidance_scale);
+  return diffusion::guided_prediction(branch, options_.guidance, noise_level(schedule_, timestep));
 }
 
 at::Tensor BlockSampler::sample(const at::Tensor& given, std::int64_t label, std::uint64_t seed,
@@ -83,15 +82,16 @@ at::Tensor BlockSampler::sample(const at::Tensor& given, std::int64_t label, std
 
   const at::Tensor initial =
       normal_tensor(shape, {seed, Stream::kInitialNoise, block, 0}).to(device_);
-  const auto constrain = [&](const at::Tensor& sample, std::int64_t t) {
-    const at::Tensor pinned = schedule_.add_noise(clean, initial.slice(1, 0, count), t);
-    const double hold =
-        anchor_ == Anchor::kHard ? 1.0 : std::sqrt(1.0 - schedule_.alpha_cumprod(t));
+  const auto solver = diffusion::make_solver(schedule_, options_.solver);
+  const auto constrain = [&](const at::Tensor& sample, std::size_t index) {
+    const at::Tensor pinned =
+        schedule_.add_noise(clean, initial.slice(1, 0, count), solver->level(index));
+    const double hold = anchor_ == Anchor::kHard ? 1.0 : solver->input_level(index).noise;
     const at::Tensor held = at::lerp(sample.slice(1, 0, count), pinned, hold);
     return at::cat({held, sample.slice(1, count)}, 1);
   };
   Trajectory trajectory;
-  trajectory.predict = [&](const at::Tensor& sample, std::int64_t t) {
+  trajectory.predict = [&](const at::Tensor& sample, double t) {
     return predict(sample, reference, t, label);
   };
   trajectory.noise = [&](std::size_t i) {
@@ -101,7 +101,6 @@ at::Tensor BlockSampler::sample(const at::Tensor& given, std::int64_t label, std
   if (anchor_ != Anchor::kNone) trajectory.constrain = constrain;
   trajectory.on_step = on_step;
 
-  const auto solver = diffusion::make_solver(schedule_, options_.solver);
   at::Tensor result = denoise(*solver, initial, trajectory).squeeze(0).cpu();
   if (anchor_ == Anchor::kHard) result = at::cat({given, result.slice(0, count)});
   return result;

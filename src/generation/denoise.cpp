@@ -10,28 +10,41 @@ void visit_solver(config::Visitor& v, diffusion::SolverOptions& options) {
       [&options](config::Visitor& s) {
         s.choice("name", options.name, diffusion::solver_names(), "how to walk from noise to data");
         s.integer("num_inference_steps", options.num_inference_steps, {1, 100000},
-                  "network evaluations per trajectory and guidance branch");
+                  "steps of a trajectory; heun evaluates the network twice in all but the last");
         s.choice("timestep_spacing", options.timestep_spacing, {"leading", "trailing", "linspace"},
-                 "where on the training schedule the steps lie");
+                 "where on the training schedule the steps lie; a flow has its own places");
         s.integer("steps_offset", options.steps_offset, {0, 100000},
                   "added to every timestep of the leading spacing");
         s.boolean("clip_sample", options.clip_sample, "clamp the predicted clean latents");
         s.real("clip_sample_range", options.clip_sample_range, {1e-6, 1e6},
                "to plus or minus this");
         s.real("eta", options.eta, {0, 1}, "ddim: 0 deterministic, 1 as noisy as ddpm");
-        s.choice("variance_type", options.variance_type,
-                 {"fixed_small", "fixed_small_log", "fixed_large"}, "ddpm: variance of a step");
+        s.choice("variance_type", options.variance_type, diffusion::variance_type_names(),
+                 "ddpm: variance of a step");
         s.boolean("set_alpha_to_one", options.set_alpha_to_one,
                   "ddim: the last step goes to clean data, not to the first noise level");
+        s.boolean("reproduce_diffusers", options.reproduce_diffusers,
+                  "ddim, ddpm: diffusers' own steps and noise also where they stray from the "
+                  "method (spacings other than leading)");
+        s.integer("solver_order", options.solver_order, {1, 3},
+                  "unipc: order of the predictor; the corrector adds one");
+        s.real("flow_shift", options.flow_shift, {1e-3, 1e3},
+               "flow_prediction: above 1 more of the steps are noisy ones");
       },
       "the solver and its steps");
 }
 
-at::Tensor denoise(diffusion::Solver& solver, at::Tensor sample, const Trajectory& trajectory) {
+double noise_level(const diffusion::NoiseSchedule& schedule, double t) {
+  return t / static_cast<double>(schedule.num_train_timesteps());
+}
+
+at::Tensor denoise(diffusion::Solver& solver, const at::Tensor& noise,
+                   const Trajectory& trajectory) {
+  at::Tensor sample = noise * solver.initial_scale();
   const auto& timesteps = solver.timesteps();
   for (std::size_t i = 0; i < timesteps.size(); ++i) {
-    if (trajectory.constrain) sample = trajectory.constrain(sample, timesteps[i]);
-    const at::Tensor output = trajectory.predict(sample, timesteps[i]);
+    if (trajectory.constrain) sample = trajectory.constrain(sample, i);
+    const at::Tensor output = trajectory.predict(solver.scale_model_input(sample, i), timesteps[i]);
     sample = solver.step(output, i, sample, [&] { return trajectory.noise(i); });
     if (trajectory.on_step) trajectory.on_step();
   }

@@ -11,18 +11,23 @@ namespace echopath::generation {
 
 /// What a trajectory needs besides its solver.
 struct Trajectory {
-  /// The network's answer under guidance for a sample at timestep t.
-  std::function<at::Tensor(const at::Tensor& sample, std::int64_t t)> predict;
+  /// The network's answer under guidance to what the solver shows of a sample at timestep t.
+  std::function<at::Tensor(const at::Tensor& model_input, double t)> predict;
   /// Noise for the step with this index, on the sample's device.
   std::function<at::Tensor(std::size_t index)> noise;
-  /// Imposes what is known about the sample at timestep t, before the network sees it; may be
-  /// empty.
-  std::function<at::Tensor(const at::Tensor& sample, std::int64_t t)> constrain;
+  /// Imposes what is known about the sample that the step with this index takes, before the network
+  /// sees it; may be empty.
+  std::function<at::Tensor(const at::Tensor& sample, std::size_t index)> constrain;
   StepCallback on_step;
 };
 
-/// Walks `sample` from noise to data. Throws DataError where the network's answers are not finite.
-at::Tensor denoise(diffusion::Solver& solver, at::Tensor sample, const Trajectory& trajectory);
+/// Where timestep t lies on the training schedule, in [0, 1].
+double noise_level(const diffusion::NoiseSchedule& schedule, double t);
+
+/// Walks from standard normal noise to data. Throws DataError where the network's answers are not
+/// finite.
+at::Tensor denoise(diffusion::Solver& solver, const at::Tensor& noise,
+                   const Trajectory& trajectory);
 
 /// Throws DataError unless the model's latents are `[C, h, w]` and a network takes and gives the
 /// channels they ask for. `what` names the network, `model` the directory.

@@ -23,7 +23,7 @@ HeartSampler::HeartSampler(const models::ModelDirectory& model, const DenoisingO
                    model.path().string());
   if (!network_->conditional()) return;
   model.require({"class_embedding/lidm"});
-  embedding_ = model.load_class_embedding("lidm", device);
+  embedding_ = model.load_class_embedding("lidm", device, compatibility);
   if (embedding_->context_width() != network_->context_width()) {
     throw DataError(model.path().string() + ": the LIDM's class embedding is " +
                     std::to_string(embedding_->context_width()) +
@@ -37,21 +37,23 @@ at::Tensor HeartSampler::sample(std::int64_t label, std::uint64_t seed, std::uin
   const at::NoGradGuard no_grad;
   std::vector<std::int64_t> shape = latent_shape_;
   shape.insert(shape.begin(), 1);
+  const diffusion::GuidanceOptions guidance =
+      embedding_ ? options_.guidance : diffusion::GuidanceOptions{};
   const auto noise = [&](std::uint32_t place) {
     return normal_tensor(shape, {seed, Stream::kHeartFrame, attempt, place}).to(device_);
   };
-  const auto predict = [&](const at::Tensor& sample, std::int64_t t) {
+  const auto predict = [&](const at::Tensor& sample, double t) {
     const models::PaddedLatents padded = models::pad_latents(sample, 8, compatibility_);
-    const at::Tensor timestep = at::full({1}, t, at::kLong).to(device_);
-    const auto branch = [&](bool conditional) {
+    const at::Tensor timestep = at::full({1}, t, at::kFloat).to(device_);
+    const auto branch = [&](diffusion::Conditions given) {
       at::Tensor context;
       if (embedding_) {
-        const std::int64_t token = conditional ? label : embedding_->null_label();
+        const std::int64_t token = given.label ? label : embedding_->null_label();
         context = embedding_->forward(at::full({1}, token, at::kLong).to(device_));
       }
       return models::unpad_latents(network_->predict(padded.latents, timestep, context), padded);
     };
-    return diffusion::guided_prediction(branch, embedding_ ? options_.guidance_scale : 1.0);
+    return diffusion::guided_prediction(branch, guidance, noise_level(schedule_, t));
   };
   const auto solver = diffusion::make_solver(schedule_, options_.solver);
   const Trajectory trajectory{

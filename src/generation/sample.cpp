@@ -13,6 +13,7 @@
 #include "echopath/core/progress.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/data/dataset.hpp"
+#include "echopath/diffusion/solver.hpp"
 #include "generation/gallery.hpp"
 #include "generation/sample_directory.hpp"
 #include "generation/video_maker.hpp"
@@ -35,7 +36,10 @@ std::vector<std::string> resolve_classes(const SampleOptions& options,
 }
 
 void check(const SampleOptions& options) {
-  if (options.guidance_scale < 0) throw UsageError("the guidance scale w must not be negative");
+  if (options.guidance.scale < 0) throw UsageError("the guidance scale w must not be negative");
+  if (options.guidance.interval_start > options.guidance.interval_end) {
+    throw UsageError("guidance.interval_start must not lie above guidance.interval_end");
+  }
   if (options.blocks < 1) throw UsageError("the number of blocks must be at least 1");
   if (options.count < 1) throw UsageError("the number of videos must be at least 1");
   if (options.seed < 0) throw UsageError("the seed must not be negative");
@@ -169,8 +173,10 @@ void SampleOptions::visit(config::Visitor& v) {
   v.integer("count", count, {1, 1'000'000'000}, "videos of each class");
   v.integer("seed", seed, {0, std::numeric_limits<std::int64_t>::max()},
             "seed of the first video; the next ones count on from it");
-  v.real("guidance_scale", guidance_scale, {0, 1000},
+  v.real("guidance_scale", guidance.scale, {0, 1000},
          "w of u + w(c - u): 1 is the class-conditional model, 0 the unconditional one");
+  v.section(
+      "guidance", [this](config::Visitor& s) { visit_guidance(s); }, "how guidance acts");
   v.integer("blocks", blocks, {1, 1'000'000}, "autoregressive blocks of each video");
   visit_solver(v, solver);
   v.choice("anchor", anchor, {"hard", "soft", "none"},
@@ -183,12 +189,27 @@ void SampleOptions::visit(config::Visitor& v) {
   v.nested("compatibility", compatibility, "reproduction switches");
 }
 
+void SampleOptions::visit_guidance(config::Visitor& v) {
+  v.real("rescale", guidance.rescale, {0, 1},
+         "1 keeps the contrast of the unguided prediction, 0 lets guidance raise it");
+  v.real("interval_start", guidance.interval_start, {0, 1},
+         "lowest noise level t / T at which guidance acts");
+  v.real("interval_end", guidance.interval_end, {0, 1}, "highest noise level");
+  v.real("video_share", video_guidance_share, {0, 1},
+         "the LVDM's scale is 1 + video_share (w - 1); 1: w guides heart frame and motion alike");
+  v.real("frame_scale", guidance.frame_scale, {0, 1000},
+         "the LVDM's scale for its reference frame; other than 1 needs a model trained with "
+         "reference dropout");
+}
+
 SampleSummary run_sampling(const SampleOptions& requested) {
   SampleOptions options = requested;
   check(options);
   const at::Device device = parse_device(options.device);
   const models::ModelDirectory model = models::ModelDirectory::open(options.model);
   model.require({"vae", "lidm", "lvdm", "class_embedding/lvdm", "scheduler"});
+  // Refuses a solver that does not fit the model's schedule before anything is loaded or written.
+  diffusion::make_solver(diffusion::NoiseSchedule(model.schedule()), options.solver);
   options.classes = resolve_classes(options, model.info());
   const std::vector<VideoPlan> plans = plan_videos(options, model.info());
 

@@ -11,8 +11,16 @@ namespace {
 /// Frames the VAE decodes at once.
 constexpr std::int64_t kDecodedAtOnce = 16;
 
-DenoisingOptions denoising_of(const SampleOptions& options) {
-  return {options.solver, options.guidance_scale};
+DenoisingOptions heart_denoising(const SampleOptions& options) {
+  DenoisingOptions denoising{options.solver, options.guidance};
+  denoising.guidance.frame_scale = 1.0;  // a heart frame has no reference
+  return denoising;
+}
+
+DenoisingOptions video_denoising(const SampleOptions& options) {
+  DenoisingOptions denoising{options.solver, options.guidance};
+  denoising.guidance.scale = 1.0 + options.video_guidance_share * (options.guidance.scale - 1.0);
+  return denoising;
 }
 
 std::optional<PrivacyGate> open_gate(const models::ModelDirectory& model, bool allow_unfiltered,
@@ -57,14 +65,14 @@ VideoMaker::VideoMaker(const models::ModelDirectory& model, const SampleOptions&
       weight_hashes_(std::move(weight_hashes)),
       scaling_factor_(model.info().latent_scaling_factor),
       fps_(model.info().fps),
-      heart_(model, denoising_of(options), device, options.compatibility),
-      blocks_(model, denoising_of(options), parse_anchor(options.anchor), device,
+      heart_(model, heart_denoising(options), device, options.compatibility),
+      blocks_(model, video_denoising(options), parse_anchor(options.anchor), device,
               options.compatibility),
       codec_(model.load_vae(device), device, kDecodedAtOnce),
       gate_(open_gate(model, options.allow_unfiltered, device)) {}
 
 std::int64_t VideoMaker::steps_per_video() const {
-  return options_.solver.num_inference_steps * (1 + options_.blocks);
+  return diffusion::evaluation_count(options_.solver) * (1 + options_.blocks);
 }
 
 ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& heart) const {
@@ -73,7 +81,7 @@ ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& hear
   entry.file = "Videos/" + plan.stem + (options_.codec == "ffv1" ? ".avi" : ".mp4");
   entry.class_name = plan.class_name;
   entry.seed = plan.seed;
-  entry.guidance_scale = options_.guidance_scale;
+  entry.guidance_scale = options_.guidance.scale;
   entry.solver = options_.solver.name;
   entry.steps = options_.solver.num_inference_steps;
   entry.anchor = options_.anchor;

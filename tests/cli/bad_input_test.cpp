@@ -210,6 +210,31 @@ TEST(BadInput, FullDiskLeavesNothingUnderTheFinalName) {
   EXPECT_FALSE(fs::exists(folder / "data"));
 }
 
+TEST(BadInput, SamplingOnAFullDiskLeavesNoVideoAndResumes) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> arguments = {
+      "sample",           "--class", "ASD",      "--model", shared_toy_model().string(),
+      "--steps",          "1",       "--blocks", "1",       "--out",
+      folder / "samples", "--codec", "ffv1"};
+  // More than config.json and less than the video.
+  const Outcome stopped = run(arguments, "trap '' XFSZ; ulimit -f 4;");
+  expect_one_line_error(stopped, 3, {"ASD_000000"});
+  EXPECT_TRUE(fs::is_empty(folder / "samples/Videos"));
+  EXPECT_TRUE(fs::is_empty(folder / "samples/manifest.jsonl"));
+  std::vector<std::string> again = arguments;
+  again.push_back("--resume");
+  EXPECT_EQ(run(again).exit_code, 0);
+  EXPECT_TRUE(fs::exists(folder / "samples/Videos/ASD_000000.avi"));
+}
+
+TEST(BadInput, SamplingIntoAFolderThatCannotBeMadeIsNamed) {
+  const TemporaryFolder folder;
+  write_text(folder / "file", "not a folder");
+  const Outcome outcome =
+      run({"sample", "--model", shared_toy_model().string(), "--out", folder / "file/samples"});
+  expect_one_line_error(outcome, 3, {folder / "file/samples", "Not a directory"});
+}
+
 TEST(BadInput, ExistingOutputIsNotTouched) {
   const TemporaryFolder folder;
   write_text(folder / "data/mine.txt", "precious");

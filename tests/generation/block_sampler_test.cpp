@@ -14,7 +14,7 @@ DenoisingOptions two_steps(const std::string& solver = "ddim") {
   options.solver.name = solver;
   options.solver.num_inference_steps = 2;
   options.solver.timestep_spacing = "trailing";
-  options.guidance_scale = 2.0;
+  options.guidance.scale = 2.0;
   return options;
 }
 
@@ -91,6 +91,20 @@ TEST(BlockSampler, ReportsEveryStep) {
   int steps = 0;
   sampler(Anchor::kHard).sample(frames(1), 0, 1, 0, [&] { ++steps; });
   EXPECT_EQ(steps, 2);
+}
+
+TEST(BlockSampler, EverySolverForThisPredictionWalksABlockAndKeepsTheGivenFrames) {
+  const at::Tensor given = frames(2);
+  for (const std::string& name : diffusion::solver_names()) {
+    if (name == "flow_euler") continue;
+    const DenoisingOptions options = two_steps(name);
+    int evaluations = 0;
+    const at::Tensor block =
+        sampler(Anchor::kHard, options).sample(given, 0, 1, 1, [&] { ++evaluations; });
+    EXPECT_EQ(evaluations, diffusion::evaluation_count(options.solver)) << name;
+    EXPECT_TRUE(at::equal(block.slice(0, 0, 2), given)) << name;
+    EXPECT_LE(block.slice(0, 2).abs().max().item<float>(), 4.001F) << name << " is not clipped";
+  }
 }
 
 TEST(BlockSampler, RefusesAModelWithOtherLatents) {

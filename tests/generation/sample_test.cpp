@@ -23,7 +23,7 @@ SampleOptions toy_options(const fs::path& out) {
   options.out = out.string();
   options.classes = {"ASD"};
   options.seed = 10;
-  options.guidance_scale = 1.0;
+  options.guidance.scale = 1.0;
   options.blocks = 2;
   options.solver.num_inference_steps = 2;
   options.device = "cpu";
@@ -43,6 +43,14 @@ std::size_t files_in(const fs::path& directory) {
   if (!fs::exists(directory)) return 0;
   return static_cast<std::size_t>(
       std::distance(fs::directory_iterator(directory), fs::directory_iterator()));
+}
+
+TEST(Sample, RefusesASolverThatDoesNotFitTheModelBeforeItWrites) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.solver.name = "flow_euler";
+  EXPECT_NE(message_of(options).find("flow_euler"), std::string::npos);
+  EXPECT_FALSE(fs::exists(folder / "out"));
 }
 
 TEST(Sample, WritesAVideoOfTheRightLengthAndItsCompany) {
@@ -68,7 +76,7 @@ TEST(Sample, WritesAVideoOfTheRightLengthAndItsCompany) {
 TEST(Sample, ManifestSaysWhatMadeTheVideo) {
   const TemporaryFolder folder;
   SampleOptions options = toy_options(folder / "out");
-  options.guidance_scale = 2.0;
+  options.guidance.scale = 2.0;
   run_sampling(options);
   const auto entries = read_manifest(folder / "out/manifest.jsonl");
   ASSERT_EQ(entries.size(), 1U);
@@ -167,7 +175,7 @@ TEST(Sample, ResumeMakesMoreVideosButNotOtherOnes) {
   options.resume = true;
   options.count = 2;
   EXPECT_EQ(run_sampling(options).made, 1);
-  options.guidance_scale = 3.0;
+  options.guidance.scale = 3.0;
   EXPECT_THROW(run_sampling(options), UsageError);
   EXPECT_NE(message_of(options).find("guidance_scale"), std::string::npos);
   EXPECT_EQ(read_manifest(folder / "out/manifest.jsonl").size(), 2U);
@@ -189,7 +197,7 @@ TEST(Sample, RefusesValuesOutOfRange) {
     change(options);
     EXPECT_THROW(run_sampling(options), UsageError);
   };
-  refused([](auto& o) { o.guidance_scale = -1; });
+  refused([](auto& o) { o.guidance.scale = -1; });
   refused([](auto& o) { o.blocks = 0; });
   refused([](auto& o) { o.count = 0; });
   refused([](auto& o) { o.anchor = "firm"; });

@@ -4,16 +4,22 @@
 
 #include <functional>
 
+#include "echopath/diffusion/guidance_options.hpp"
+
 namespace echopath::diffusion {
 
-/// Classifier-free guidance (Ho and Salimans 2022) in Imagen's convention: u + w·(c − u). w = 1 is
-/// the conditional prediction, w = 0 the unconditional one.
-at::Tensor combine_guidance(const at::Tensor& unconditional, const at::Tensor& conditional,
-                            double guidance_scale);
+/// Which conditions a network is given.
+struct Conditions {
+  bool label = true;  ///< the class, or else the null class
+  bool frame = true;  ///< the reference frame, or else zeros
+};
 
-/// Evaluates a network under guidance: `predict(true)` with the class, `predict(false)` with the
-/// null class. w = 1 and w = 0 cost one evaluation.
-at::Tensor guided_prediction(const std::function<at::Tensor(bool conditional)>& predict,
-                             double guidance_scale);
+/// Evaluates a network under guidance: U + w_f·(F − U) + w·(C − F), where U has neither condition,
+/// F the frame alone and C both; with the frame's scale w_f = 1 that is F + w·(C − F). Only the
+/// branches whose weight is not zero are evaluated: one where w is 0 or 1 and w_f is 1.
+/// `noise_level` is t / T in [0, 1]. The standard deviations of the rescaling are of each sample
+/// along the first dimension.
+at::Tensor guided_prediction(const std::function<at::Tensor(Conditions)>& predict,
+                             const GuidanceOptions& options, double noise_level);
 
 }  // namespace echopath::diffusion

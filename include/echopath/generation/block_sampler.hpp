@@ -45,7 +45,7 @@ class BlockSampler {
                     std::uint32_t block, const StepCallback& on_step = {}) const;
 
  private:
-  at::Tensor predict(const at::Tensor& sample, const at::Tensor& reference, std::int64_t timestep,
+  at::Tensor predict(const at::Tensor& sample, const at::Tensor& reference, double timestep,
                      std::int64_t label) const;
 
   DenoisingOptions options_;

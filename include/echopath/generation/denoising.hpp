@@ -3,14 +3,15 @@
 #include <functional>
 
 #include "echopath/config/options.hpp"
+#include "echopath/diffusion/guidance_options.hpp"
 #include "echopath/diffusion/solver_options.hpp"
 
 namespace echopath::generation {
 
-/// How a latent is denoised: the solver, and how strongly the class steers it.
+/// How a latent is denoised: the solver, and how strongly the conditions steer it.
 struct DenoisingOptions {
   diffusion::SolverOptions solver;
-  double guidance_scale = 5.0;  ///< w of u + w·(c − u)
+  diffusion::GuidanceOptions guidance;
 };
 
 /// Called after every network evaluation of a trajectory. It may throw to stop the sampling.

@@ -17,7 +17,9 @@ struct SampleOptions {
   std::vector<std::string> classes;      ///< empty: every class of the model
   std::int64_t count = 1;                ///< videos of each class
   std::int64_t seed = 0;                 ///< of the first video; the next ones count on from it
-  double guidance_scale = 5.0;
+  diffusion::GuidanceOptions guidance{.scale = 5.0};
+  /// How much of the class's guidance the LVDM gets: its scale is 1 + share·(w − 1).
+  double video_guidance_share = 1.0;
   std::int64_t blocks = 4;
   diffusion::SolverOptions solver;
   std::string anchor = "hard";
@@ -34,6 +36,9 @@ struct SampleOptions {
 
   SampleOptions();
   void visit(config::Visitor& v);
+
+ private:
+  void visit_guidance(config::Visitor& v);
 };
 
 struct SampleSummary {
