@@ -14,20 +14,26 @@ export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
 stage() { echo "==> $*"; }
 
-train() { # NETWORK KEY=VALUE…
-  local network=$1
-  shift
-  if [ -e "$run/$network.done" ]; then
-    stage "$network: already trained"
+# leg NAME NETWORK KEY=VALUE…: one training. The second and later legs of a network (NETWORK_2, …)
+# go on from the half-precision weights of the one before.
+leg() {
+  local name=$1 network=$2
+  shift 2
+  if [ -e "$run/$name.done" ]; then
+    stage "$name: already trained"
     return
   fi
-  stage "$network: training"
-  local arguments=(--config "configs/phantom/$network.json" --out "$run/$network"
+  stage "$name: training"
+  local arguments=(--config "configs/phantom/$network.json" --out "$run/$name"
                    --set "output.model_directory=$model")
   for pair in "$@"; do arguments+=(--set "$pair"); done
-  [ -e "$run/$network/config.json" ] && arguments+=(--resume)
+  if [ -e "$run/$name/config.json" ]; then
+    arguments+=(--resume)
+  elif [ "$name" != "$network" ]; then
+    arguments+=(--init-from "$model")
+  fi
   "$echopath" train "$network" "${arguments[@]}"
-  touch "$run/$network.done"
+  touch "$run/$name.done"
 }
 
 mkdir -p "$run"
@@ -35,10 +41,17 @@ if [ ! -e "$run/data/FileList.csv" ]; then
   stage "phantom: simulating 600 patients"
   "$echopath" phantom --out "$run/data" --patients 600 --seed 7 --masks
 fi
-train vae "data.dataset=$run/data"
+# The KL weight rises from leg to leg: the latents give up the speckle, which they cannot hold, and
+# keep the anatomy.
+leg vae vae "data.dataset=$run/data" training.steps=1500 training.validate_every=250 \
+  loss.kl_weight=1e-5 loss.adversarial_weight=0.3 loss.adversarial_start=600 \
+  loss.discriminator_channels=24 loss.discriminator_layers=2
+leg vae_2 vae "data.dataset=$run/data" training.steps=500 training.warmup_steps=20 loss.kl_weight=0.03
+leg vae_3 vae "data.dataset=$run/data" training.steps=300 training.warmup_steps=20 loss.kl_weight=0.2
+leg vae_4 vae "data.dataset=$run/data" training.steps=400 training.warmup_steps=20 loss.kl_weight=1.0
 stage "encode: videos to latents"
 "$echopath" encode --data "$run/data" --model "$model" --out "$run/latents"
-train reid "data.latents=$run/latents"
-train lidm "data.latents=$run/latents"
-train lvdm "data.latents=$run/latents"
+leg reid reid "data.latents=$run/latents"
+leg lidm lidm "data.latents=$run/latents"
+leg lvdm lvdm "data.latents=$run/latents"
 stage "done: $model"
