@@ -37,15 +37,19 @@ void add_forward(Program& program) {
       [options](const CommonOptions& common) { forward(*options, common); });
   verb.add_option("--model", options->model, "model directory (default: models/phantom)")
       ->type_name("DIR");
-  verb.add_option("--network", options->network, "vae, lidm, lvdm or reid")
+  verb.add_option(
+          "--network", options->network,
+          "vae, lidm, lvdm, reid, resnet50, r3d_18 or r2plus1d_18: a folder of the model directory")
       ->required()
       ->type_name("NAME");
   verb.add_option("--inputs", options->inputs,
-                  "safetensors file: sample, timestep, encoder_hidden_states or labels, "
-                  "added_time_ids (lvdm); latents (vae --decode)")
+                  "safetensors file with tensors named as diffusers' arguments: sample; timestep, "
+                  "encoder_hidden_states or labels (lidm, lvdm), added_time_ids (lvdm); z (vae "
+                  "--decode)")
       ->required()
       ->type_name("FILE");
-  verb.add_option("--out", options->out, "safetensors file to write")
+  verb.add_option("--out", options->out,
+                  "safetensors file to write: sample, or mean and logvar (vae --encode)")
       ->required()
       ->type_name("FILE");
   verb.add_flag("--encode", options->encode, "vae: images to the posterior's mean and logvar");

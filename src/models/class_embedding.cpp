@@ -9,16 +9,19 @@ void ClassEmbeddingConfig::visit(config::Visitor& v) {
            "a learned vector per class, or the class index as a number (published EchoPath code)");
 }
 
-ClassEmbeddingImpl::ClassEmbeddingImpl(ClassEmbeddingConfig config) : config_(std::move(config)) {
+ClassEmbeddingImpl::ClassEmbeddingImpl(ClassEmbeddingConfig config, Compatibility compatibility)
+    : config_(std::move(config)), compatibility_(compatibility) {
   if (config_.mode == "scalar") return;
   embedding_ =
       register_module("embedding", torch::nn::Embedding(config_.num_classes + 1, config_.width));
 }
 
 torch::Tensor ClassEmbeddingImpl::forward(const torch::Tensor& labels) {
-  if (embedding_) return embedding_->forward(labels).unsqueeze(1);
-  const torch::Tensor numbers = at::where(labels == null_label(), at::zeros_like(labels), labels);
-  return numbers.to(torch::kFloat).view({-1, 1, 1});
+  const bool null_is_zero = embedding_.is_empty() || compatibility_.null_is_class_zero;
+  const torch::Tensor tokens =
+      null_is_zero ? at::where(labels == null_label(), at::zeros_like(labels), labels) : labels;
+  if (embedding_) return embedding_->forward(tokens).unsqueeze(1);
+  return tokens.to(torch::kFloat).view({-1, 1, 1});
 }
 
 }  // namespace echopath::models

@@ -22,11 +22,14 @@ struct Component {
   const char* origin;
 };
 
-constexpr std::array<Component, 7> kComponents = {{
+constexpr std::array<Component, 10> kComponents = {{
     {"vae", "vae/diffusion_pytorch_model.safetensors", "echopath train vae"},
     {"lidm", "lidm/diffusion_pytorch_model.safetensors", "echopath train lidm"},
     {"lvdm", "lvdm/diffusion_pytorch_model.safetensors", "echopath train lvdm"},
     {"reid", "reid/diffusion_pytorch_model.safetensors", "echopath train reid"},
+    {"resnet50", "resnet50/diffusion_pytorch_model.safetensors", "echopath convert"},
+    {"r3d_18", "r3d_18/diffusion_pytorch_model.safetensors", "echopath convert"},
+    {"r2plus1d_18", "r2plus1d_18/diffusion_pytorch_model.safetensors", "echopath convert"},
     {"class_embedding/lidm", "class_embedding/lidm.safetensors", "echopath train lidm"},
     {"class_embedding/lvdm", "class_embedding/lvdm.safetensors", "echopath train lvdm"},
     {"scheduler", "scheduler/scheduler_config.json", "echopath train lidm"},
@@ -77,24 +80,6 @@ void prepare(torch::nn::Module& module, const fs::path& weights, at::Device devi
 
 void write_json(const fs::path& path, const config::Json& json) {
   write_file(path, json.dump(2) + "\n");
-}
-
-/// The schedule's keys and those that diffusers' DDPMScheduler writes beside them, which belong to
-/// the sampler.
-config::VisitFunction visit_of_scheduler_file(diffusion::NoiseScheduleOptions& options) {
-  return [&options](config::Visitor& v) {
-    visit_schedule(v, options);
-    v.fixed("trained_betas", nullptr, "betas given one by one");
-    v.fixed("thresholding", false, "dynamic thresholding");
-    v.ignored("variance_type", "fixed_small", "chosen with the solver");
-    v.ignored("clip_sample", true, "chosen with the solver");
-    v.ignored("clip_sample_range", 4.0, "chosen with the solver");
-    v.ignored("dynamic_thresholding_ratio", 0.995, "only with thresholding");
-    v.ignored("sample_max_value", 1.0, "only with thresholding");
-    v.ignored("timestep_spacing", "leading", "chosen with the solver");
-    v.ignored("steps_offset", 0, "chosen with the solver");
-    v.ignored("set_alpha_to_one", true, "chosen with the solver");
-  };
 }
 
 }  // namespace
@@ -177,8 +162,25 @@ ReIdNet ModelDirectory::load_reid(at::Device device) const {
   return reid;
 }
 
+ResNet ModelDirectory::load_resnet(at::Device device) const {
+  require({"resnet50"});
+  ResNet resnet(read_options<ResNetOptions>(path_ / "resnet50" / "config.json", "ResNet"));
+  prepare(*resnet, component_file(path_, "resnet50"), device);
+  return resnet;
+}
+
+VideoResNet ModelDirectory::load_video_resnet(const std::string& component,
+                                              at::Device device) const {
+  require({component});
+  VideoResNet resnet(
+      read_options<VideoResNetOptions>(path_ / component / "config.json", "VideoResNet"));
+  prepare(*resnet, component_file(path_, component), device);
+  return resnet;
+}
+
 ClassEmbedding ModelDirectory::load_class_embedding(const std::string& network,
-                                                    at::Device device) const {
+                                                    at::Device device,
+                                                    Compatibility compatibility) const {
   const std::string component = std::string(kClassEmbedding) + "/" + network;
   require({component});
   const fs::path path = path_ / kClassEmbedding / "config.json";
@@ -189,7 +191,7 @@ ClassEmbedding ModelDirectory::load_class_embedding(const std::string& network,
   }
   ClassEmbeddingConfig options;
   config::apply(*section, config::visit_of(options), path.string());
-  ClassEmbedding embedding(options);
+  ClassEmbedding embedding(options, compatibility);
   prepare(*embedding, component_file(path_, component), device);
   return embedding;
 }
@@ -197,9 +199,7 @@ ClassEmbedding ModelDirectory::load_class_embedding(const std::string& network,
 diffusion::NoiseScheduleOptions ModelDirectory::schedule() const {
   require({"scheduler"});
   const fs::path path = component_file(path_, "scheduler");
-  diffusion::NoiseScheduleOptions options;
-  config::apply(read_config(path), visit_of_scheduler_file(options), path.string());
-  return options;
+  return schedule_from_json(read_config(path), path.string());
 }
 
 void save_component(const fs::path& directory, const ComponentWeights& component,
@@ -222,11 +222,7 @@ void save_class_embedding(const fs::path& directory, const std::string& network,
 }
 
 void save_schedule(const fs::path& directory, const diffusion::NoiseScheduleOptions& options) {
-  diffusion::NoiseScheduleOptions written = options;
-  config::Json json = {{"_class_name", "DDPMScheduler"}};
-  json.update(config::dump(visit_of_scheduler_file(written)));
-  json.erase("set_alpha_to_one");  // DDIM's; DDPMScheduler does not know it
-  write_json(component_file(directory, "scheduler"), json);
+  write_json(component_file(directory, "scheduler"), schedule_to_json(options));
 }
 
 void update_model_info(const fs::path& directory, const std::function<void(ModelInfo&)>& change) {

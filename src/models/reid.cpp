@@ -22,21 +22,15 @@ torch::Tensor standardise_rows(const torch::Tensor& rows) {
 }  // namespace
 
 void ReIdConfig::visit(config::Visitor& v) {
-  v.integer("in_channels", in_channels, {1, 256}, "channels of the latents");
-  v.integer("width", width, {4, 1024}, "channels of the ResNet's stem (ResNet-50: 64)");
-  v.integers("depths", depths, {1, 64}, "blocks of the four stages (ResNet-50: 3, 4, 6, 3)");
-  v.choice("block", block, {"bottleneck", "basic"}, "residual block (ResNet-50: bottleneck)");
+  ResNetShape::visit(v);
   v.integer("embedding_dim", embedding_dim, {1, 4096}, "width of the embedding");
 }
 
 ReIdNetImpl::ReIdNetImpl(ReIdConfig config) : config_(std::move(config)) {
-  ResNetOptions options;
-  options.in_channels = config_.in_channels;
-  options.width = config_.width;
-  options.depths = config_.depths;
-  options.block = config_.block;
-  options.num_outputs = config_.embedding_dim;
-  model_ = register_module("model", ResNet(options));
+  model_ = register_module(
+      "model",
+      ResNet(ResNetOptions{{config_.in_channels, config_.width, config_.depths, config_.block},
+                           config_.embedding_dim}));
   fc_end_ = register_module("fc_end", torch::nn::Linear(config_.embedding_dim, 1));
 }
 

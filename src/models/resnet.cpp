@@ -68,6 +68,18 @@ class Block : public torch::nn::Module {
 
 }  // namespace
 
+void ResNetShape::visit(config::Visitor& v) {
+  v.integer("in_channels", in_channels, {1, 256}, "channels of the images or latents");
+  v.integer("width", width, {4, 1024}, "channels of the ResNet's stem (ResNet-50: 64)");
+  v.integers("depths", depths, {1, 64}, "blocks of the four stages (ResNet-50: 3, 4, 6, 3)");
+  v.choice("block", block, {"bottleneck", "basic"}, "residual block (ResNet-50: bottleneck)");
+}
+
+void ResNetOptions::visit(config::Visitor& v) {
+  ResNetShape::visit(v);
+  v.integer("num_classes", num_classes, {1, 1000000}, "width of the last layer");
+}
+
 struct ResNetImpl::Layers {
   torch::nn::Conv2d conv1{nullptr};
   torch::nn::BatchNorm2d bn1{nullptr};
@@ -100,7 +112,7 @@ ResNetImpl::ResNetImpl(ResNetOptions options)
       in = out;
     }
   }
-  layers_->fc = register_module("fc", torch::nn::Linear(feature_dim(), options_.num_outputs));
+  layers_->fc = register_module("fc", torch::nn::Linear(feature_dim(), options_.num_classes));
 }
 
 ResNetImpl::~ResNetImpl() = default;

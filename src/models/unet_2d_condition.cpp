@@ -1,5 +1,7 @@
 #include "echopath/models/unet_2d_condition.hpp"
 
+#include <algorithm>
+
 #include "echopath/core/errors.hpp"
 #include "echopath/nn/time_embedding.hpp"
 #include "echopath/nn/transformer.hpp"
@@ -231,8 +233,12 @@ UNet2DConditionModelImpl::~UNet2DConditionModelImpl() = default;
 torch::Tensor UNet2DConditionModelImpl::forward(const torch::Tensor& sample,
                                                 const torch::Tensor& timestep,
                                                 const torch::Tensor& encoder_hidden_states) {
-  require_spatial_multiple(kName, sample.size(2), sample.size(3),
-                           std::int64_t{1} << (config_.block_out_channels.size() - 1));
+  // diffusers' AttnUpBlock2D only doubles; the other decoder blocks meet their skip connection.
+  const auto& types = config_.up_block_types;
+  if (std::find(types.begin(), types.end() - 1, "AttnUpBlock2D") != types.end() - 1) {
+    require_spatial_multiple(kName, sample.size(2), sample.size(3),
+                             std::int64_t{1} << (config_.block_out_channels.size() - 1));
+  }
   const torch::Tensor sinusoid = nn::sinusoidal_embedding(
       timestep, {config_.block_out_channels[0], config_.flip_sin_to_cos, config_.freq_shift});
   nn::StepContext step;

@@ -181,8 +181,6 @@ UNetSpatioTemporalConditionModelImpl::~UNetSpatioTemporalConditionModelImpl() = 
 torch::Tensor UNetSpatioTemporalConditionModelImpl::forward(
     const torch::Tensor& sample, const torch::Tensor& timestep,
     const torch::Tensor& encoder_hidden_states, const torch::Tensor& added_time_ids) {
-  require_spatial_multiple(kName, sample.size(3), sample.size(4),
-                           std::int64_t{1} << (config_.block_out_channels.size() - 1));
   const std::int64_t batch = sample.size(0);
   const auto dtype = sample.scalar_type();
   const torch::Tensor time =

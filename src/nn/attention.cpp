@@ -1,5 +1,7 @@
 #include "echopath/nn/attention.hpp"
 
+#include "nn/zero_gradient.hpp"
+
 namespace echopath::nn {
 
 namespace {
@@ -60,8 +62,16 @@ torch::Tensor Attention::temporal_self_attention(const torch::Tensor& x) {
       attended.transpose(1, 2).flatten(2).unflatten(-1, {positions, heads_ * head_dim_}));
 }
 
-torch::Tensor Attention::single_token_attention(const torch::Tensor& context) {
-  return to_out_->forward(to_v_->forward(context));
+torch::Tensor Attention::single_token_attention(const torch::Tensor& context,
+                                                const torch::nn::Module* query_norm) {
+  const torch::Tensor result = to_out_->forward(to_v_->forward(context));
+  if (!torch::GradMode::is_enabled()) return result;
+  std::vector<torch::Tensor> unused = to_q_->parameters();
+  for (const torch::Tensor& parameter : to_k_->parameters()) unused.push_back(parameter);
+  if (query_norm != nullptr) {
+    for (const torch::Tensor& parameter : query_norm->parameters()) unused.push_back(parameter);
+  }
+  return with_zero_gradients(result, unused);
 }
 
 AttentionBlock::AttentionBlock(const AttentionBlockOptions& options) : options_(options) {

@@ -61,8 +61,10 @@ Upsample2D::Upsample2D(std::int64_t channels) {
   conv_ = register_module("conv", std::make_shared<Conv2d>(Conv2dOptions{channels, channels}));
 }
 
-torch::Tensor Upsample2D::forward(const torch::Tensor& x, const StepContext&) {
-  return conv_->forward(resample(x, Resampling::kUp));
+torch::Tensor Upsample2D::forward(const torch::Tensor& x, const StepContext& step) {
+  const auto [height, width] = step.upsample_size;
+  return conv_->forward(height > 0 ? at::upsample_nearest2d(x, {height, width})
+                                   : resample(x, Resampling::kUp));
 }
 
 }  // namespace echopath::nn

@@ -95,7 +95,8 @@ torch::Tensor TemporalTransformerBlock::cross_attention(const torch::Tensor& tok
         attn2_->cross_attention(norm2_->forward(tokens).flatten(1, 2), context);
     return tokens + attended.view_as(tokens);
   }
-  torch::Tensor rows = attn2_->single_token_attention(context).unsqueeze(2);  // [B, 1, 1, C]
+  torch::Tensor rows =
+      attn2_->single_token_attention(context, norm2_.get()).unsqueeze(2);  // [B, 1, 1, C]
   if (step.context_mixup) {
     const torch::Tensor sources =
         torch::arange(batch * positions, rows.options().dtype(torch::kLong).requires_grad(false))

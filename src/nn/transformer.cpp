@@ -13,7 +13,8 @@ torch::Tensor attend_to_context(Attention& attention, LayerNorm& norm, const tor
   const std::int64_t batch = context.size(0);
   const bool one_per_frame = context.size(1) > 1;
   if (context.size(2) == 1) {
-    const torch::Tensor rows = attention.single_token_attention(context);  // [B, 1 or T, 1, C]
+    const torch::Tensor rows =
+        attention.single_token_attention(context, &norm);  // [B, 1 or T, 1, C]
     return (tokens.unflatten(0, {batch, step.frames}) + rows).flatten(0, 1);
   }
   if (one_per_frame) {

@@ -74,7 +74,10 @@ torch::Tensor UpBlock::forward(torch::Tensor x, const StepContext& step,
     x = layers_.resnets[i]->forward(x, step);
     if (!layers_.attentions.empty()) x = layers_.attentions[i]->forward(x, step);
   }
-  return layers_.sampler ? layers_.sampler->forward(x, step) : x;
+  if (!layers_.sampler) return x;
+  StepContext sized = step;
+  if (skips != nullptr) sized.upsample_size = {skips->back().size(2), skips->back().size(3)};
+  return layers_.sampler->forward(x, sized);
 }
 
 UpBlockChannels up_block_channels(const std::vector<std::int64_t>& block_out_channels,

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "echopath/config/options.hpp"
+#include "echopath/models/compatibility.hpp"
 
 namespace echopath::models {
 
@@ -23,7 +24,7 @@ struct ClassEmbeddingConfig {
 /// index itself as the context, where "no condition" is 0 and so equals class 0; no parameters.
 class ClassEmbeddingImpl : public torch::nn::Module {
  public:
-  explicit ClassEmbeddingImpl(ClassEmbeddingConfig config = {});
+  explicit ClassEmbeddingImpl(ClassEmbeddingConfig config = {}, Compatibility compatibility = {});
 
   /// labels [B], integers in 0…num_classes; returns the context [B, 1, context_width()], float32.
   torch::Tensor forward(const torch::Tensor& labels);
@@ -34,6 +35,7 @@ class ClassEmbeddingImpl : public torch::nn::Module {
 
  private:
   ClassEmbeddingConfig config_;
+  Compatibility compatibility_;
   torch::nn::Embedding embedding_{nullptr};
 };
 TORCH_MODULE(ClassEmbedding);

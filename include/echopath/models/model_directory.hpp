@@ -19,6 +19,7 @@
 #include "echopath/models/latent_image_model.hpp"
 #include "echopath/models/reid.hpp"
 #include "echopath/models/unet_spatio_temporal.hpp"
+#include "echopath/models/video_resnet.hpp"
 
 namespace echopath::models {
 
@@ -57,8 +58,8 @@ class ModelDirectory {
   /// Throws DataError where the directory has no echopath.json.
   const ModelInfo& info() const;
 
-  /// Whether a component (vae, lidm, lvdm, reid, class_embedding/lidm, class_embedding/lvdm,
-  /// scheduler) is there.
+  /// Whether a component (vae, lidm, lvdm, reid, resnet50, r3d_18, r2plus1d_18,
+  /// class_embedding/lidm, class_embedding/lvdm, scheduler) is there.
   bool has(const std::string& component) const;
   /// Throws DataError naming the first component that is absent and what makes it.
   void require(const std::vector<std::string>& components) const;
@@ -70,8 +71,12 @@ class ModelDirectory {
   UNetSpatioTemporalConditionModel load_lvdm(at::Device device,
                                              Compatibility compatibility = {}) const;
   ReIdNet load_reid(at::Device device) const;
+  ResNet load_resnet(at::Device device) const;
+  /// `component` is r3d_18 or r2plus1d_18.
+  VideoResNet load_video_resnet(const std::string& component, at::Device device) const;
   /// `network` is lidm or lvdm: each was trained with its own embedding.
-  ClassEmbedding load_class_embedding(const std::string& network, at::Device device) const;
+  ClassEmbedding load_class_embedding(const std::string& network, at::Device device,
+                                      Compatibility compatibility = {}) const;
   diffusion::NoiseScheduleOptions schedule() const;
 
  private:
@@ -81,7 +86,7 @@ class ModelDirectory {
 
 /// A network to write.
 struct ComponentWeights {
-  std::string name;        ///< vae, lidm, lvdm or reid
+  std::string name;        ///< the network's folder: vae, lidm, lvdm, reid, resnet50, …
   std::string class_name;  ///< diffusers' `_class_name`
   config::Json config;     ///< config.json without `_class_name`
   at::ScalarType dtype = at::kFloat;

@@ -13,13 +13,10 @@ namespace echopath::models {
 
 /// The re-identification network; the defaults are EchoNet-Synthetic's (a ResNet-50 with a
 /// 4-channel stem).
-struct ReIdConfig {
-  std::int64_t in_channels = 4;
-  std::int64_t width = 64;
-  std::vector<std::int64_t> depths = {3, 4, 6, 3};
-  std::string block = "bottleneck";  ///< bottleneck or basic
+struct ReIdConfig : ResNetShape {
   std::int64_t embedding_dim = 128;
 
+  ReIdConfig() { in_channels = 4; }
   void visit(config::Visitor& v);
 };
 

@@ -51,8 +51,9 @@ class UNet2DConditionModelImpl : public torch::nn::Module {
   explicit UNet2DConditionModelImpl(UNet2DConditionConfig config = {});
   ~UNet2DConditionModelImpl() override;
 
-  /// sample [B, in_channels, H, W] with H and W multiples of 2^(blocks − 1), timestep [B] (integer
-  /// or float), encoder_hidden_states [B, L, cross_attention_dim]; returns [B, out_channels, H, W].
+  /// sample [B, in_channels, H, W], timestep [B] (integer or float), encoder_hidden_states [B, L,
+  /// cross_attention_dim]; returns [B, out_channels, H, W]. Throws DataError where H or W is no
+  /// multiple of 2^(blocks − 1) and the decoder has AttnUpBlock2D, which only doubles.
   torch::Tensor forward(const torch::Tensor& sample, const torch::Tensor& timestep,
                         const torch::Tensor& encoder_hidden_states);
 

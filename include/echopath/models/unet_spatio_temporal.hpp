@@ -52,9 +52,11 @@ class UNetSpatioTemporalConditionModelImpl : public torch::nn::Module {
                                                 Compatibility compatibility = {});
   ~UNetSpatioTemporalConditionModelImpl() override;
 
-  /// sample [B, T, in_channels, H, W] with H and W multiples of 2^(blocks − 1), timestep [B]
-  /// (integer or float), encoder_hidden_states [B, L, cross_attention_dim], added_time_ids [B,
-  /// added_time_id_count()]; returns [B, T, out_channels, H, W].
+  /// sample [B, T, in_channels, H, W], timestep [B] (integer or float), encoder_hidden_states [B,
+  /// L, cross_attention_dim], added_time_ids [B, added_time_id_count()]; returns [B, T,
+  /// out_channels, H, W]. Where H or W is no multiple of 2^(blocks − 1) the encoder rounds up and
+  /// the decoder interpolates to the sizes of the skip connections, as diffusers does; the
+  /// published code pads first (pad_latents).
   torch::Tensor forward(const torch::Tensor& sample, const torch::Tensor& timestep,
                         const torch::Tensor& encoder_hidden_states,
                         const torch::Tensor& added_time_ids);

@@ -28,8 +28,10 @@ class Attention : public torch::nn::Module {
   /// x [N, S, C] attends to `context` [N, L, D].
   torch::Tensor cross_attention(const torch::Tensor& x, const torch::Tensor& context);
   /// The same for a context of one token, [N, 1, D]: the softmax over one key is 1, so the result
-  /// to_out(to_v(context)) [N, 1, C] depends on no query, and `to_q` and `to_k` get no gradient.
-  torch::Tensor single_token_attention(const torch::Tensor& context);
+  /// to_out(to_v(context)) [N, 1, C] depends on no query. The gradients of `to_q`, of `to_k` and of
+  /// the norm before the queries, where given, are zeros, as they are by the long way.
+  torch::Tensor single_token_attention(const torch::Tensor& context,
+                                       const torch::nn::Module* query_norm = nullptr);
 
  private:
   std::int64_t heads_;

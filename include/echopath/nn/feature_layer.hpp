@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <array>
 #include <cstdint>
 
 namespace echopath::nn {
@@ -14,6 +15,9 @@ struct StepContext {
   /// conditioning.
   torch::Tensor context;
   std::int64_t frames = 1;  ///< T
+  /// Height and width that an upsampler must reach: those of the skip connection it meets, which
+  /// are odd where the encoder rounded; 0: twice the input's.
+  std::array<std::int64_t, 2> upsample_size = {0, 0};
   /// [B, T], true where a frame is a still image and temporal layers must not mix it; undefined:
   /// none.
   torch::Tensor image_only_indicator;

@@ -64,6 +64,9 @@ class GroupNorm : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x);
   /// SiLU of the normalised x + shift, shift [N, C] or undefined.
   torch::Tensor forward_silu(const torch::Tensor& x, const torch::Tensor& shift = {});
+  /// What is added to the variance. Networks set it once; a comparison may try another.
+  double eps() const { return eps_; }
+  void set_eps(double eps) { eps_ = eps; }
 
  private:
   torch::Tensor run(const torch::Tensor& x, const torch::Tensor& shift, bool silu);
@@ -81,6 +84,9 @@ class LayerNorm : public torch::nn::Module {
  public:
   explicit LayerNorm(std::int64_t features, double eps = 1e-5);
   torch::Tensor forward(const torch::Tensor& x);
+  /// As GroupNorm's.
+  double eps() const { return eps_; }
+  void set_eps(double eps) { eps_ = eps; }
 
  private:
   std::int64_t features_;

@@ -50,7 +50,7 @@ class Downsample2D : public FeatureLayer {
   std::shared_ptr<Conv2d> conv_;
 };
 
-/// Nearest ×2, then a 3×3 convolution.
+/// Nearest ×2, or up to the step's upsample_size, then a 3×3 convolution.
 class Upsample2D : public FeatureLayer {
  public:
   explicit Upsample2D(std::int64_t channels);
