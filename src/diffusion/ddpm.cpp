@@ -63,8 +63,8 @@ class Ddpm final : public Solver {
     const double x0_weight = std::sqrt(bar_next) * beta / (1.0 - bar);
     const double sample_weight = std::sqrt(alpha) * (1.0 - bar_next) / (1.0 - bar);
     const at::Tensor mean = x0 * x0_weight + sample * sample_weight;
-    // As in diffusers only timestep 0 is left without noise; other spacings may end above it.
-    if (at.timestep == 0.0) return mean;
+    const bool noisy_end = options_.reproduce_diffusers && at.timestep > 0.0;
+    if (at.to.clean() && !noisy_end) return mean;
 
     const double small = std::max((1.0 - bar_next) / (1.0 - bar) * beta, 1e-20);
     if (options_.variance_type == "learned") return mean + noise() * answered_variance.sqrt();

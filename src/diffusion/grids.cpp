@@ -141,11 +141,13 @@ SamplingGrid ddpm_grid(const NoiseSchedule& schedule, const SolverOptions& optio
 SamplingGrid ddim_grid(const NoiseSchedule& schedule, const SolverOptions& options) {
   const auto total = schedule.num_train_timesteps();
   const NoiseLevel last = options.set_alpha_to_one ? NoiseLevel{} : schedule.level(0);
-  SamplingGrid grid;
-  for (const std::int64_t t : spaced_timesteps(total, options)) {
-    const std::int64_t next = t - total / options.num_inference_steps;
-    grid.push_back(
-        {static_cast<double>(t), schedule.level(t), next < 0 ? last : schedule.level(next)});
+  SamplingGrid grid = ddpm_grid(schedule, options);
+  grid.back().to = last;
+  if (!options.reproduce_diffusers) return grid;
+  for (GridStep& step : grid) {
+    const auto next =
+        static_cast<std::int64_t>(step.timestep) - total / options.num_inference_steps;
+    step.to = next < 0 ? last : schedule.level(next);
   }
   return grid;
 }

@@ -9,7 +9,8 @@ namespace echopath::diffusion {
 
 /// DDPM: spaced_timesteps(), each step leading to the next of them.
 SamplingGrid ddpm_grid(const NoiseSchedule& schedule, const SolverOptions& options);
-/// DDIM: the same timesteps, but each step leads ⌊N/n⌋ timesteps down, whatever the next one is.
+/// DDIM: the same, but the last step ends where set_alpha_to_one says; with reproduce_diffusers
+/// each step leads ⌊N/n⌋ timesteps down, wherever the next one is.
 SamplingGrid ddim_grid(const NoiseSchedule& schedule, const SolverOptions& options);
 /// DPM-Solver++ and UniPC: `linspace` and `leading` lay n + 1 timesteps and drop the lowest.
 SamplingGrid dpmsolver_grid(const NoiseSchedule& schedule, const SolverOptions& options);

@@ -267,6 +267,49 @@ TEST(Ddim, ApproachesTheExactFlowOfGaussianDataAtFirstOrder) {
   }
 }
 
+TEST(Ddim, ReproducingDiffusersStraysFromTheExactFlowExceptWithItsOwnSpacing) {
+  const NoiseSchedule schedule;
+  const at::Tensor start = normal_tensor({1, 256}, {1, Stream::kInitialNoise, 0, 0});
+  const auto end = [&](const char* spacing, bool reproduce) {
+    SolverOptions options;
+    options.num_inference_steps = 300;
+    options.timestep_spacing = spacing;
+    options.clip_sample = false;
+    options.reproduce_diffusers = reproduce;
+    return run(schedule, options, start, 0.5, 0.7);
+  };
+  const double bar = schedule.alpha_cumprod(999);
+  const at::Tensor exact =
+      0.5 + 0.7 * (start - std::sqrt(bar) * 0.5) / std::sqrt(bar * 0.49 + 1.0 - bar);
+  for (const char* spacing : {"linspace", "trailing"}) {
+    const double method = (end(spacing, false) - exact).abs().max().item<double>();
+    const double reproduced = (end(spacing, true) - exact).abs().max().item<double>();
+    EXPECT_LT(2.0 * method, reproduced) << spacing;
+  }
+  EXPECT_TRUE(at::equal(end("leading", false), end("leading", true)));
+}
+
+TEST(Ddpm, ReproducingDiffusersLeavesNoiseAfterALastStepAboveZero) {
+  const at::Tensor x = at::ones({1, 2});
+  const auto asks = [&](const char* spacing, bool reproduce) {
+    SolverOptions options;
+    options.name = "ddpm";
+    options.variance_type = "fixed_large";
+    options.num_inference_steps = 1;
+    options.timestep_spacing = spacing;
+    options.reproduce_diffusers = reproduce;
+    bool asked = false;
+    make_solver(NoiseSchedule(), options)->step(x, 0, x, [&] {
+      asked = true;
+      return at::zeros({1, 2});
+    });
+    return asked;
+  };
+  EXPECT_TRUE(asks("trailing", true));
+  EXPECT_FALSE(asks("trailing", false));
+  EXPECT_FALSE(asks("leading", true));
+}
+
 TEST(Ddpm, DrawsGaussianDataWithItsMeanAndDeviation) {
   SolverOptions options;
   options.name = "ddpm";

@@ -87,6 +87,7 @@ TEST_P(Trajectories, AgreeWithDiffusersInEveryCombination) {
     options.solver.num_inference_steps = 10;
     options.solver.clip_sample = name.starts_with("dd");
     options.solver.clip_sample_range = 0.8;
+    options.solver.reproduce_diffusers = true;
     std::string label = name;
     std::int64_t rest = row;
     for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {

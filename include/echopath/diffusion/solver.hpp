@@ -23,8 +23,8 @@ struct GridStep {
   NoiseLevel to;          ///< after the step
 };
 
-/// The steps of a trajectory, from noise to data. Each starts where the one before ended (DDIM's
-/// own grid does so only as nearly as diffusers' does).
+/// The steps of a trajectory, from noise to data. Each starts where the one before ended (but for
+/// DDIM's with reproduce_diffusers).
 using SamplingGrid = std::vector<GridStep>;
 
 /// One sampling trajectory: its grid and the rule from one level to the next. A solver remembers

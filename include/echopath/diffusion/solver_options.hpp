@@ -18,8 +18,11 @@ struct SolverOptions {
   double eta = 0.0;                           ///< DDIM: 0 deterministic … 1 as noisy as DDPM
   std::string variance_type = "fixed_small";  ///< DDPM: one of variance_type_names()
   bool set_alpha_to_one = true;               ///< DDIM: ᾱ after the last step is 1, else ᾱ_0
-  std::int64_t solver_order = 2;              ///< UniPC: 1 … 3
-  double flow_shift = 1.0;  ///< flow_prediction: σ → s·σ / (1 + (s − 1)·σ), s > 0
+  /// DDIM and DDPM where diffusers 0.42.1 strays from the method: DDIM steps ⌊N/n⌋ timesteps down
+  /// even where the next one lies elsewhere; DDPM adds noise after a last step above timestep 0.
+  bool reproduce_diffusers = false;
+  std::int64_t solver_order = 2;  ///< UniPC: 1 … 3
+  double flow_shift = 1.0;        ///< flow_prediction: σ → s·σ / (1 + (s − 1)·σ), s > 0
 };
 
 /// Names that make_solver knows.
