@@ -41,6 +41,15 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   }
 }
 
+void MappedFile::forget(std::size_t begin, std::size_t end) const {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t first = (begin + page - 1) / page * page;
+  const std::size_t last = end / page * page;
+  if (first < last) {
+    ::madvise(data_ + first, last - first, MADV_DONTNEED);
+  }
+}
+
 MappedFile::~MappedFile() {
   if (data_ != nullptr) {
     ::munmap(data_, size_);

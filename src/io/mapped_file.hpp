@@ -15,6 +15,10 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  /// Gives the whole pages between two bytes back to the system; they come back from the file when
+  /// touched again, without what was written to them.
+  void forget(std::size_t begin, std::size_t end) const;
+
   char* data() const { return data_; }
   std::size_t size() const { return size_; }
   std::string_view bytes() const { return {data_, size_}; }

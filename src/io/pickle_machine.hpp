@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "io/pickle_input.hpp"
+
 namespace echopath::io {
 
 /// Place of a value in its machine.
@@ -24,7 +26,7 @@ enum class PickleKind {
   kDict,        ///< items: key, value, key, value…
   kGlobal,      ///< text: "module name", one of the allowed
   kPersistent,  ///< items: the tuple that names something outside the pickle
-  kTensor,      ///< items: the arguments of torch._utils._rebuild_tensor_v2
+  kTensor,      ///< items: the arguments of torch._utils._rebuild_tensor or _rebuild_tensor_v2
 };
 
 struct PickleValue {
@@ -47,7 +49,7 @@ class PickleMachine {
   /// DataError.
   PickleIndex run();
   /// Bytes read so far.
-  std::size_t position() const { return position_; }
+  std::size_t position() const { return input_.position(); }
 
   const PickleValue& value(PickleIndex index) const { return values_[index]; }
   const std::deque<PickleValue>& values() const { return values_; }
@@ -73,14 +75,7 @@ class PickleMachine {
   void make_dict(const std::vector<PickleIndex>& arguments);
   void set_state();
 
-  std::string_view take(std::size_t length);
-  std::string take_line();
-  std::uint64_t take_unsigned(std::size_t width);
-  [[noreturn]] void fail(const std::string& what) const;
-
-  std::string_view bytes_;
-  std::string source_;
-  std::size_t position_ = 0;
+  PickleInput input_;
   std::deque<PickleValue> values_;
   std::vector<PickleIndex> stack_;
   std::vector<std::size_t> marks_;

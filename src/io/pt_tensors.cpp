@@ -34,20 +34,45 @@ at::ScalarType storage_dtype(const std::string& global, const std::string& sourc
   return found->second;
 }
 
-/// The key of a reference ("storage", type, key, location, count[, None]).
-const std::string& storage_key(const PickleMachine& machine, const PickleValue& reference,
-                               const std::string& source) {
-  const auto is = [&](std::size_t i, PickleKind kind) {
-    return machine.value(reference.items[i]).kind == kind;
+/// A reference ("storage", type, key, location, count[, None or view]) to a storage, or to a view
+/// (key, offset, count) of one, which torch before 0.4 wrote.
+struct StorageReference {
+  const std::string& key;
+  std::int64_t view_begin = 0;
+  std::int64_t view_count = -1;  ///< elements; −1: the whole storage
+};
+
+StorageReference storage_reference(const PickleMachine& machine, const PickleValue& reference,
+                                   const std::string& source) {
+  const auto is = [&](const PickleValue& tuple, std::size_t i, PickleKind kind) {
+    return machine.value(tuple.items[i]).kind == kind;
   };
   const std::size_t size = reference.items.size();
-  if ((size != 5 && size != 6) || !is(0, PickleKind::kText) || !is(1, PickleKind::kGlobal) ||
-      !is(2, PickleKind::kText) || !is(4, PickleKind::kInteger) ||
-      machine.value(reference.items[0]).text != "storage" ||
-      machine.value(reference.items[4]).integer < 0 || (size == 6 && !is(5, PickleKind::kNone))) {
+  bool known = (size == 5 || size == 6) && is(reference, 0, PickleKind::kText) &&
+               is(reference, 1, PickleKind::kGlobal) && is(reference, 2, PickleKind::kText) &&
+               is(reference, 4, PickleKind::kInteger) &&
+               machine.value(reference.items[0]).text == "storage" &&
+               machine.value(reference.items[4]).integer >= 0;
+  const PickleValue* view = known && size == 6 ? &machine.value(reference.items[5]) : nullptr;
+  const bool is_view = view != nullptr && view->kind == PickleKind::kTuple;
+  known = known && (view == nullptr || view->kind == PickleKind::kNone ||
+                    (is_view && view->items.size() == 3 && is(*view, 1, PickleKind::kInteger) &&
+                     is(*view, 2, PickleKind::kInteger)));
+  if (!known) {
     throw DataError(source + ": its pickle has a storage reference of an unknown form");
   }
-  return machine.value(reference.items[2]).text;
+  StorageReference result{machine.value(reference.items[2]).text};
+  if (is_view) {
+    const std::int64_t count = machine.value(reference.items[4]).integer;
+    result.view_begin = machine.value(view->items[1]).integer;
+    result.view_count = machine.value(view->items[2]).integer;
+    if (result.view_begin < 0 || result.view_begin > count || result.view_count < 0 ||
+        result.view_count > count - result.view_begin) {
+      throw DataError(source + ": a view of storage " + quoted_text(result.key) +
+                      " lies outside its " + std::to_string(count) + " elements");
+    }
+  }
+  return result;
 }
 
 class Collector {
@@ -128,20 +153,25 @@ class Collector {
     return result;
   }
 
-  /// _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, hooks[, metadata]).
+  /// _rebuild_tensor(storage, storage_offset, size, stride), and _rebuild_tensor_v2 with
+  /// requires_grad, hooks and perhaps metadata behind them.
   at::Tensor rebuild(const PickleValue& value, const std::string& key) const {
-    if (value.items.size() < 6 || value.items.size() > 7 ||
+    if (value.items.size() < 4 || value.items.size() > 7 ||
         machine_.value(value.items[0]).kind != PickleKind::kPersistent ||
         machine_.value(value.items[1]).kind != PickleKind::kInteger) {
       fail(key, "is described in an unknown form");
     }
-    const at::Tensor& storage =
-        storages_.at(storage_key(machine_, machine_.value(value.items[0]), source_));
+    const StorageReference reference =
+        storage_reference(machine_, machine_.value(value.items[0]), source_);
+    at::Tensor storage = storages_.at(reference.key);
+    if (reference.view_count >= 0) {
+      storage = storage.narrow(0, reference.view_begin, reference.view_count);
+    }
     const std::int64_t offset = machine_.value(value.items[1]).integer;
     const std::vector<std::int64_t> sizes = numbers(value.items[2], key);
     const std::vector<std::int64_t> strides = numbers(value.items[3], key);
     check_within(sizes, strides, offset, storage.numel(), key);
-    return storage.as_strided(sizes, strides, offset);
+    return storage.as_strided(sizes, strides, storage.storage_offset() + offset);
   }
 
   void check_within(const std::vector<std::int64_t>& sizes,
@@ -189,7 +219,7 @@ std::map<std::string, PtStorage> announced_storages(const PickleMachine& machine
     if (reference.kind != PickleKind::kPersistent) {
       continue;
     }
-    const std::string& key = storage_key(machine, reference, source);
+    const std::string& key = storage_reference(machine, reference, source).key;
     PtStorage storage;
     storage.dtype = storage_dtype(machine.value(reference.items[1]).text, source);
     storage.count = static_cast<std::uint64_t>(machine.value(reference.items[4]).integer);

@@ -166,6 +166,11 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
       data, found.shape, [map = map_](void*) {}, options);
 }
 
+void SafetensorsFile::forget(const std::string& name) const {
+  const Entry& found = entry(name);
+  map_->forget(found.begin, found.end);
+}
+
 TensorMap SafetensorsFile::all() const {
   TensorMap tensors;
   for (const std::string& name : names_) {

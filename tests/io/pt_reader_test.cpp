@@ -235,6 +235,33 @@ TEST(PtHardening, TensorsMustLieWithinTheirStorage) {
                           "tensor 'wide' repeats the elements of its storage");
 }
 
+// As torch before 0.4 wrote tensors: _rebuild_tensor, and views of storages.
+std::string old_tensor_pickle(const std::string& view) {
+  return "ctorch._utils\n_rebuild_tensor\n((" + unicode("storage") + kFloatStorage + unicode("0") +
+         unicode("cpu") + integer(6) + view + "tQ" + integer(1) + tuple({2}) + tuple({1}) + "tR";
+}
+
+TEST(LoadPt, ReadsTensorsAndViewsOfOldTorch) {
+  const std::vector<float> numbers = {0, 1, 2, 3, 4, 5};
+  const std::string data(reinterpret_cast<const char*>(numbers.data()), 24);
+  const TemporaryDirectory folder;
+  const auto load = [&](const std::string& view) {
+    return load_pt(make_zip(
+        folder, {{"x/data.pkl", "\x80\x02" + old_tensor_pickle(view) + "."}, {"x/data/0", data}}));
+  };
+  expect_equal(load(""), {{"", at::tensor({1.0F, 2.0F})}});
+  expect_equal(load("N"), {{"", at::tensor({1.0F, 2.0F})}});
+  expect_equal(load("(" + unicode("v") + integer(3) + integer(3) + "t"),
+               {{"", at::tensor({4.0F, 5.0F})}});
+  expect_zip_refused(old_tensor_pickle("(" + unicode("v") + integer(3) + integer(2) + "t"), data,
+                     "reaches to element 2 of a storage of 2");
+  expect_zip_refused(old_tensor_pickle("(" + unicode("v") + integer(3) + integer(4) + "t"), data,
+                     "a view of storage '0' lies outside its 6 elements");
+  expect_zip_refused(old_tensor_pickle("(" + unicode("v") + integer(-1) + integer(4) + "t"), data,
+                     "lies outside");
+  expect_zip_refused(old_tensor_pickle(tuple({1})), data, "unknown form");
+}
+
 TEST(PtHardening, ContradictoryStoragesAndKeysAreRefused) {
   const std::string data(24, '\0');
   expect_zip_refused("](" + tensor_pickle(6, 0, {1}, {1}) + tensor_pickle(5, 0, {1}, {1}) + "e",

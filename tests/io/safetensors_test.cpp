@@ -114,6 +114,20 @@ TEST(Safetensors, WritingToATensorDoesNotReachTheFile) {
   EXPECT_EQ(SafetensorsFile(folder / "x").tensor("a").sum().item<float>(), 4.0F);
 }
 
+TEST(Safetensors, AForgottenTensorComesBackFromTheFile) {
+  const TemporaryDirectory folder;
+  const at::Tensor numbers = at::arange(100'000, at::kFloat);
+  save_safetensors(folder / "x.safetensors", {{"a", numbers}, {"b", numbers + 1}});
+  const SafetensorsFile file(folder / "x.safetensors");
+  const at::Tensor changed = file.tensor("b");
+  file.tensor("a").fill_(7);
+  changed.fill_(7);
+  file.forget("a");
+  EXPECT_EQ(file.tensor("a")[50'000].item<float>(), 50'000.0F);
+  EXPECT_EQ(changed.min().item<float>(), 7.0F);  // its neighbour's pages are not touched
+  expect_error<DataError>([&] { file.forget("c"); }, "no tensor 'c'");
+}
+
 TEST(Safetensors, EntriesMayComeInAnyOrderAndUnaligned) {
   const TemporaryDirectory folder;
   const float value = 1.5F;

@@ -32,6 +32,9 @@ class SafetensorsFile {
   /// aligned. Writing to it does not reach the file. Throws DataError naming file and tensor where
   /// absent.
   at::Tensor tensor(const std::string& name) const;
+  /// Gives the memory of a tensor that was only read back to the system; touching it again reads it
+  /// from the file again. So a file can be copied tensor by tensor without being in memory whole.
+  void forget(const std::string& name) const;
   std::vector<std::int64_t> shape(const std::string& name) const;
   at::ScalarType dtype(const std::string& name) const;
   const Metadata& metadata() const { return metadata_; }
