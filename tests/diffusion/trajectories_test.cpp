@@ -25,6 +25,7 @@ struct Case {
 };
 
 void set(Case& options, const std::string& key, const Json& value) {
+  if (key == "num_train_timesteps") options.schedule.num_train_timesteps = value;
   if (key == "beta_schedule") options.schedule.beta_schedule = value;
   if (key == "prediction_type") options.schedule.prediction_type = value;
   if (key == "rescale_betas_zero_snr") options.schedule.rescale_betas_zero_snr = value;
@@ -83,7 +84,7 @@ TEST_P(Trajectories, AgreeWithDiffusersInEveryCombination) {
   int compared = 0;
   for (std::int64_t row = 0; row < count; ++row) {
     Case options;
-    options.solver.name = name.substr(0, name.find(".flow"));
+    options.solver.name = name.substr(0, name.find('.'));
     options.solver.num_inference_steps = 10;
     options.solver.clip_sample = name.starts_with("dd");
     options.solver.clip_sample_range = 0.8;
@@ -110,8 +111,10 @@ TEST_P(Trajectories, AgreeWithDiffusersInEveryCombination) {
 
 INSTANTIATE_TEST_SUITE_P(Solvers, Trajectories,
                          testing::Values("ddpm", "ddim", "dpmsolver++", "sde-dpmsolver++", "unipc",
-                                         "euler", "heun", "dpmsolver++.flow",
-                                         "sde-dpmsolver++.flow", "unipc.flow", "flow_euler"));
+                                         "euler", "heun", "ddpm.uneven", "ddim.uneven",
+                                         "dpmsolver++.uneven", "unipc.uneven", "euler.uneven",
+                                         "heun.uneven", "dpmsolver++.flow", "sde-dpmsolver++.flow",
+                                         "unipc.flow", "flow_euler"));
 
 }  // namespace
 }  // namespace echopath::diffusion
