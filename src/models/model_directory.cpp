@@ -178,8 +178,7 @@ VideoResNet ModelDirectory::load_video_resnet(const std::string& component,
   return resnet;
 }
 
-ClassEmbedding ModelDirectory::load_class_embedding(const std::string& network,
-                                                    at::Device device,
+ClassEmbedding ModelDirectory::load_class_embedding(const std::string& network, at::Device device,
                                                     Compatibility compatibility) const {
   const std::string component = std::string(kClassEmbedding) + "/" + network;
   require({component});

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Compares every network with diffusers and torchvision at full size: makes random models in Python,
+# runs them there and through `echopath forward`, and prints a table. Fails where one differs.
+#
+#   ./scripts/verify_against_diffusers.sh [--python PATH] [--program PATH] [--threads N]
+#
+# --python PATH   an interpreter that has diffusers and torchvision; without it they are installed
+#                 once, pinned, into a virtual environment in the user's cache (6 GB)
+# --program PATH  the echopath to compare (default: build/release/bin/echopath)
+# --threads N     threads of both sides (default: one for each core)
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+python=""
+program="$root/build/release/bin/echopath"
+threads="$(nproc)"
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --python | --program | --threads)
+      [ $# -ge 2 ] || fail "$1 needs a value"
+      declare "${1#--}=$2"
+      shift 2
+      ;;
+    -h | --help)
+      sed -n '2,/^set/p' "${BASH_SOURCE[0]}" | sed '$d; s/^# \{0,1\}//'
+      exit 0
+      ;;
+    *) fail "unknown argument '$1'; --help lists what there is" ;;
+  esac
+done
+
+[ -x "$program" ] || fail "there is no program at $program" "Build it (scripts/quickstart.sh), or give --program."
+
+if [ -z "$python" ]; then
+  has python3 || fail "python3 is missing; install it with the module venv"
+  environment="$cache/verify-diffusers-0.42.1"
+  if [ ! -e "$environment/DONE" ]; then
+    require_space "$cache" 14000 "PyTorch, diffusers and torchvision"
+    say "Installing diffusers and torchvision into $environment"
+    rm -rf "$environment"
+    run python3 -m venv "$environment" || fail "no virtual environment: is the package python3-venv there?"
+    run "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
+      "torch==$torch_version" torchvision==0.29.2 diffusers==0.42.1 safetensors==0.8.0 numpy==2.4.6 ||
+      fail "the packages could not be installed: see the message above"
+    touch "$environment/DONE"
+  fi
+  python="$environment/bin/python"
+fi
+
+work="$(mktemp -d "${TMPDIR:-/tmp}/echopath-verify.XXXXXX")"
+trap 'rm -rf "$work"' EXIT
+require_space "$work" 3000 "one full-size model at a time"
+OMP_NUM_THREADS="$threads" "$python" "$root/scripts/verify_against_diffusers.py" \
+  --program "$program" --configs "$root/configs" --work "$work" --threads "$threads"
