@@ -5,6 +5,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/models/scheduler_config.hpp"
 #include "echopath/models/weights.hpp"
 
 namespace echopath::models {
@@ -179,6 +180,48 @@ TEST_F(ModelDirectoryTest, ScheduleComesBackAndReadsDiffusersFiles) {
   EXPECT_EQ(ModelDirectory::open(path_).schedule().prediction_type, "v_prediction");
 }
 
+TEST_F(ModelDirectoryTest, AFlowIsWrittenAsTheSchedulerThatPythonHasForIt) {
+  diffusion::NoiseScheduleOptions options;
+  options.prediction_type = "flow_prediction";
+  options.num_train_timesteps = 500;
+  save_schedule(path_, options);
+  const fs::path file = path_ / "scheduler" / "scheduler_config.json";
+  EXPECT_EQ(config::read_json(file.string())["_class_name"], "FlowMatchEulerDiscreteScheduler");
+  const auto read = ModelDirectory::open(path_).schedule();
+  EXPECT_TRUE(read.is_flow());
+  EXPECT_EQ(read.num_train_timesteps, 500);
+}
+
+TEST(SchedulerConfig, ReadsTheFilesOfOtherSolvers) {
+  const auto read = [](const char* text) {
+    return schedule_from_json(config::parse_json(text, "s.json"), "s.json");
+  };
+  const auto unipc = read(R"({"_class_name": "UniPCMultistepScheduler", "beta_end": 0.015,
+      "beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample", "solver_type": "bh2",
+      "disable_corrector": [], "predict_x0": true, "use_karras_sigmas": false, "solver_p": null})");
+  EXPECT_EQ(unipc.beta_schedule, "squaredcos_cap_v2");
+  EXPECT_EQ(unipc.prediction_type, "sample");
+  EXPECT_TRUE(read(R"({"_class_name": "DPMSolverMultistepScheduler", "use_flow_sigmas": true,
+                       "prediction_type": "flow_prediction", "flow_shift": 3.0})")
+                  .is_flow());
+  EXPECT_TRUE(
+      read(R"({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0})").is_flow());
+}
+
+TEST(SchedulerConfig, RefusesWhatItDoesNotKnowByName) {
+  const auto error = [](const char* text) {
+    return error_of([&] { schedule_from_json(config::parse_json(text, "s.json"), "s.json"); });
+  };
+  EXPECT_THAT(error(R"({"_class_name": "LCMScheduler"})"),
+              AllOf(HasSubstr("s.json"), HasSubstr("LCMScheduler"), HasSubstr("DDIMScheduler")));
+  EXPECT_THAT(error(R"({"beta_schedule": "laplace"})"), HasSubstr("laplace"));
+  EXPECT_THAT(error(R"({"prediction_type": "score"})"), HasSubstr("score"));
+  EXPECT_THAT(error(R"({"timestep_type": "continuous"})"), HasSubstr("timestep_type"));
+  EXPECT_THAT(error(R"({"use_flow_sigmas": true})"), HasSubstr("use_flow_sigmas"));
+  EXPECT_THAT(error(R"({"prediction_type": "flow_prediction"})"), HasSubstr("use_flow_sigmas"));
+  EXPECT_THAT(error(R"({"beta_sart": 0.1})"), HasSubstr("beta_start"));
+}
+
 TEST_F(ModelDirectoryTest, AMissingPartIsNamedWithItsRemedy) {
   save_lidm();
   const ModelDirectory directory = ModelDirectory::open(path_);
@@ -257,7 +300,9 @@ TEST(NetworkConfigs, UnsupportedDiffusersValuesAreRefusedByName) {
 }
 
 TEST(NetworkConfigs, ASampleThatDoesNotDivideIsRefusedWithTheMultiple) {
-  const auto lidm = make_latent_image_model(tiny_lidm());
+  UNet2DConditionConfig config = tiny_lidm();
+  config.up_block_types = {"AttnUpBlock2D", "AttnUpBlock2D"};
+  const auto lidm = make_latent_image_model(config);
   EXPECT_THAT(
       error_of([&] {
         lidm->predict(torch::rand({1, 4, 7, 8}), torch::tensor({1}), torch::rand({1, 1, 6}));
