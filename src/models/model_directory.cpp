@@ -198,7 +198,7 @@ ClassEmbedding ModelDirectory::load_class_embedding(const std::string& network, 
 diffusion::NoiseScheduleOptions ModelDirectory::schedule() const {
   require({"scheduler"});
   const fs::path path = component_file(path_, "scheduler");
-  return schedule_from_json(read_config(path), path.string());
+  return schedule_from_text(read_file(path), path.string());
 }
 
 void save_component(const fs::path& directory, const ComponentWeights& component,

@@ -1,5 +1,7 @@
 #include "echopath/models/scheduler_config.hpp"
 
+#include <regex>
+
 #include "echopath/core/errors.hpp"
 #include "echopath/core/text.hpp"
 
@@ -79,6 +81,16 @@ void visit_other_files(config::Visitor& v, bool& use_flow_sigmas) {
                                {"sigma_max", nullptr}});
 }
 
+config::Json parse(const std::string& text, const std::string& source) {
+  // Python writes the default of DPMSolverMultistepScheduler in this way, which is no JSON.
+  static const std::regex infinity(R"(("lambda_min_clipped"\s*:\s*)-Infinity)");
+  try {
+    return config::parse_json(std::regex_replace(text, infinity, "$1null"), source);
+  } catch (const ConfigError& error) {
+    throw DataError(error.what());
+  }
+}
+
 std::string class_of(const config::Json& json, const std::string& source) {
   if (!json.is_object() || !json.contains("_class_name")) return {};
   const config::Json& name = json["_class_name"];
@@ -104,8 +116,9 @@ void visit_schedule(config::Visitor& v, diffusion::NoiseScheduleOptions& options
            "what the network predicts; flow_prediction: on a straight path, without betas");
 }
 
-diffusion::NoiseScheduleOptions schedule_from_json(const config::Json& json,
+diffusion::NoiseScheduleOptions schedule_from_text(const std::string& text,
                                                    const std::string& source) {
+  const config::Json json = parse(text, source);
   diffusion::NoiseScheduleOptions options;
   bool use_flow_sigmas = class_of(json, source) == kFlowClass;
   if (use_flow_sigmas) options.prediction_type = "flow_prediction";

@@ -193,15 +193,14 @@ TEST_F(ModelDirectoryTest, AFlowIsWrittenAsTheSchedulerThatPythonHasForIt) {
 }
 
 TEST(SchedulerConfig, ReadsTheFilesOfOtherSolvers) {
-  const auto read = [](const char* text) {
-    return schedule_from_json(config::parse_json(text, "s.json"), "s.json");
-  };
+  const auto read = [](const char* text) { return schedule_from_text(text, "s.json"); };
   const auto unipc = read(R"({"_class_name": "UniPCMultistepScheduler", "beta_end": 0.015,
       "beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample", "solver_type": "bh2",
       "disable_corrector": [], "predict_x0": true, "use_karras_sigmas": false, "solver_p": null})");
   EXPECT_EQ(unipc.beta_schedule, "squaredcos_cap_v2");
   EXPECT_EQ(unipc.prediction_type, "sample");
   EXPECT_TRUE(read(R"({"_class_name": "DPMSolverMultistepScheduler", "use_flow_sigmas": true,
+                       "lambda_min_clipped": -Infinity,
                        "prediction_type": "flow_prediction", "flow_shift": 3.0})")
                   .is_flow());
   EXPECT_TRUE(
@@ -210,7 +209,7 @@ TEST(SchedulerConfig, ReadsTheFilesOfOtherSolvers) {
 
 TEST(SchedulerConfig, RefusesWhatItDoesNotKnowByName) {
   const auto error = [](const char* text) {
-    return error_of([&] { schedule_from_json(config::parse_json(text, "s.json"), "s.json"); });
+    return error_of([&] { schedule_from_text(text, "s.json"); });
   };
   EXPECT_THAT(error(R"({"_class_name": "LCMScheduler"})"),
               AllOf(HasSubstr("s.json"), HasSubstr("LCMScheduler"), HasSubstr("DDIMScheduler")));
@@ -220,6 +219,7 @@ TEST(SchedulerConfig, RefusesWhatItDoesNotKnowByName) {
   EXPECT_THAT(error(R"({"use_flow_sigmas": true})"), HasSubstr("use_flow_sigmas"));
   EXPECT_THAT(error(R"({"prediction_type": "flow_prediction"})"), HasSubstr("use_flow_sigmas"));
   EXPECT_THAT(error(R"({"beta_sart": 0.1})"), HasSubstr("beta_start"));
+  EXPECT_THROW(schedule_from_text(R"({"beta_start": -Infinity})", "s.json"), DataError);
 }
 
 TEST_F(ModelDirectoryTest, AMissingPartIsNamedWithItsRemedy) {

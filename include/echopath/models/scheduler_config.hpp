@@ -10,12 +10,12 @@ namespace echopath::models {
 /// Declares the noise schedule's options under the keys of diffusers' scheduler_config.json.
 void visit_schedule(config::Visitor& v, diffusion::NoiseScheduleOptions& options);
 
-/// The noise schedule in a scheduler_config.json of DDPMScheduler, DDIMScheduler,
+/// The noise schedule in the text of a scheduler_config.json of DDPMScheduler, DDIMScheduler,
 /// DPMSolverMultistepScheduler, UniPCMultistepScheduler, EulerDiscreteScheduler,
 /// HeunDiscreteScheduler or FlowMatchEulerDiscreteScheduler, as diffusers 0.42.1 writes them. Keys
-/// that only say how to sample are left to the solver. Throws ConfigError naming `source` and the
-/// class, key or value that is not known.
-diffusion::NoiseScheduleOptions schedule_from_json(const config::Json& json,
+/// that only say how to sample are left to the solver. Throws DataError where it is no JSON, and
+/// ConfigError naming `source` and the class, key or value that is not known.
+diffusion::NoiseScheduleOptions schedule_from_text(const std::string& text,
                                                    const std::string& source);
 
 /// The same as a DDPMScheduler's file, or as a FlowMatchEulerDiscreteScheduler's for
