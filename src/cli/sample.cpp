@@ -5,6 +5,7 @@
 
 #include "cli/resources.hpp"
 #include "cli/verbs.hpp"
+#include "echopath/core/text.hpp"
 
 namespace echopath::cli {
 namespace {
@@ -101,7 +102,8 @@ void add_what(CLI::App& verb, Options& options) {
       ->type_name("M");
   verb.add_option("--count", options.count, "videos of each class (default 1)")->type_name("N");
   verb.add_option("--steps", options.steps, "denoising steps")->type_name("K");
-  verb.add_option("--solver", options.solver, "how to walk from noise to data: ddim, ddpm")
+  verb.add_option("--solver", options.solver,
+                  "how to walk from noise to data: " + join(diffusion::solver_names(), ", "))
       ->type_name("NAME");
   verb.add_option("--anchor", options.anchor,
                   "given frames of a block: hard (pinned, default), soft (drawn towards) or none "
