@@ -8,16 +8,22 @@
 namespace echopath::cli {
 namespace {
 
-config::Json to_json(const data::ImportSummary& done, const data::ImportOptions& options) {
-  config::Json failed = config::Json::array();
-  for (const data::ImportFailure& failure : done.failed) {
-    failed.push_back({{"path", failure.path.string()}, {"reason", failure.reason}});
+config::Json to_json(const std::vector<data::ImportFailure>& failures) {
+  config::Json list = config::Json::array();
+  for (const data::ImportFailure& failure : failures) {
+    list.push_back({{"path", failure.path.string()}, {"reason", failure.reason}});
   }
+  return list;
+}
+
+config::Json to_json(const data::ImportSummary& done, const data::ImportOptions& options) {
   return {{"out", options.out.string()},
           {"format", done.format},
           {"imported", done.imported},
           {"rate_assumed", done.rate_assumed},
-          {"failed", failed},
+          {"failed", to_json(done.failed)},
+          {"unlabelled", to_json(done.unlabelled)},
+          {"unmatched_rows", to_json(done.unmatched_rows)},
           {"classes", done.classes},
           {"splits", done.splits},
           {"key_file", done.key_file.string()}};
@@ -32,10 +38,24 @@ void print_counts(const char* title, const std::map<std::string, std::int64_t>& 
   std::cout << '\n';
 }
 
-void print_text(const data::ImportSummary& done, const data::ImportOptions& options) {
-  for (const data::ImportFailure& failure : done.failed) {
-    std::cout << "not imported: " << failure.path.string() << ": " << failure.reason << '\n';
+void print_failures(const char* what, const std::vector<data::ImportFailure>& failures) {
+  for (const data::ImportFailure& failure : failures) {
+    const std::string path = failure.path.string();
+    const bool named = failure.reason.find(path) != std::string::npos;
+    std::cout << what << ": " << (named ? "" : path + ": ") << failure.reason << '\n';
   }
+}
+
+/// "; 2 files could not be imported", and nothing where there are none.
+std::string counted(std::size_t count, const char* one, const char* several) {
+  if (count == 0) return "";
+  return "; " + std::to_string(count) + " " + (count == 1 ? one : several);
+}
+
+void print_text(const data::ImportSummary& done, const data::ImportOptions& options) {
+  print_failures("not imported", done.failed);
+  print_failures("no label", done.unlabelled);
+  print_failures("no clip", done.unmatched_rows);
   print_counts("classes:", done.classes);
   print_counts("splits: ", done.splits);
   if (!done.key_file.empty()) {
@@ -46,8 +66,13 @@ void print_text(const data::ImportSummary& done, const data::ImportOptions& opti
     std::cout << done.rate_assumed << " clips state no frame rate and were taken to be at "
               << options.fps << " fps\n";
   }
-  std::cout << "imported " << done.imported << " clips (" << done.format << ") to "
-            << options.out.string() << "; " << done.failed.size() << " files could not be read\n";
+  std::cout << "imported " << done.imported << (done.imported == 1 ? " clip (" : " clips (")
+            << done.format << ") to " << options.out.string()
+            << counted(done.failed.size(), "file could not be imported",
+                       "files could not be imported")
+            << counted(done.unlabelled.size(), "file has no label", "files have no label")
+            << counted(done.unmatched_rows.size(), "row lists no clip", "rows list no clip")
+            << '\n';
 }
 
 void add_time_options(CLI::App& verb, data::ImportOptions& options) {

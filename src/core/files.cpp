@@ -62,6 +62,18 @@ void remove_quietly(const fs::path& path) {
   fs::remove_all(path, ignored);
 }
 
+/// Throws DataError where a path leads nowhere, or cannot be followed (a loop of links, a folder
+/// without permission). `named` is what it is called, and a space.
+void require_exists(const fs::file_status& status, const std::error_code& error,
+                    const std::string& named) {
+  if (status.type() == fs::file_type::none) {
+    throw DataError(named + "cannot be read: " + error.message());
+  }
+  if (!fs::exists(status)) {
+    throw DataError(named + "does not exist; check the path");
+  }
+}
+
 /// Renames to a name that must be free, in one step where the file system can.
 void rename_to_free_name(const fs::path& from, const fs::path& to) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
@@ -235,9 +247,7 @@ void require_directory(const fs::path& path, std::string_view what) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   const std::string named = std::string(what) + " '" + path.string() + "' ";
-  if (!fs::exists(status)) {
-    throw DataError(named + "does not exist; check the path");
-  }
+  require_exists(status, error, named);
   if (!fs::is_directory(status)) {
     throw DataError(named + "is not a folder");
   }
@@ -250,9 +260,7 @@ void require_file(const fs::path& path, std::string_view what) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   const std::string named = std::string(what) + " '" + path.string() + "' ";
-  if (!fs::exists(status)) {
-    throw DataError(named + "does not exist; check the path");
-  }
+  require_exists(status, error, named);
   if (fs::is_directory(status)) {
     throw DataError(named + "is a folder, not a file");
   }

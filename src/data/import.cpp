@@ -17,6 +17,8 @@
 #include "echopath/core/interrupt.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/core/progress.hpp"
+#include "echopath/core/text.hpp"
+#include "echopath/data/write_directory.hpp"
 #include "echopath/io/video.hpp"
 
 namespace echopath::data {
@@ -41,6 +43,23 @@ struct Imported {
   std::int64_t source_frames = 0;
 };
 
+/// A reason without the path that it opens with: "video 'P' has no frames" → "has no frames".
+std::string without_path(const std::string& reason, const fs::path& path) {
+  for (const char* kind : {"", "video ", "NIfTI file ", "DICOM file "}) {
+    const std::string opening = kind + ("'" + path.string() + "'");
+    if (!reason.starts_with(opening)) continue;
+    const std::size_t rest = reason.find_first_not_of(": ", opening.size());
+    return rest == std::string::npos ? reason : reason.substr(rest);
+  }
+  return reason;
+}
+
+std::string with_path(const ImportFailure& failure) {
+  const std::string path = failure.path.string();
+  return failure.reason.find(path) != std::string::npos ? failure.reason
+                                                        : "'" + path + "': " + failure.reason;
+}
+
 class Importer {
  public:
   explicit Importer(const ImportOptions& options)
@@ -51,28 +70,35 @@ class Importer {
   }
 
   ImportSummary run() {
-    SourceListing listing = list();
-    for (ImportFailure& failure : listing.failed) fail(failure.path, failure.reason);
+    const SourceListing listing = list();
+    labels_.match(listing.clips);
+    if (splits_) splits_->match(listing.clips);
+    note(summary_.failed, listing.failed);
+    note(summary_.unmatched_rows, listing.unmatched_rows);
     if (fs::is_directory(plan_.options.out)) fs::remove(plan_.options.out);
-    AtomicDirectory directory(plan_.options.out);
-    fs::create_directories(directory.temporary_path() / "Videos");
+    write_directory(plan_.options.out, [&](const fs::path& folder) { fill(listing, folder); });
+    return summary_;
+  }
+
+ private:
+  void fill(const SourceListing& listing, const fs::path& folder) {
+    fs::create_directories(folder / "Videos");
     const ClipOptions options = clip_options(plan_, listing.prepared);
     Progress progress("import", static_cast<std::int64_t>(listing.clips.size()));
     std::int64_t done = 0;
     for (const SourceClip& clip : listing.clips) {
       throw_if_interrupted("import was interrupted; nothing was written");
-      import_clip(clip, options, directory.temporary_path());
+      import_clip(clip, options, folder);
       progress.update(++done);
     }
     progress.finish();
-    for (const ImportFailure& failure : labels_.unused()) fail(failure.path, failure.reason);
+    note(summary_.unmatched_rows, labels_.unused());
     require_something();
     assign_splits();
-    finish(directory);
-    return summary_;
+    if (splits_) note(summary_.unmatched_rows, splits_->unused());
+    finish(folder);
   }
 
- private:
   SourceListing list() const {
     if (plan_.format == "cardiacnet") return list_cardiacnet(plan_.options.source);
     if (plan_.format == "dicom") return list_dicom(plan_.options.source);
@@ -85,30 +111,40 @@ class Importer {
     return decode_video(clip);
   }
 
-  void fail(const fs::path& path, const std::string& reason) {
-    const bool named = reason.find(path.string()) != std::string::npos;
-    log_debug("not imported: " + (named ? "" : "'" + path.string() + "' ") + reason);
-    summary_.failed.push_back({path, reason});
+  static void note(std::vector<ImportFailure>& list, const std::vector<ImportFailure>& failures) {
+    for (const ImportFailure& failure : failures) {
+      list.push_back({failure.path, without_path(failure.reason, failure.path)});
+      log_debug("not imported: " + with_path(list.back()));
+    }
   }
 
   void import_clip(const SourceClip& clip, const ClipOptions& options, const fs::path& directory) {
     std::optional<Imported> imported;
     io::Frames video;
+    const auto fail = [&](const std::string& reason) {
+      note(summary_.failed, {{clip.path, reason}});
+    };
     try {
       DecodedClip decoded = decode(clip);
-      imported = describe(clip, decoded);
+      imported = describe(decoded);
+      if (labels_.given() && !label(*imported)) {
+        const std::string labels = plan_.options.labels_csv.string();
+        note(summary_.unlabelled, {{clip.path, "has no row in '" + labels + "'"}});
+        return;
+      }
+      settle(decoded, *imported);
       video = prepare_clip(decoded, rate_or_target(*imported), options);
     } catch (const MissingRate& error) {
       // CardiacNet states no rate anywhere: the other files will not either.
-      if (plan_.format == "cardiacnet") throw;
-      fail(clip.path, error.what());
+      if (plan_.format == "cardiacnet") throw DataError(with_path({clip.path, error.what()}));
+      fail(error.what());
       return;
     } catch (const Error& error) {
       if (error.exit_code() != ExitCode::kData) throw;
-      fail(clip.path, error.what());
+      fail(error.what());
       return;
     } catch (const std::bad_alloc&) {
-      fail(clip.path, "needs more memory than there is");
+      fail("needs more memory than there is");
       return;
     }
     imported->study.fps = options.fps;
@@ -120,39 +156,37 @@ class Importer {
     imported_.push_back(std::move(*imported));
   }
 
-  /// Labels, rate and name of a decoded clip. Throws DataError where it cannot be imported.
-  Imported describe(const SourceClip& clip, DecodedClip& decoded) {
-    const std::string shown = "'" + clip.path.string() + "' ";
+  static Imported describe(const DecodedClip& decoded) {
     Imported imported;
     imported.study = decoded.study;
     imported.names = decoded.names;
-    imported.names.push_back(decoded.study.file_name);
     imported.patient_names = decoded.patient_names;
     imported.source_frames = decoded.frames.count;
-    if (labels_.given()) label(clip, imported);
+    return imported;
+  }
+
+  /// The rate of a labelled clip. Throws DataError where it cannot be imported.
+  void settle(DecodedClip& decoded, Imported& imported) const {
     if (imported.source_frames < plan_.options.min_frames) {
-      throw DataError(shown + "has " + std::to_string(imported.source_frames) +
+      throw DataError("has " + std::to_string(imported.source_frames) +
                       (imported.source_frames == 1 ? " frame" : " frames") +
                       "; a cine of at least " + std::to_string(plan_.options.min_frames) +
                       " is needed (--min-frames)");
     }
     if (used_names_.contains(imported.study.file_name)) {
-      throw DataError(shown + (plan_.format == "dicom"
-                                   ? std::string("is a copy of a file that was imported already")
-                                   : "would be named '" + imported.study.file_name +
-                                         "', as a clip imported before it is"));
+      throw DataError(plan_.format == "dicom"
+                          ? std::string("is a copy of a file that was imported already")
+                          : "would be named '" + imported.study.file_name +
+                                "', as a clip imported before it is");
     }
     if (plan_.source_fps) decoded.frame_seconds.clear();
-    imported.source_fps = source_rate(imported.study, decoded.frames, shown);
-    return imported;
+    imported.source_fps = source_rate(imported.study, decoded.frames);
   }
 
-  void label(const SourceClip& clip, Imported& imported) {
+  /// Whether the labels list the clip.
+  bool label(Imported& imported) {
     const Study* row = labels_.find(imported.names);
-    if (row == nullptr) {
-      throw DataError("'" + clip.path.string() + "' has no row in '" +
-                      plan_.options.labels_csv.string() + "'");
-    }
+    if (row == nullptr) return false;
     Study stated = *row;
     if (pseudonyms_ && !stated.patient_id.empty()) {
       imported.patient_names.push_back(stated.patient_id);
@@ -161,16 +195,17 @@ class Importer {
     }
     apply_label(stated, imported.study);
     if (!pseudonyms_) imported.patient_names.push_back(imported.study.patient_id);
+    return true;
   }
 
   /// The option's rate, the list's, the file's; 0 where it is assumed.
-  double source_rate(const Study& study, const io::Frames& frames, const std::string& shown) const {
+  double source_rate(const Study& study, const io::Frames& frames) const {
     if (plan_.source_fps) return *plan_.source_fps;
     if (study.fps > 0.0) return study.fps;
     if (frames.fps >= kSlowestFps) return frames.fps;
     if (plan_.assume_rate || frames.count == 1) return 0.0;
     throw MissingRate(
-        shown + (frames.fps > 0.0 ? "states no plausible frame rate" : "states no frame rate") +
+        std::string(frames.fps > 0.0 ? "states no plausible frame rate" : "states no frame rate") +
         "; give --source-fps with its frames per second, or --source-fps assume to "
         "take it as it is");
   }
@@ -182,12 +217,21 @@ class Importer {
   void require_something() const {
     if (!imported_.empty()) return;
     const std::string source = "'" + plan_.options.source.string() + "'";
-    if (summary_.failed.empty()) {
+    std::vector<std::string> counts;
+    std::string first;
+    const auto add = [&](const std::vector<ImportFailure>& list, const char* what) {
+      if (list.empty()) return;
+      counts.push_back(std::to_string(list.size()) + what);
+      if (first.empty()) first = with_path(list.front());
+    };
+    add(summary_.failed, " failed");
+    add(summary_.unlabelled, " without a label");
+    add(summary_.unmatched_rows, " listed but not found");
+    if (counts.empty()) {
       throw DataError("no " + plan_.format + " clip was found in " + source + "; check the path");
     }
-    throw DataError("nothing could be imported from " + source + ": " +
-                    std::to_string(summary_.failed.size()) + " failed, the first because " +
-                    summary_.failed.front().reason);
+    throw DataError("nothing could be imported from " + source + ": " + join(counts, ", ") +
+                    "; the first: " + first);
   }
 
   void assign_splits() {
@@ -225,7 +269,7 @@ class Importer {
     }
   }
 
-  void finish(AtomicDirectory& directory) {
+  void finish(const fs::path& folder) {
     std::vector<Study> studies;
     for (const Imported& clip : imported_) {
       studies.push_back(clip.study);
@@ -234,13 +278,12 @@ class Importer {
       if (clip.source_fps == 0.0) ++summary_.rate_assumed;
     }
     summary_.imported = static_cast<std::int64_t>(imported_.size());
-    write_file_list(directory.temporary_path() / "FileList.csv", studies);
-    write_file(directory.temporary_path() / "import.json", record_text());
+    write_file_list(folder / "FileList.csv", studies);
+    write_file(folder / "import.json", record_text());
     if (pseudonyms_) {
       pseudonyms_->save();
       summary_.key_file = pseudonyms_->key_file();
     }
-    directory.commit();
   }
 
   /// What import.json holds: options, counts, and each clip's own rate. No source paths: they may
@@ -271,6 +314,8 @@ class Importer {
               {"labels", !options.labels_csv.empty()}}},
             {"imported", summary_.imported},
             {"failed", summary_.failed.size()},
+            {"unlabelled", summary_.unlabelled.size()},
+            {"unmatched_rows", summary_.unmatched_rows.size()},
             {"source_rate_unknown", summary_.rate_assumed},
             {"classes", summary_.classes},
             {"splits", summary_.splits},

@@ -35,14 +35,29 @@ fs::path only_file_in(const fs::path& folder) {
   return files.front();
 }
 
-void add_image(const fs::path& path, const std::string& class_name, SourceListing& listing) {
+/// Names under which a CSV may list the image at `path`, a file or a folder with one file in it:
+/// the path, the path that begins with its class ("ASD/001_image.nii.gz"), the names of both, and
+/// the name in the dataset ("ASD_001").
+std::vector<std::string> names_of_image(const fs::path& path, const fs::path& source,
+                                        const SourceClip& clip) {
+  std::vector<std::string> names = names_of(path, source);
+  const auto append = [&names](const std::vector<std::string>& more) {
+    names.insert(names.end(), more.begin(), more.end());
+  };
+  append(names_of(source / clip.study.class_name / path.filename(), source));
+  if (clip.path != path) append(names_of(clip.path, source));
+  names.push_back(clip.study.file_name);
+  return names;
+}
+
+void add_image(const fs::path& path, const std::string& class_name, const fs::path& source,
+               SourceListing& listing) {
   SourceClip clip;
   clip.path = path;
   const std::string number = number_of_image(path.filename().string());
   clip.study.class_name = class_name;
   clip.study.file_name = class_name + "_" + number;
   clip.study.patient_id = clip.study.file_name;
-  clip.names = {clip.study.file_name};
   if (fs::is_directory(path)) {
     try {
       clip.path = only_file_in(path);
@@ -53,11 +68,13 @@ void add_image(const fs::path& path, const std::string& class_name, SourceListin
     const std::string patient = patient_in_name(clip.path.filename().string());
     if (!patient.empty()) clip.study.patient_id = class_name + "_" + patient;
   }
+  clip.names = names_of_image(path, source, clip);
   listing.clips.push_back(std::move(clip));
 }
 
 /// Descends to the class folders and, inside one, to the images.
-void walk(const fs::path& folder, const std::string& class_name, SourceListing& listing) {
+void walk(const fs::path& folder, const std::string& class_name, const fs::path& source,
+          SourceListing& listing) {
   std::vector<fs::path> entries;
   const auto options = fs::directory_options::skip_permission_denied;
   for (const auto& entry : fs::directory_iterator(folder, options)) entries.push_back(entry.path());
@@ -66,10 +83,10 @@ void walk(const fs::path& folder, const std::string& class_name, SourceListing& 
     const std::string name = entry.filename().string();
     if (name.starts_with(".")) continue;
     if (!class_name.empty() && !number_of_image(name).empty()) {
-      add_image(entry, class_name, listing);
+      add_image(entry, class_name, source, listing);
     } else if (fs::is_directory(entry) && !fs::is_symlink(entry)) {
       const std::string inner = class_of_folder(name);
-      walk(entry, inner.empty() ? class_name : inner, listing);
+      walk(entry, inner.empty() ? class_name : inner, source, listing);
     }
   }
 }
@@ -96,7 +113,7 @@ SourceListing list_cardiacnet(const fs::path& source) {
   require_directory(source, "import source");
   SourceListing listing;
   listing.prepared = true;
-  walk(source, class_of_folder(fs::weakly_canonical(source).filename().string()), listing);
+  walk(source, class_of_folder(fs::weakly_canonical(source).filename().string()), source, listing);
   return listing;
 }
 

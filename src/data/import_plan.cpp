@@ -76,9 +76,10 @@ ImportPlan plan_import(const ImportOptions& options) {
   }
   plan.keep_list_splits = options.split.empty();
   plan.fractions = parse_split_fractions(options.split.empty() ? "70,15,15" : options.split);
-  if (!fs::exists(options.source)) {
-    throw DataError("import source '" + options.source.string() +
-                    "' does not exist; check the path");
+  if (std::error_code unknown; fs::is_directory(options.source, unknown)) {
+    require_directory(options.source, "import source");
+  } else {
+    require_file(options.source, "import source");
   }
   plan.format = options.format == "auto" ? detect_format(options.source) : options.format;
   return plan;

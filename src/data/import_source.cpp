@@ -75,11 +75,14 @@ std::vector<fs::path> files_under(const fs::path& source) {
 }
 
 std::vector<std::string> names_of(const fs::path& path, const fs::path& source) {
-  const fs::path relative = fs::is_directory(source) ? path.lexically_relative(source) : path;
+  const fs::path relative =
+      fs::is_directory(source) ? path.lexically_relative(source) : path.filename();
   std::vector<std::string> names;
-  for (const fs::path& name : {relative, relative.filename()}) {
+  for (const fs::path& name : {"." / relative, relative.filename()}) {
     names.push_back(name.generic_string());
-    names.push_back(fs::path(name).replace_extension().generic_string());
+    fs::path bare = fs::path(name).replace_extension();
+    if (name.extension() == ".gz") bare.replace_extension();
+    names.push_back(bare.generic_string());
   }
   return names;
 }

@@ -16,7 +16,7 @@ namespace echopath::data {
 struct SourceClip {
   std::filesystem::path path;  ///< the file to decode
   Study study;                 ///< what is known before decoding; fps is 0 where no list states it
-  /// Names under which a CSV may list the clip: relative path, file name, each without extension.
+  /// Names under which a CSV may list the clip, see names_of().
   std::vector<std::string> names;
 };
 
@@ -24,6 +24,7 @@ struct SourceClip {
 struct SourceListing {
   std::vector<SourceClip> clips;
   std::vector<ImportFailure> failed;
+  std::vector<ImportFailure> unmatched_rows;  ///< of the source's own list
   bool prepared = false;  ///< EchoNet-Dynamic's layout and CardiacNet: masked by their makers
 };
 
@@ -62,8 +63,8 @@ bool is_video_file(const std::filesystem::path& path);
 /// Regular files under a folder (or the file itself), sorted; hidden ones left out.
 std::vector<std::filesystem::path> files_under(const std::filesystem::path& source);
 
-/// The names under which a CSV may list `path`: relative to `source`, and file name, each with and
-/// without extension.
+/// The names under which a CSV may list `path`: "./" and the path relative to `source`, then the
+/// file name, each with and without extension (".nii.gz" is one).
 std::vector<std::string> names_of(const std::filesystem::path& path,
                                   const std::filesystem::path& source);
 

@@ -20,9 +20,9 @@ SourceListing list_by_file_list(const fs::path& source) {
     SourceClip clip;
     clip.path = dataset.video_path(study);
     if (clip.path.empty()) {
-      listing.failed.push_back({source / "Videos" / study.file_name,
-                                "is listed in FileList.csv but missing; restore it or remove "
-                                "the row"});
+      listing.unmatched_rows.push_back({source / "Videos" / study.file_name,
+                                        "is listed in FileList.csv but missing; restore it or "
+                                        "remove the row"});
       continue;
     }
     clip.study = study;
@@ -53,6 +53,7 @@ SourceListing list_videos(const fs::path& source) {
     std::vector<std::string> parts;
     for (const fs::path& part : relative.replace_extension()) parts.push_back(part.string());
     clip.study.file_name = join(parts, "_");
+    clip.names.push_back(clip.study.file_name);
     clip.study.patient_id = clip.study.file_name;
     listing.clips.push_back(std::move(clip));
   }

@@ -13,6 +13,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
+#include "io/disk_full.hpp"
 #include "io/luma.hpp"
 #include "io/nifti_header.hpp"
 
@@ -217,11 +218,12 @@ void write_compressed(const fs::path& path, std::string_view bytes, const std::s
   for (std::size_t done = 0; reason.empty() && done < bytes.size();) {
     const std::size_t count = std::min(bytes.size() - done, static_cast<std::size_t>(kChunkBytes));
     if (gzwrite(file, bytes.data() + done, static_cast<unsigned>(count)) <= 0)
-      reason = gz_reason(file);
+      reason = gz_reason(file) + disk_full_remedy(errno);
     done += count;
   }
   if (file != nullptr && gzclose(file) != Z_OK && reason.empty()) {
-    reason = errno != 0 ? std::strerror(errno) : "zlib could not finish it";
+    reason =
+        errno != 0 ? std::strerror(errno) + disk_full_remedy(errno) : "zlib could not finish it";
   }
   if (!reason.empty()) throw DataError("cannot write '" + final_name + "': " + reason);
 }

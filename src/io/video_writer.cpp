@@ -7,6 +7,7 @@
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/io/video.hpp"
+#include "io/disk_full.hpp"
 #include "io/libav.hpp"
 #include "io/luma.hpp"
 
@@ -65,7 +66,8 @@ struct VideoWriter::Impl {
 
   void check(int code, const char* what) const {
     if (code < 0) {
-      throw DataError("video '" + name + "': " + what + " failed: " + libav_reason(code));
+      throw DataError("video '" + name + "': " + what + " failed: " + libav_reason(code) +
+                      disk_full_remedy(AVUNERROR(code)));
     }
   }
   void open();

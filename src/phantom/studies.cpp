@@ -11,6 +11,7 @@
 #include "echopath/core/interrupt.hpp"
 #include "echopath/core/progress.hpp"
 #include "echopath/data/dataset.hpp"
+#include "echopath/data/write_directory.hpp"
 #include "echopath/io/csv.hpp"
 #include "echopath/io/nifti.hpp"
 #include "echopath/io/video.hpp"
@@ -144,40 +145,20 @@ void write_clip(const fs::path& root, const StudyPlan& plan, const WriteOptions&
                   to_cardiacnet(masks));
 }
 
-}  // namespace
-
-std::vector<StudyPlan> plan_studies(const WriteOptions& options) {
-  check(options);
-  const auto& names = class_names();
-  const bool volumes = options.layout == "cardiacnet";
-  std::vector<StudyPlan> plans;
-  for (std::int64_t i = 0; i < options.patients; ++i) {
-    const std::size_t class_index = static_cast<std::size_t>(i) % names.size();
-    const std::int64_t position = i / static_cast<std::int64_t>(names.size());
-    StudyPlan plan;
-    plan.class_name = names[class_index];
-    plan.name = plan.class_name + "_" + numbered(volumes ? "%03lld" : "%04lld", position + 1);
-    plan.patient_id = numbered("P%05lld", i + 1);
-    plan.split = split_of(position, class_index, options.fractions);
-    plan.seed = Rng::derive(options.seed, kPatientStream, static_cast<std::uint64_t>(i));
-    plans.push_back(plan);
-  }
-  return plans;
-}
-
-WriteSummary write_studies(const WriteOptions& options) {
-  const auto plans = plan_studies(options);
-  const bool dataset = options.layout == "dataset";
-  const bool with_masks = options.masks || !dataset;
-  AtomicDirectory directory(options.out);
-  const fs::path& root = directory.temporary_path();
-  if (dataset) {
+void make_folders(const fs::path& root, const WriteOptions& options) {
+  if (options.layout == "dataset") {
     fs::create_directories(root / "Videos");
     if (options.masks) fs::create_directories(root / "Masks");
   } else {
     for (const auto& name : class_names()) fs::create_directories(root / name);
   }
+}
 
+WriteSummary write_into(const fs::path& root, const WriteOptions& options) {
+  const auto plans = plan_studies(options);
+  const bool dataset = options.layout == "dataset";
+  const bool with_masks = options.masks || !dataset;
+  make_folders(root, options);
   io::Frames images = empty_clip(options), masks = empty_clip(options);
   std::vector<data::Study> list;
   io::CsvTable truth;
@@ -202,8 +183,36 @@ WriteSummary write_studies(const WriteOptions& options) {
   }
   if (dataset) data::write_file_list(root / "FileList.csv", list);
   io::write_csv(root / "phantom.csv", truth);
-  directory.commit();
   if (progress) progress->finish();
+  return summary;
+}
+
+}  // namespace
+
+std::vector<StudyPlan> plan_studies(const WriteOptions& options) {
+  check(options);
+  const auto& names = class_names();
+  const bool volumes = options.layout == "cardiacnet";
+  std::vector<StudyPlan> plans;
+  for (std::int64_t i = 0; i < options.patients; ++i) {
+    const std::size_t class_index = static_cast<std::size_t>(i) % names.size();
+    const std::int64_t position = i / static_cast<std::int64_t>(names.size());
+    StudyPlan plan;
+    plan.class_name = names[class_index];
+    plan.name = plan.class_name + "_" + numbered(volumes ? "%03lld" : "%04lld", position + 1);
+    plan.patient_id = numbered("P%05lld", i + 1);
+    plan.split = split_of(position, class_index, options.fractions);
+    plan.seed = Rng::derive(options.seed, kPatientStream, static_cast<std::uint64_t>(i));
+    plans.push_back(plan);
+  }
+  return plans;
+}
+
+WriteSummary write_studies(const WriteOptions& options) {
+  check(options);
+  WriteSummary summary;
+  data::write_directory(options.out,
+                        [&](const fs::path& root) { summary = write_into(root, options); });
   return summary;
 }
 

@@ -104,6 +104,43 @@ TEST_F(ImportCardiacNet, AssumeRecordsTheRateAsUnknown) {
   EXPECT_EQ(record().at("clips").at("ASD_001").at("source_fps"), "unknown");
 }
 
+TEST_F(ImportCardiacNet, CsvsMayUsePathsAndNaturalNames) {
+  write_layout();
+  plain(16);
+  options_.source_fps = "32";
+  options_.labels_csv = write("labels.csv",
+                              "FileName,ClassName,EF\n"
+                              "ASD/001_image.nii.gz,ASD,51\n"               // below its class
+                              "020_image,ASD,52\n"                          // bare
+                              "021_image.nii/patient-2-4_image.nii,ASD,\n"  // too short a path
+                              "CardiacNet-ASD/2-Non-ASD/080_image.nii,Non-ASD,54\n"  // whole path
+                              "PAH_005,PAH,55\n");  // dataset's name
+  const ImportSummary summary = import_studies(options_);
+  const auto made = rows();
+  EXPECT_EQ(made.at("ASD_001").ef, 51);
+  EXPECT_EQ(made.at("ASD_020").ef, 52);
+  EXPECT_EQ(made.at("Non-ASD_080").ef, 54);
+  EXPECT_EQ(made.at("PAH_005").ef, 55);
+  EXPECT_EQ(made.size(), 4u);
+  ASSERT_EQ(summary.unmatched_rows.size(), 1u);
+  EXPECT_THAT(summary.unmatched_rows[0].reason, HasSubstr("row 4"));
+}
+
+TEST_F(ImportCardiacNet, ANumberOfSeveralClassesIsRefusedByName) {
+  write_layout();
+  options_.source_fps = "32";
+  for (const char* option : {"labels", "split"}) {
+    const bool labels = std::string(option) == "labels";
+    options_.labels_csv = options_.split_file = fs::path();
+    (labels ? options_.labels_csv : options_.split_file) =
+        write(std::string(option) + ".csv",
+              labels ? "FileName,ClassName\n001_image,ASD\n" : "FileName,Split\n001_image,TRAIN\n");
+    EXPECT_THAT(error<DataError>(), AllOf(HasSubstr("'001_image' may mean"),
+                                          HasSubstr("'./CardiacNet-ASD/ASD/001_image.nii.gz'"),
+                                          HasSubstr("'./CardiacNet-PAH/Non-PAH/001_image.nii'")));
+  }
+}
+
 TEST_F(ImportCardiacNet, AHeaderThatAsksForGigabytesIsReported) {
   write_image("src/ASD/001_image.nii");
   std::string bytes = bytes_of(root_ / "src/ASD/001_image.nii").substr(0, 377);

@@ -25,9 +25,10 @@ TEST_F(ImportVideo, EchoNetDynamicKeepsVolumesAndSplits) {
   const ImportSummary summary = import_studies(options_);
   EXPECT_EQ(summary.format, "video");
   EXPECT_EQ(summary.imported, 2);
-  ASSERT_EQ(summary.failed.size(), 1u);
-  EXPECT_THAT(summary.failed[0].path.string(), HasSubstr("0X3C"));
-  EXPECT_THAT(summary.failed[0].reason, HasSubstr("missing"));
+  EXPECT_TRUE(summary.failed.empty());
+  ASSERT_EQ(summary.unmatched_rows.size(), 1u);
+  EXPECT_THAT(summary.unmatched_rows[0].path.string(), HasSubstr("0X3C"));
+  EXPECT_THAT(summary.unmatched_rows[0].reason, HasSubstr("missing"));
   const auto made = rows();
   const Study& first = made.at("0X1A");
   EXPECT_EQ(first.ef, 55.5);
@@ -92,16 +93,59 @@ TEST_F(ImportVideo, LabelsComeFromTheCsv) {
   const ImportSummary summary = import_studies(options_);
   EXPECT_EQ(summary.imported, 2);
   EXPECT_EQ(summary.classes.at("ASD"), 1);
-  ASSERT_EQ(summary.failed.size(), 2u);
-  EXPECT_THAT(summary.failed[0].path.string(), HasSubstr("unlisted.avi"));
-  EXPECT_THAT(summary.failed[0].reason, HasSubstr("no row"));
-  EXPECT_THAT(summary.failed[1].reason, AllOf(HasSubstr("row 4"), HasSubstr("gone.avi")));
+  EXPECT_TRUE(summary.failed.empty());
+  ASSERT_EQ(summary.unlabelled.size(), 1u);
+  EXPECT_THAT(summary.unlabelled[0].path.string(), HasSubstr("unlisted.avi"));
+  EXPECT_EQ(summary.unlabelled[0].reason, "has no row in '" + options_.labels_csv.string() + "'");
+  ASSERT_EQ(summary.unmatched_rows.size(), 1u);
+  EXPECT_EQ(summary.unmatched_rows[0].reason,
+            "row 4: 'gone.avi' was not found in the source; check its FileName");
+  EXPECT_EQ(record().at("failed"), 0);
+  EXPECT_EQ(record().at("unlabelled"), 1);
+  EXPECT_EQ(record().at("unmatched_rows"), 1);
   const auto made = rows();
   EXPECT_EQ(made.at("a").class_name, "ASD");
   EXPECT_EQ(made.at("a").patient_id, "p1");
   EXPECT_EQ(made.at("a").ef, 50.0);
   EXPECT_EQ(made.at("a").number_of_frames, 64);  // 32 frames at the CSV's 16 fps
   EXPECT_EQ(made.at("deeper_b").class_name, "PAH");
+}
+
+TEST_F(ImportVideo, ABareNameThatFitsTwoFilesIsRefusedWithTheirPaths) {
+  write_video("src/x.avi", ramp(32, 16, 32.0));
+  write_video("src/d/x.avi", ramp(32, 16, 32.0));
+  plain(16);
+  for (const char* name : {"x.avi", "x"}) {
+    options_.labels_csv =
+        write("labels.csv", std::string("FileName,ClassName\n") + name + ",ASD\n");
+    EXPECT_THAT(error<DataError>(),
+                HasSubstr("labels.csv: row 2: '" + std::string(name) +
+                          "' may mean './d/x.avi' or './x.avi'; list each by its path"));
+  }
+  EXPECT_FALSE(fs::exists(options_.out));
+}
+
+TEST_F(ImportVideo, ARowWithAPathListsThatFileOnly) {
+  write_video("src/x.avi", ramp(32, 16, 32.0));
+  write_video("src/d/x.avi", ramp(32, 16, 32.0));
+  write_video("src/e/x.avi", ramp(32, 16, 32.0));
+  options_.labels_csv = write("labels.csv", "FileName,ClassName\n./x.avi,ASD\nd/x,PAH\n");
+  plain(16);
+  const ImportSummary summary = import_studies(options_);
+  EXPECT_EQ(rows().at("x").class_name, "ASD");
+  EXPECT_EQ(rows().at("d_x").class_name, "PAH");
+  ASSERT_EQ(summary.unlabelled.size(), 1u);
+  EXPECT_EQ(summary.unlabelled[0].path, source_ / "e/x.avi");
+}
+
+TEST_F(ImportVideo, TwoRowsForOneFileAreRefused) {
+  write_video("src/d/x.avi", ramp(32, 16, 32.0));
+  options_.labels_csv = write("labels.csv", "FileName,ClassName\nx.avi,ASD\nd/x.avi,PAH\n");
+  EXPECT_THAT(error<DataError>(),
+              AllOf(HasSubstr("row 2 ('x.avi')"), HasSubstr("row 3 ('d/x.avi')"),
+                    HasSubstr("the same clip")));
+  options_.labels_csv = write("labels.csv", "FileName,ClassName\nx.avi,ASD\nx.avi,PAH\n");
+  EXPECT_THAT(error<DataError>(), HasSubstr("lists what row 2 ('x.avi') lists already"));
 }
 
 TEST_F(ImportVideo, ClassesComeFromFoldersWithoutLabels) {
@@ -126,7 +170,9 @@ TEST_F(ImportVideo, BrokenFilesAreReportedAndTheRestImported) {
   for (const ImportFailure& failure : summary.failed) {
     EXPECT_FALSE(failure.reason.empty());
     EXPECT_EQ(failure.reason.find('\n'), std::string::npos);
+    EXPECT_EQ(failure.reason.find(failure.path.string()), std::string::npos) << failure.reason;
   }
+  EXPECT_EQ(summary.failed[1].reason, "is an empty file");
   EXPECT_THAT(summary.failed[2].reason, AllOf(HasSubstr("1 frame;"), HasSubstr("--min-frames")));
   EXPECT_EQ(record().at("imported"), 1);
   EXPECT_EQ(record().at("failed"), 3);
@@ -321,6 +367,33 @@ TEST_F(ImportSplits, SplitFileByPatientOrByFile) {
   EXPECT_THAT(error<DataError>(), AllOf(HasSubstr("by_file.csv"), HasSubstr("v39")));
   options_.split_file = write("by_file.csv", by_file + "v39,TRAIN\n");
   EXPECT_EQ(import_studies(options_).splits.at("VAL"), 39);
+}
+
+TEST_F(ImportSplits, AFileOrPatientInTwoSplitsIsRefused) {
+  write_video("src/a.avi", ramp(4, 16, 32.0));
+  plain(16);
+  options_.split_file = write("split.csv", "FileName,Split\na.avi,TRAIN\na.avi,TEST\n");
+  EXPECT_THAT(error<DataError>(),
+              AllOf(HasSubstr("row 3 ('a.avi')"), HasSubstr("row 2 ('a.avi')")));
+  options_.split_file = write("split.csv", "FileName,Split\na.avi,TRAIN\na,TEST\n");
+  EXPECT_THAT(error<DataError>(), AllOf(HasSubstr("row 3 ('a')"), HasSubstr("the same clip")));
+  options_.split_file = write("split.csv", "PatientId,Split\na,TRAIN\na,TEST\n");
+  EXPECT_THAT(error<DataError>(), AllOf(HasSubstr("row 3 ('a') is in TEST"), HasSubstr("row 2")));
+  options_.split_file = write("split.csv", "FileName,Split\na.avi,TRAIN\na,TRAIN\n");
+  EXPECT_EQ(import_studies(options_).splits.at("TRAIN"), 1);  // said twice, but the same
+}
+
+TEST_F(ImportSplits, RowsThatFitNothingAreReported) {
+  write_video("src/a.avi", ramp(4, 16, 32.0));
+  plain(16);
+  options_.split_file =
+      write("split.csv", "FileName,PatientId,Split\na.avi,,TRAIN\nb.avi,,VAL\n,p7,TEST\n");
+  const ImportSummary summary = import_studies(options_);
+  EXPECT_EQ(summary.splits, (std::map<std::string, std::int64_t>{{"TRAIN", 1}}));
+  ASSERT_EQ(summary.unmatched_rows.size(), 2u);
+  EXPECT_EQ(summary.unmatched_rows[0].path, options_.split_file);
+  EXPECT_THAT(summary.unmatched_rows[0].reason, HasSubstr("row 3: 'b.avi' was not found"));
+  EXPECT_THAT(summary.unmatched_rows[1].reason, HasSubstr("row 4: 'p7' is the patient of no clip"));
 }
 
 }  // namespace

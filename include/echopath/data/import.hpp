@@ -43,17 +43,19 @@ struct ImportOptions {
   std::int64_t min_frames = 2;          ///< clips of fewer frames are refused
 };
 
-/// One file that was not imported.
+/// One file that was not imported, or one CSV whose row lists nothing.
 struct ImportFailure {
   std::filesystem::path path;
-  std::string reason;  ///< one line
+  std::string reason;  ///< one line; without the path where that can be
 };
 
 struct ImportSummary {
   std::string format;  ///< what was found: video, cardiacnet or dicom
   std::int64_t imported = 0;
-  std::int64_t rate_assumed = 0;  ///< of them, clips whose source rate is unknown
-  std::vector<ImportFailure> failed;
+  std::int64_t rate_assumed = 0;                ///< of them, clips whose source rate is unknown
+  std::vector<ImportFailure> failed;            ///< files that could not be read or used
+  std::vector<ImportFailure> unlabelled;        ///< files that the labels CSV does not list
+  std::vector<ImportFailure> unmatched_rows;    ///< rows of lists and CSVs without a clip
   std::map<std::string, std::int64_t> classes;  ///< videos by class name
   std::map<std::string, std::int64_t> splits;   ///< videos by split
   std::filesystem::path key_file;               ///< key of the pseudonyms, for DICOM
@@ -65,8 +67,8 @@ struct ImportSummary {
 /// the key; no identifier of a file's header is written, logged, or put into an error.
 /// A clip that cannot be read goes to `failed`, the rest is imported.
 /// Throws UsageError (an option that makes no sense, a directory that holds something already),
-/// DataError (nothing found, nothing imported, a CSV that does not fit, a CardiacNet import without
-/// `source_fps`), Interrupted.
+/// DataError (nothing found, nothing imported, a CSV that does not fit or whose rows name several
+/// clips, a CardiacNet import without `source_fps`), Interrupted.
 ImportSummary import_studies(const ImportOptions& options);
 
 }  // namespace echopath::data
