@@ -11,8 +11,13 @@ std::string code_block(const std::string& text) {
   return "```\n" + text + "```\n";
 }
 
+/// The help that `app` prints. App::help() would answer with that of the subverb being run.
+std::string help_of(const CLI::App& app, const std::string& called_as) {
+  return app.get_formatter()->make_help(&app, called_as, CLI::AppFormatMode::Normal);
+}
+
 void add_verb_help(std::string& out, const CLI::App& verb, const std::string& path) {
-  out += "\n### " + path + "\n\n" + code_block(verb.help("echopath"));
+  out += "\n### " + path + "\n\n" + code_block(help_of(verb, "echopath " + path));
   for (const std::string& name : verb_names(verb)) {
     add_verb_help(out, *verb.get_subcommand(name), path + " " + name);
   }
@@ -24,7 +29,7 @@ std::string command_reference(const Program& program) {
   std::string out =
       "# Command line\n\n"
       "<!-- Written by scripts/generate_docs.sh from the program itself: do not edit. -->\n\n" +
-      code_block(program.app().help()) +
+      code_block(help_of(program.app(), "echopath")) +
       "\nResults go to standard output, log lines and progress to standard error. The first "
       "SIGINT or SIGTERM saves what is worth keeping and ends with exit code 130; a second SIGINT "
       "ends at once.\n\n## Verbs\n";
