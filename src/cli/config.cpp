@@ -39,10 +39,9 @@ void show(const std::string& name, const CommonOptions& common) {
 void check(const std::string& file, const std::string& kind, const CommonOptions& common) {
   const std::string path = find_config(file).string();
   const std::string network = kind.empty() ? kind_of_file(path) : kind;
-  const config::VisitFunction options = options_of(network);
-  config::apply(config::read_json(path), options, path);
+  const config::Json complete = check_config_of(network, path);
   if (common.json) {
-    print_json({{"file", path}, {"kind", network}, {"config", config::dump(options)}});
+    print_json({{"file", path}, {"kind", network}, {"config", complete}});
   } else {
     std::cout << path << ": a valid config of " << network << '\n';
   }

@@ -38,6 +38,13 @@ config::VisitFunction options_of(const std::string& kind) {
       (nearest.empty() ? "known: " + join(kinds, ", ") : "did you mean '" + nearest + "'?"));
 }
 
+config::Json check_config_of(const std::string& kind, const std::string& path) {
+  const config::VisitFunction options = options_of(kind);
+  if (kind != "sample") return training::check_config(kind, path);
+  config::apply(config::read_json(path), options, path);
+  return config::dump(options);
+}
+
 std::string kind_of_file(const std::string& path) {
   const std::string stem = to_lower(std::filesystem::path(path).stem().string());
   for (const std::string& kind : config_kinds()) {

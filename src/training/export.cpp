@@ -1,9 +1,25 @@
 #include "training/export.hpp"
 
+#include <optional>
+#include <system_error>
+
 #include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/core/logging.hpp"
 #include "echopath/core/text.hpp"
 
 namespace echopath::training {
+namespace {
+
+/// The model that a run will add to or change; none where the directory has yet to be made.
+std::optional<models::ModelDirectory> existing_model(const fs::path& directory) {
+  std::error_code error;
+  const bool described = fs::exists(directory / "echopath.json", error);
+  if (!described && !fs::is_directory(directory / "vae", error)) return std::nullopt;
+  return models::ModelDirectory::open(directory);
+}
+
+}  // namespace
 
 at::ScalarType dtype_of(const std::string& name) {
   if (name == "float16") return at::kHalf;
@@ -11,33 +27,70 @@ at::ScalarType dtype_of(const std::string& name) {
   return at::kFloat;
 }
 
-config::Json describe_training(const LoopOptions& loop, const std::string& data,
-                               std::size_t videos) {
-  return {{"data", std::filesystem::path(data).filename().string()},
-          {"videos", videos},
-          {"steps", loop.steps},
-          {"batch_size", loop.batch_size},
-          {"learning_rate", loop.learning_rate},
-          {"seed", loop.seed}};
+config::Json describe_training(const LoopOptions& loop, const std::string& data, std::size_t videos,
+                               const std::string& vae_hash) {
+  config::Json json = {{"data", std::filesystem::path(data).filename().string()},
+                       {"videos", videos},
+                       {"steps", loop.steps},
+                       {"batch_size", loop.batch_size},
+                       {"learning_rate", loop.learning_rate},
+                       {"seed", loop.seed}};
+  if (!vae_hash.empty()) json["vae_sha256"] = vae_hash;
+  return json;
+}
+
+void require_same_vae(const fs::path& model_directory, const std::string& vae_hash,
+                      const std::string& latents) {
+  const std::optional<models::ModelDirectory> model = existing_model(model_directory);
+  if (!model || !model->has("vae")) return;
+  if (vae_hash.empty()) {
+    log_warning("the latents in '" + latents +
+                "' do not say which VAE made them; whether it is the "
+                "one in '" +
+                model_directory.string() + "' cannot be checked");
+  } else if (model->component_hash("vae") != vae_hash) {
+    throw ConfigError("output.model_directory: '" + model_directory.string() +
+                      "' holds another VAE than the one that made the latents in '" + latents +
+                      "'; encode them again with `echopath encode --model` on that directory, or "
+                      "choose another directory");
+  }
+}
+
+void require_same_model(const fs::path& model_directory, const LatentDataOptions& data,
+                        const LatentSource& source) {
+  require_same_vae(model_directory, source.vae_hash(), data.latents);
+  const std::optional<models::ModelDirectory> model = existing_model(model_directory);
+  if (!model || !fs::exists(model_directory / "echopath.json")) return;
+  const std::vector<std::string>& classes = model->info().class_names;
+  if (!classes.empty() && classes != data.classes) {
+    throw ConfigError("output.model_directory: '" + model_directory.string() +
+                      "' holds a model with the classes " + join(classes, ", ") +
+                      ", but data.classes is " + join(data.classes, ", ") +
+                      "; use the same list or another directory");
+  }
+}
+
+void warn_of_dependents(const fs::path& model_directory) {
+  const std::optional<models::ModelDirectory> model = existing_model(model_directory);
+  if (!model) return;
+  std::vector<std::string> dependents;
+  for (const char* network : {"lidm", "lvdm", "reid"}) {
+    if (model->has(network)) dependents.emplace_back(network);
+  }
+  if (dependents.empty()) return;
+  log_warning("'" + model_directory.string() + "' holds " + join(dependents, ", ") +
+              ", trained on the latents of another VAE; once this run writes its VAE there they no "
+              "longer fit: encode the data again and train them again, or give this run another "
+              "output.model_directory");
 }
 
 void describe_latent_model(models::ModelInfo& info, const LatentDataOptions& data,
                            const models::ClassEmbeddingConfig& embedding,
                            const LatentSource& source) {
-  if (!info.class_names.empty() && info.class_names != data.classes) {
-    throw ConfigError("output.model_directory holds a model with the classes " +
-                      join(info.class_names, ", ") + ", but data.classes is " +
-                      join(data.classes, ", ") + "; use the same list or another directory");
-  }
-  const auto vae = info.hashes.find("vae");
-  if (vae != info.hashes.end() && vae->second != source.vae_hash()) {
-    throw ConfigError("the latents in '" + data.latents +
-                      "' were made by another VAE than the one in output.model_directory; encode "
-                      "them again with `echopath encode --model` on that directory");
-  }
   info.class_names = data.classes;
   info.conditioning = embedding.mode;
-  info.null_token = embedding.mode == "scalar" ? 0 : embedding.num_classes;
+  const auto classes = static_cast<std::int64_t>(data.classes.size());
+  info.null_token = embedding.mode == "scalar" ? 0 : classes;
   info.latent_scaling_factor = source.scaling_factor();
   info.latent_shape = source.latent_shape();
 }

@@ -14,12 +14,23 @@ namespace echopath::training {
 /// float32, float16 or bfloat16.
 at::ScalarType dtype_of(const std::string& name);
 
-/// What echopath.json says of a component's training.
-config::Json describe_training(const LoopOptions& loop, const std::string& data,
-                               std::size_t videos);
+/// What echopath.json says of a component's training; `vae_hash` is that of the VAE whose latents
+/// it was trained on, empty where it was trained on none or the latents do not say.
+config::Json describe_training(const LoopOptions& loop, const std::string& data, std::size_t videos,
+                               const std::string& vae_hash = {});
 
-/// Fills in what LIDM and LVDM share: classes, conditioning, latent shape and scale. Throws
-/// ConfigError where the model directory already holds a model with other classes or other latents.
+/// Throws ConfigError where `model_directory` holds another VAE than the one that made the latents
+/// in `latents`. Where they do not say which one that was (empty hash), it warns.
+void require_same_vae(const std::filesystem::path& model_directory, const std::string& vae_hash,
+                      const std::string& latents);
+/// The same, and that a model already there has the same classes.
+void require_same_model(const std::filesystem::path& model_directory, const LatentDataOptions& data,
+                        const LatentSource& source);
+/// Warns where `model_directory` holds networks trained on the latents of the VAE that a new one
+/// would replace.
+void warn_of_dependents(const std::filesystem::path& model_directory);
+
+/// Fills in what LIDM and LVDM share: classes, conditioning, latent shape and scale.
 void describe_latent_model(models::ModelInfo& info, const LatentDataOptions& data,
                            const models::ClassEmbeddingConfig& embedding,
                            const LatentSource& source);

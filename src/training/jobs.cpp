@@ -8,38 +8,35 @@
 #include "echopath/training/train.hpp"
 #include "training/lidm_recipe.hpp"
 #include "training/lvdm_recipe.hpp"
+#include "training/memory.hpp"
 #include "training/reid_recipe.hpp"
 #include "training/vae_recipe.hpp"
+#include "training/validate.hpp"
 
 namespace echopath::training {
 namespace {
 
-/// Feature maps of one resolution's size that a residual or attention layer keeps for the backward
-/// pass, counted on this library's blocks.
-constexpr double kMapsPerLayer = 14.0;
+/// A folder of training data: the key that names it, and the command that makes one.
+struct DataFolder {
+  std::string key;
+  std::string path;
+  std::string made_by;
+};
 
-/// Bytes kept by a U-shaped network for one image of size×size: `layers` on the way down and one
-/// more on the way up at each resolution.
-double unet_activations(const std::vector<std::int64_t>& channels, std::int64_t layers,
-                        std::int64_t size) {
-  double total = 0.0;
-  for (std::size_t level = 0; level < channels.size(); ++level) {
-    const double side = static_cast<double>(size) / static_cast<double>(1 << level);
-    total += kMapsPerLayer * static_cast<double>((2 * layers + 1) * channels[level]) * side * side;
+/// A recipe on data whose faults are told under their key.
+template <class RecipeType, class Options>
+std::unique_ptr<Recipe> open_recipe(const Options& options, at::Device device,
+                                    const DataFolder& data) {
+  const std::string remedy = "; " + data.made_by + " makes it";
+  if (data.path.empty()) throw ConfigError(data.key + " is not set" + remedy);
+  std::error_code error;
+  if (fs::status(data.path, error).type() == fs::file_type::not_found) {
+    throw DataError(data.key + ": '" + data.path + "' does not exist" + remedy);
   }
-  return 4.0 * total;
-}
-
-double items_at_once(const LoopOptions& loop) {
-  return static_cast<double>(loop.micro_batch_size > 0 ? loop.micro_batch_size : loop.batch_size);
-}
-
-void require_folder(const std::string& key, const std::string& path, const char* made_by,
-                    std::vector<std::string>& missing) {
-  if (path.empty()) {
-    missing.push_back(key + " is not set; " + made_by + " makes it");
-  } else if (!fs::exists(fs::path(path) / "FileList.csv")) {
-    missing.push_back(key + ": '" + path + "' has no FileList.csv; " + made_by + " makes it");
+  try {
+    return std::make_unique<RecipeType>(options, device);
+  } catch (const DataError& fault) {
+    throw DataError(data.key + ": " + fault.what());
   }
 }
 
@@ -48,6 +45,10 @@ template <class Options>
 class OptionsJob : public Job {
  public:
   config::VisitFunction visit() override { return config::visit_of(options_); }
+  void validate() const override { training::validate(options_); }
+  double memory_bytes(std::int64_t parameters, bool cuda) const override {
+    return training_bytes(options_.training, parameters, kept_values(options_), cuda);
+  }
   const LoopOptions& loop() const override { return options_.training; }
   const OutputOptions& output() const override { return options_.output; }
 
@@ -60,19 +61,25 @@ class VaeJob : public OptionsJob<VaeOptions> {
   std::int64_t parameter_count() const override {
     return models::parameter_count(*models::AutoencoderKL(options_.model));
   }
-  double activation_bytes() const override {
-    return items_at_once(options_.training) * unet_activations(options_.model.block_out_channels,
-                                                               options_.model.layers_per_block,
-                                                               options_.model.sample_size);
+  double memory_bytes(std::int64_t parameters, bool cuda) const override {
+    return OptionsJob::memory_bytes(parameters, cuda) + discriminator_bytes() +
+           1e9 * options_.cache_gigabytes;
   }
-  std::vector<std::string> missing() const override {
-    std::vector<std::string> missing;
-    require_folder("data.dataset", options_.dataset, "`echopath import` or `echopath phantom`",
-                   missing);
-    return missing;
-  }
+  std::vector<std::string> components() const override { return {"vae"}; }
   std::unique_ptr<Recipe> make_recipe(at::Device device) const override {
-    return std::make_unique<VaeRecipe>(options_, device);
+    return open_recipe<VaeRecipe>(
+        options_, device,
+        {"data.dataset", options_.dataset, "`echopath import` or `echopath phantom`"});
+  }
+
+ private:
+  /// Weights, gradients and both moments: it has no average.
+  double discriminator_bytes() const {
+    if (options_.adversarial_weight == 0) return 0.0;
+    const PatchDiscriminator discriminator(options_.model.out_channels,
+                                           options_.discriminator_channels,
+                                           options_.discriminator_layers);
+    return 4.0 * 4.0 * static_cast<double>(models::parameter_count(*discriminator));
   }
 };
 
@@ -81,19 +88,13 @@ class LidmJob : public OptionsJob<LidmOptions> {
   std::int64_t parameter_count() const override {
     return models::parameter_count(make_lidm(options_)->module());
   }
-  double activation_bytes() const override {
-    const bool conditional = options_.architecture != "UNet2DModel";
-    const auto& channels = conditional ? options_.conditional.block_out_channels
-                                       : options_.unconditional.block_out_channels;
-    return items_at_once(options_.training) * unet_activations(channels, 2, 16);
-  }
-  std::vector<std::string> missing() const override {
-    std::vector<std::string> missing;
-    require_folder("data.latents", options_.data.latents, "`echopath encode`", missing);
-    return missing;
+  std::vector<std::string> components() const override {
+    if (options_.architecture == "UNet2DModel") return {"lidm"};
+    return {"lidm", "class_embedding/lidm"};
   }
   std::unique_ptr<Recipe> make_recipe(at::Device device) const override {
-    return std::make_unique<LidmRecipe>(options_, device);
+    return open_recipe<LidmRecipe>(options_, device,
+                                   {"data.latents", options_.data.latents, "`echopath encode`"});
   }
 };
 
@@ -102,18 +103,10 @@ class LvdmJob : public OptionsJob<LvdmOptions> {
   std::int64_t parameter_count() const override {
     return models::parameter_count(*models::UNetSpatioTemporalConditionModel(options_.model));
   }
-  double activation_bytes() const override {
-    // A temporal block beside every spatial one doubles what is kept.
-    return 2.0 * items_at_once(options_.training) * static_cast<double>(options_.block_length) *
-           unet_activations(options_.model.block_out_channels, 2, 16);
-  }
-  std::vector<std::string> missing() const override {
-    std::vector<std::string> missing;
-    require_folder("data.latents", options_.data.latents, "`echopath encode`", missing);
-    return missing;
-  }
+  std::vector<std::string> components() const override { return {"lvdm", "class_embedding/lvdm"}; }
   std::unique_ptr<Recipe> make_recipe(at::Device device) const override {
-    return std::make_unique<LvdmRecipe>(options_, device);
+    return open_recipe<LvdmRecipe>(options_, device,
+                                   {"data.latents", options_.data.latents, "`echopath encode`"});
   }
 };
 
@@ -122,34 +115,30 @@ class ReidJob : public OptionsJob<ReidOptions> {
   std::int64_t parameter_count() const override {
     return models::parameter_count(*models::ReIdNet(options_.model));
   }
-  double activation_bytes() const override {
-    // Both images of a pair; the stem halves 14×14 and every stage after the first halves again.
-    return 2.0 * items_at_once(options_.training) *
-           unet_activations({options_.model.width, 2 * options_.model.width,
-                             4 * options_.model.width, 8 * options_.model.width},
-                            2, 7);
-  }
-  std::vector<std::string> missing() const override {
-    std::vector<std::string> missing;
-    require_folder("data.latents", options_.latents, "`echopath encode`", missing);
-    return missing;
-  }
+  std::vector<std::string> components() const override { return {"reid"}; }
   std::unique_ptr<Recipe> make_recipe(at::Device device) const override {
-    return std::make_unique<ReidRecipe>(options_, device);
+    return open_recipe<ReidRecipe>(options_, device,
+                                   {"data.latents", options_.latents, "`echopath encode`"});
   }
 };
 
 }  // namespace
 
+void Job::require_weights(const std::filesystem::path& model_directory) const {
+  try {
+    models::ModelDirectory::open(model_directory).require(components());
+  } catch (const DataError& error) {
+    throw DataError(std::string("--init-from: ") + error.what());
+  }
+}
+
 void Job::initialise_from(const std::filesystem::path& model_directory, Recipe& recipe) const {
-  require_directory(model_directory, "--init-from");
   const std::vector<NamedModule> modules = recipe.modules(0);
   for (const NamedModule& module : modules) {
     const fs::path weights =
         module.name == "class_embedding"
             ? model_directory / "class_embedding" / (modules.front().name + ".safetensors")
             : model_directory / module.name / "diffusion_pytorch_model.safetensors";
-    require_file(weights, "--init-from weights");
     models::load_weights(*module.module, io::SafetensorsFile(weights), weights.string());
   }
 }

@@ -15,16 +15,23 @@ class Job {
  public:
   virtual ~Job() = default;
   virtual config::VisitFunction visit() = 0;
+  /// Throws ConfigError where options contradict each other.
+  virtual void validate() const = 0;
   virtual const LoopOptions& loop() const = 0;
   virtual const OutputOptions& output() const = 0;
   /// Parameters of the network that is shipped (a discriminator does not count).
   virtual std::int64_t parameter_count() const = 0;
-  /// Rough size of what a forward pass keeps for the backward pass.
-  virtual double activation_bytes() const = 0;
-  /// What a real run would lack, one line each.
-  virtual std::vector<std::string> missing() const = 0;
+  /// Estimate of the memory that a training takes at its peak, on the device and, for the VAE's
+  /// cache of decoded videos, beside it. `parameters` is parameter_count().
+  virtual double memory_bytes(std::int64_t parameters, bool cuda) const = 0;
+  /// The parts of a model directory that --init-from takes its weights from.
+  virtual std::vector<std::string> components() const = 0;
+  /// Opens the data. Throws ConfigError or DataError naming its key where it is not set, not there,
+  /// damaged, empty, or does not fit the network.
   virtual std::unique_ptr<Recipe> make_recipe(at::Device device) const = 0;
-  /// Copies the weights of this network from a model directory.
+  /// Throws DataError where a model directory has no weights for this network.
+  void require_weights(const std::filesystem::path& model_directory) const;
+  /// Copies the weights of this network from a model directory that has them.
   void initialise_from(const std::filesystem::path& model_directory, Recipe& recipe) const;
 };
 

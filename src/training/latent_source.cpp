@@ -51,6 +51,14 @@ at::Tensor LatentSource::frames(const LatentItem& item, std::int64_t first, std:
   return latents * scaling_factor_;
 }
 
+void require_channels(const char* key, std::int64_t channels,
+                      const std::vector<std::int64_t>& latent_shape, const std::string& latents) {
+  if (channels == latent_shape.at(0)) return;
+  throw ConfigError(std::string(key) + " is " + std::to_string(channels) +
+                    ", but the latents in '" + latents + "' have " +
+                    std::to_string(latent_shape[0]) + " channels");
+}
+
 data::BatchOrder make_order(const LatentSource& source, const LatentDataOptions& options,
                             const LoopOptions& loop) {
   const auto seed = static_cast<std::uint64_t>(loop.seed);

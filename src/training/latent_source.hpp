@@ -52,6 +52,11 @@ class LatentSource {
   std::string vae_hash_;
 };
 
+/// Throws ConfigError unless a network that takes `channels` channels under `key` fits these
+/// latents [C, h, w].
+void require_channels(const char* key, std::int64_t channels,
+                      const std::vector<std::int64_t>& latent_shape, const std::string& latents);
+
 /// The order in which a run draws the training items, balanced over the classes where asked.
 data::BatchOrder make_order(const LatentSource& source, const LatentDataOptions& data,
                             const LoopOptions& loop);

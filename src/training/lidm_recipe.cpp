@@ -28,6 +28,10 @@ LidmRecipe::LidmRecipe(const LidmOptions& options, at::Device device)
       schedule_(options.diffusion.schedule),
       draws_(options.diffusion, options.training.seed),
       network_(make_lidm(options)) {
+  require_channels("model.out_channels",
+                   options.architecture == "UNet2DModel" ? options.unconditional.out_channels
+                                                         : options.conditional.out_channels,
+                   source_.latent_shape(), options.data.latents);
   network_->module().to(device_);
   if (network_->conditional()) {
     embedding_ = models::ClassEmbedding(options.class_embedding);
@@ -105,7 +109,12 @@ Figures LidmRecipe::validate() {
   return {{"val_loss", total / kNoiseLevels}};
 }
 
+void LidmRecipe::check_target(const std::filesystem::path& model_directory) const {
+  require_same_model(model_directory, options_.data, source_);
+}
+
 void LidmRecipe::export_model(const std::filesystem::path& model_directory) {
+  check_target(model_directory);
   models::save_component(model_directory,
                          {"lidm", network_->class_name(), network_->config_json(),
                           dtype_of(options_.output.weights_dtype)},
@@ -114,8 +123,8 @@ void LidmRecipe::export_model(const std::filesystem::path& model_directory) {
   models::save_schedule(model_directory, options_.diffusion.schedule);
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {
     describe_latent_model(info, options_.data, options_.class_embedding, source_);
-    info.trained_on["lidm"] =
-        describe_training(options_.training, options_.data.latents, source_.train().size());
+    info.trained_on["lidm"] = describe_training(options_.training, options_.data.latents,
+                                                source_.train().size(), source_.vae_hash());
   });
 }
 

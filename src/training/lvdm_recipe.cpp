@@ -34,6 +34,8 @@ LvdmRecipe::LvdmRecipe(const LvdmOptions& options, at::Device device)
       draws_(options.diffusion, options.training.seed),
       network_(options.model),
       embedding_(options.class_embedding) {
+  require_channels("model.out_channels", options.model.out_channels, source_.latent_shape(),
+                   options.data.latents);
   network_->to(device_);
   embedding_->to(device_);
 }
@@ -152,7 +154,12 @@ Figures LvdmRecipe::validate() {
   return {{"val_loss", total / batches}};
 }
 
+void LvdmRecipe::check_target(const std::filesystem::path& model_directory) const {
+  require_same_model(model_directory, options_.data, source_);
+}
+
 void LvdmRecipe::export_model(const std::filesystem::path& model_directory) {
+  check_target(model_directory);
   models::save_component(
       model_directory,
       {"lvdm", "UNetSpatioTemporalConditionModel", config::dump(config::visit_of(options_.model)),
@@ -165,8 +172,8 @@ void LvdmRecipe::export_model(const std::filesystem::path& model_directory) {
     info.fps = options_.data.fps;
     info.block_length = options_.block_length;
     info.context_frames = options_.context_frames;
-    info.trained_on["lvdm"] =
-        describe_training(options_.training, options_.data.latents, source_.train().size());
+    info.trained_on["lvdm"] = describe_training(options_.training, options_.data.latents,
+                                                source_.train().size(), source_.vae_hash());
   });
 }
 

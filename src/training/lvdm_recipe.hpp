@@ -16,6 +16,7 @@ class LvdmRecipe : public Recipe {
   std::vector<NamedModule> modules(int phase) override;
   at::Tensor loss(int phase, const MicroBatch& batch, Figures& figures) override;
   Figures validate() override;
+  void check_target(const std::filesystem::path& model_directory) const override;
   void export_model(const std::filesystem::path& model_directory) override;
 
  private:

@@ -11,6 +11,7 @@
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/reid_threshold.hpp"
 #include "training/export.hpp"
+#include "training/latent_source.hpp"
 #include "training/splits.hpp"
 
 namespace echopath::training {
@@ -54,8 +55,11 @@ double percentile(std::vector<double> values, double p) {
 ReidRecipe::ReidRecipe(const ReidOptions& options, at::Device device)
     : options_(options), device_(device), order_(1, 1, 0), network_(options.model) {
   const data::LatentDataset dataset = data::LatentDataset::open(options.latents);
+  vae_hash_ = dataset.vae_hash();
   require_split(dataset.split("TRAIN"), "TRAIN", options.latents);
   require_split(dataset.split("VAL"), "VAL", options.latents);
+  require_channels("model.in_channels", options.model.in_channels, dataset.latent_shape(),
+                   options.latents);
   train_ = load(dataset, "TRAIN");
   val_ = load(dataset, "VAL");
   for (const auto* videos : {&train_, &val_}) {
@@ -195,7 +199,12 @@ at::Tensor ReidRecipe::embeddings(const std::vector<Video>& videos) {
   return at::cat(result);
 }
 
+void ReidRecipe::check_target(const std::filesystem::path& model_directory) const {
+  require_same_vae(model_directory, vae_hash_, options_.latents);
+}
+
 void ReidRecipe::export_model(const std::filesystem::path& model_directory) {
+  check_target(model_directory);
   torch::NoGradGuard no_grad;
   network_->eval();
   models::save_component(model_directory,
@@ -216,7 +225,8 @@ void ReidRecipe::export_model(const std::filesystem::path& model_directory) {
   threshold.calibration = options_.threshold_calibration;
   threshold.normalisation = options_.normalisation;
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {
-    info.trained_on["reid"] = describe_training(options_.training, options_.latents, train_.size());
+    info.trained_on["reid"] =
+        describe_training(options_.training, options_.latents, train_.size(), vae_hash_);
   });
   threshold.training_frames = train.size(0);
   threshold.weights_hash = models::ModelDirectory::open(model_directory).component_hash("reid");

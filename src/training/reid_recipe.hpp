@@ -23,6 +23,7 @@ class ReidRecipe : public Recipe {
   bool finished() const override { return validations_without_gain_ >= options_.patience; }
   std::map<std::string, double> state() const override;
   void load_state(const std::map<std::string, double>& state) override;
+  void check_target(const std::filesystem::path& model_directory) const override;
   void export_model(const std::filesystem::path& model_directory) override;
 
  private:
@@ -43,6 +44,7 @@ class ReidRecipe : public Recipe {
 
   ReidOptions options_;
   at::Device device_;
+  std::string vae_hash_;  ///< of the VAE that made the latents
   std::vector<Video> train_;
   std::vector<Video> val_;
   data::BatchOrder order_;

@@ -1,35 +1,103 @@
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "echopath/core/device.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/logging.hpp"
-#include "echopath/core/text.hpp"
-#include "echopath/models/model_directory.hpp"
-#include "echopath/models/weights.hpp"
 #include "echopath/training/train.hpp"
 #include "echopath/training/trainer.hpp"
 #include "training/jobs.hpp"
+#include "training/preflight.hpp"
 
 namespace echopath::training {
 namespace {
 
-config::Json complete_config(const TrainRequest& request, Job& job) {
-  if (!request.config.empty()) {
-    require_file(request.config, "config");
-    config::apply(config::read_json(request.config.string()), job.visit(), request.config.string());
+constexpr const char* kRunConfig = "config.json";
+
+void read_config(const fs::path& file, Job& job) {
+  require_file(file, "config");
+  config::apply(config::read_json(file.string()), job.visit(), file.string());
+}
+
+/// Job::validate, whose complaints get the name of the file that the options came from.
+void validate(const Job& job, const fs::path& file, bool overridden) {
+  try {
+    job.validate();
+  } catch (const ConfigError& error) {
+    if (file.empty()) throw;
+    throw ConfigError(file.string() + (overridden ? " with --set: " : ": ") + error.what());
   }
+}
+
+/// Throws UsageError where a resumed run would go on with other options than its config.json says.
+void check_resumed(const TrainRequest& request, const fs::path& run, Job& job) {
+  const std::unique_ptr<Job> before = make_job(request.network);
+  read_config(run / kRunConfig, *before);
+  require_same_options(before->visit(), job.visit(), run);
+}
+
+/// Completes the job's options from the config, --set and --seed. A resumed run starts from its own
+/// config.json where no other is given.
+config::Json complete_config(const TrainRequest& request, const fs::path& run, Job& job) {
+  fs::path file = request.config;
+  if (request.resume) {
+    require_run_directory(run, true);
+    if (file.empty()) file = run / kRunConfig;
+  }
+  if (!file.empty()) read_config(file, job);
   std::vector<std::string> overrides = request.overrides;
   if (request.seed) overrides.push_back("training.seed=" + std::to_string(*request.seed));
   config::apply_overrides(overrides, job.visit());
+  validate(job, file, !request.overrides.empty());
+  if (request.resume) check_resumed(request, run, job);
   return config::dump(job.visit());
 }
 
-/// Weights, gradients, two Adam moments and the average, each float32, plus activations, taken as
-/// the output of a forward pass's convolutions: a rough upper figure.
-double memory_estimate(const Job& job, std::int64_t parameters) {
-  return 5.0 * 4.0 * static_cast<double>(parameters) + job.activation_bytes();
+/// Whether the device asked for is a CUDA one, also where this machine has none.
+bool wants_cuda(const std::string& device) {
+  return device.rfind("cuda", 0) == 0 || (device == "auto" && parse_device(device).is_cuda());
+}
+
+/// Where a run writes.
+struct Folders {
+  fs::path run;
+  fs::path model;
+};
+
+void check_folders(const Folders& folders, bool resume) {
+  require_run_directory(folders.run, resume);
+  require_writable_folder(folders.model, "output.model_directory");
+}
+
+/// The recipe, ready for its first step: data open, weights set, its result welcome in
+/// `model_directory`.
+std::unique_ptr<Recipe> make_recipe(const TrainRequest& request, const Job& job,
+                                    const fs::path& model_directory, at::Device device) {
+  if (!request.init_from.empty()) job.require_weights(request.init_from);
+  torch::manual_seed(static_cast<std::uint64_t>(job.loop().seed));
+  std::unique_ptr<Recipe> recipe = job.make_recipe(device);
+  recipe->check_target(model_directory);
+  if (!request.init_from.empty()) job.initialise_from(request.init_from, *recipe);
+  return recipe;
+}
+
+/// What would stop a real run before its first step, found by going there: one line each.
+std::vector<std::string> what_is_missing(const TrainRequest& request, const Folders& folders,
+                                         const Job& job) {
+  std::vector<std::string> missing;
+  const auto note = [&missing](const std::function<void()>& attempt) {
+    try {
+      attempt();
+    } catch (const Error& error) {
+      missing.emplace_back(error.what());
+    }
+  };
+  note([&] { parse_device(request.device); });
+  note([&] { check_folders(folders, request.resume); });
+  note([&] { make_recipe(request, job, folders.model, at::kCPU); });
+  return missing;
 }
 
 }  // namespace
@@ -44,33 +112,39 @@ config::VisitFunction training_options(const std::string& network) {
   return [job](config::Visitor& v) { job->visit()(v); };
 }
 
+config::Json check_config(const std::string& network, const fs::path& file) {
+  const std::unique_ptr<Job> job = make_job(network);
+  read_config(file, *job);
+  validate(*job, file, false);
+  return config::dump(job->visit());
+}
+
 TrainReport run_training(const TrainRequest& request) {
   std::unique_ptr<Job> job = make_job(request.network);
   TrainReport report;
-  report.config = complete_config(request, *job);
-  const LoopOptions& loop = job->loop();
-  report.steps = loop.steps;
-  report.parameters = job->parameter_count();
-  report.memory_bytes = memory_estimate(*job, report.parameters);
-  if (request.dry_run) {
-    report.missing = job->missing();
-    return report;
-  }
   const fs::path run_directory =
       request.out.empty() ? fs::path("runs") / request.network : request.out;
+  report.config = complete_config(request, run_directory, *job);
+  const LoopOptions& loop = job->loop();
+  report.model_directory = job->output().model_directory.empty()
+                               ? run_directory / "model"
+                               : fs::path(job->output().model_directory);
+  report.steps = loop.steps;
+  report.parameters = job->parameter_count();
+  report.memory_bytes = job->memory_bytes(report.parameters, wants_cuda(request.device));
+  if (request.dry_run) {
+    report.missing = what_is_missing(request, {run_directory, report.model_directory}, *job);
+    return report;
+  }
   const at::Device device = parse_device(request.device);
-  torch::manual_seed(static_cast<std::uint64_t>(loop.seed));
-  const std::unique_ptr<Recipe> recipe = job->make_recipe(device);
-  if (!request.init_from.empty()) job->initialise_from(request.init_from, *recipe);
+  check_folders({run_directory, report.model_directory}, request.resume);
+  const std::unique_ptr<Recipe> recipe = make_recipe(request, *job, report.model_directory, device);
   Trainer trainer(*recipe, {loop, run_directory, request.resume, device, report.config});
   log_info("training " + request.network + ": " + std::to_string(report.parameters) +
            " parameters, " + std::to_string(loop.steps) + " steps of " +
            std::to_string(loop.batch_size) + " on " + device.str());
   report.metrics = trainer.run();
   report.steps = trainer.step();
-  report.model_directory = job->output().model_directory.empty()
-                               ? run_directory / "model"
-                               : fs::path(job->output().model_directory);
   if (recipe->keeps_best()) {
     trainer.restore_best();
     recipe->export_model(report.model_directory);

@@ -12,6 +12,7 @@
 #include "echopath/core/text.hpp"
 #include "echopath/training/checkpoint.hpp"
 #include "training/autocast.hpp"
+#include "training/preflight.hpp"
 
 namespace echopath::training {
 namespace {
@@ -77,10 +78,7 @@ Trainer::Trainer(Recipe& recipe, TrainerOptions options)
   ema_ = std::make_unique<Ema>(optimizers_.front()->parameters(), loop.ema_decay);
 
   const fs::path& run = options_.run_directory;
-  if (fs::exists(run / "config.json") && !options_.resume) {
-    throw UsageError("run directory '" + run.string() +
-                     "' already holds a run; continue it with --resume or choose another --out");
-  }
+  require_run_directory(run, options_.resume);
   if (options_.resume) resume_from_checkpoint();
   fs::create_directories(run);
   add_log_file(run / "log.txt");
@@ -141,7 +139,7 @@ bool Trainer::time_is_up() const {
   return options_.loop.time_limit_minutes > 0 && minutes >= options_.loop.time_limit_minutes;
 }
 
-std::pair<bool, double> Trainer::optimise_phase(int phase, Figures& figures) {
+bool Trainer::optimise_phase(int phase, Figures& figures) {
   const LoopOptions& loop = options_.loop;
   const std::int64_t micro = loop.micro_batch_size > 0 ? loop.micro_batch_size : loop.batch_size;
   Adam& optimizer = *optimizers_[static_cast<std::size_t>(phase)];
@@ -166,11 +164,13 @@ std::pair<bool, double> Trainer::optimise_phase(int phase, Figures& figures) {
     }
   }
   const double norm = optimizer.clip_grad_norm(loop.max_grad_norm);
-  figures.insert(figures.begin(), {phase == 0 ? "loss" : "loss_" + std::to_string(phase), total});
+  figures.insert(
+      figures.begin(),
+      {phase == 0 ? "loss" : modules_[static_cast<std::size_t>(phase)].front().name, total});
   if (phase == 0) figures.emplace_back("grad_norm", norm);
-  if (!std::isfinite(total) || !std::isfinite(norm)) return {false, total};
+  if (!std::isfinite(total) || !std::isfinite(norm)) return false;
   optimizer.step(learning_rate() * recipe_.learning_rate_factor(phase));
-  return {true, total};
+  return true;
 }
 
 Figures Trainer::train_step() {
@@ -178,7 +178,7 @@ Figures Trainer::train_step() {
   bool finite = true;
   for (int phase = 0; phase < recipe_.phases(); ++phase) {
     if (!recipe_.active(phase, step_)) continue;
-    finite = optimise_phase(phase, figures).first && finite;
+    finite = optimise_phase(phase, figures) && finite;
   }
   if (finite) {
     nonfinite_in_a_row_ = 0;

@@ -178,6 +178,10 @@ double VaeRecipe::measure_scaling_factor() {
   return 1.0 / at::cat(means).std().item<double>();
 }
 
+void VaeRecipe::check_target(const std::filesystem::path& model_directory) const {
+  warn_of_dependents(model_directory);
+}
+
 void VaeRecipe::export_model(const std::filesystem::path& model_directory) {
   torch::NoGradGuard no_grad;
   const double scaling_factor = measure_scaling_factor();

@@ -28,6 +28,7 @@ class VaeRecipe : public Recipe {
   double learning_rate_factor(int phase) const override;
   at::Tensor loss(int phase, const MicroBatch& batch, Figures& figures) override;
   Figures validate() override;
+  void check_target(const std::filesystem::path& model_directory) const override;
   void export_model(const std::filesystem::path& model_directory) override;
 
   models::AutoencoderKL& model() { return model_; }

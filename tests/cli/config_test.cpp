@@ -70,6 +70,18 @@ TEST(ConfigVerb, CheckNamesFileKeyAndNearestName) {
                              "'training.learning_rate'?\n");
 }
 
+TEST(ConfigVerb, CheckNamesKeysThatContradictEachOther) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "my_lvdm.json";
+  write_text(path, R"({"class_embedding": {"num_classes": 3}})");
+  const Outcome outcome = run({"config", "check", path});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.err,
+            "echopath: error: " + path +
+                ": class_embedding.num_classes is 3, but data.classes lists 4; the two "
+                "must agree\n");
+}
+
 TEST(ConfigVerb, CheckNamesThePlaceOfASyntaxError) {
   const TemporaryFolder folder;
   const std::string path = folder / "lidm.json";

@@ -16,7 +16,9 @@ using testing::run;
 using testing::TemporaryFolder;
 
 json dry_run(const std::string& network, const std::string& config) {
-  const Outcome outcome = run({"train", network, "--config", config, "--dry-run", "--json"});
+  const TemporaryFolder folder;
+  const Outcome outcome =
+      run({"train", network, "--config", config, "--out", folder / "run", "--dry-run", "--json"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   return json::parse(outcome.out);
 }
@@ -60,6 +62,36 @@ TEST(TrainDryRun, OverridesWinOverTheConfigAndTheSeedOverBoth) {
   EXPECT_EQ(report["config"]["training"]["learning_rate"], 1e-4);
   EXPECT_EQ(report["config"]["training"]["seed"], 9);
   EXPECT_EQ(report["steps"], 7);
+}
+
+TEST(TrainVerb, OptionsThatContradictEachOtherStopItBeforeAnyFolderIsMade) {
+  const TemporaryFolder folder;
+  const auto refuse = [&](std::vector<std::string> arguments) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("model.in_channels is 4, but model.out_channels is 4"));
+  };
+  refuse({"train", "lvdm", "--set", "model.in_channels=4", "--out", folder / "run"});
+  refuse({"train", "lvdm", "--set", "model.in_channels=4", "--out", folder / "run", "--dry-run"});
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+}
+
+TEST(TrainVerb, FileInPlaceOfTheRunFolderIsOneClearLine) {
+  const TemporaryFolder folder;
+  testing::write_text(folder / "file", "x");
+  const Outcome outcome = run({"train", "reid", "--out", folder / "file"});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_EQ(outcome.err, "echopath: error: run directory '" + folder / "file" +
+                             "' cannot be a folder: '" + folder / "file" +
+                             "' is a file; choose another path\n");
+}
+
+TEST(TrainVerb, ResumeNeedsARun) {
+  const TemporaryFolder folder;
+  const Outcome outcome = run({"train", "lidm", "--resume", "--out", folder / "typo"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("holds no run (no config.json)"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "typo"));
 }
 
 TEST(TrainVerb, RefusesWhatItDoesNotKnow) {

@@ -61,6 +61,44 @@ TEST_F(TrainerTest, FitsAndWritesItsRunDirectory) {
   EXPECT_FALSE(fs::exists(root_ / "run" / "checkpoints" / "step-00000004"));  // keep_last = 2
 }
 
+/// A second phase beside the toy's own.
+class JudgedRecipe : public ToyRecipe {
+ public:
+  int phases() const override { return 2; }
+  std::vector<NamedModule> modules(int phase) override {
+    if (phase == 0) return ToyRecipe::modules(phase);
+    return {{"discriminator", judge_.ptr()}};
+  }
+  at::Tensor loss(int phase, const MicroBatch& batch, Figures& figures) override {
+    if (phase == 0) return ToyRecipe::loss(phase, batch, figures);
+    return judge_->forward(at::ones({1, 2})).square().mean();
+  }
+
+ private:
+  torch::nn::Linear judge_{2, 1};
+};
+
+TEST_F(TrainerTest, TheLossOfASecondPhaseHasTheNameOfItsModule) {
+  JudgedRecipe recipe;
+  Trainer trainer(recipe, options(1));
+  trainer.run();
+  std::ifstream metrics(root_ / "run" / "metrics.jsonl");
+  std::string line;
+  ASSERT_TRUE(std::getline(metrics, line));
+  const config::Json row = config::Json::parse(line);
+  EXPECT_TRUE(row.contains("loss"));
+  EXPECT_TRUE(row.contains("discriminator"));
+  EXPECT_FALSE(row.contains("loss_1"));
+}
+
+TEST_F(TrainerTest, ResumeNeedsARun) {
+  ToyRecipe recipe;
+  TrainerOptions nowhere = options(2);
+  nowhere.resume = true;
+  EXPECT_THROW(Trainer(recipe, nowhere), UsageError);
+  EXPECT_FALSE(fs::exists(root_ / "run"));
+}
+
 TEST_F(TrainerTest, AccumulationGivesTheSameWeightsAsOneBatch) {
   TrainerOptions micro = options(10, "micro");
   micro.loop.micro_batch_size = 3;

@@ -57,6 +57,9 @@ class Recipe {
   /// Small numbers that must survive a resume (early stopping's best loss).
   virtual std::map<std::string, double> state() const { return {}; }
   virtual void load_state(const std::map<std::string, double>& /*state*/) {}
+  /// Throws ConfigError where the model directory already holds something that the network does not
+  /// go with: another VAE, other classes. Asked before the first step and again before the export.
+  virtual void check_target(const std::filesystem::path& /*model_directory*/) const {}
   /// Writes the trained network, averaged weights in place, into a model directory.
   virtual void export_model(const std::filesystem::path& model_directory) = 0;
 };

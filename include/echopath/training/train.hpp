@@ -41,6 +41,11 @@ struct TrainReport {
 /// checkpoint.
 TrainReport run_training(const TrainRequest& request);
 
+/// Reads the config file of one network and checks it as `run_training` does; returns it complete.
+/// Throws ConfigError naming the file and the keys that are wrong or contradict each other,
+/// UsageError on an unknown network.
+config::Json check_config(const std::string& network, const std::filesystem::path& file);
+
 /// The options of one network with their defaults, for `config show` and the docs. The returned
 /// function owns what it visits. Throws UsageError on an unknown network.
 config::VisitFunction training_options(const std::string& network);

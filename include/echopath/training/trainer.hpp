@@ -24,8 +24,8 @@ struct TrainerOptions {
 /// checkpoints, resume, early stopping.
 class Trainer {
  public:
-  /// Throws UsageError where the run directory already holds a run and `resume` is false, DataError
-  /// where `resume` is true and its checkpoints are of another network.
+  /// Throws UsageError where the run directory already holds a run and `resume` is false, or holds
+  /// none and `resume` is true; DataError where its checkpoints are of another network.
   Trainer(Recipe& recipe, TrainerOptions options);
 
   /// Trains until the steps are done, the recipe is finished or the time is up; then validates.
@@ -40,7 +40,7 @@ class Trainer {
  private:
   void resume_from_checkpoint();
   Figures train_step();
-  std::pair<bool, double> optimise_phase(int phase, Figures& figures);
+  bool optimise_phase(int phase, Figures& figures);
   double learning_rate() const;
   void validate();
   void save();
