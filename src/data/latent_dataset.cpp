@@ -10,8 +10,6 @@
 namespace echopath::data {
 namespace {
 
-/// EchoNet-Synthetic's latents carry no metadata; they are scaled by this factor.
-constexpr double kReferenceScalingFactor = 0.18215;
 /// A posterior so narrow that a draw is its mean.
 constexpr double kNoSpread = -30.0;
 
@@ -20,16 +18,6 @@ fs::path latent_path(const fs::path& directory, const Study& study) {
   if (fs::exists(native)) return native;
   const fs::path reference = directory / "Latents" / (study.stem() + ".pt");
   return fs::exists(reference) ? reference : fs::path();
-}
-
-LatentVideo read_reference_latents(const fs::path& path) {
-  const io::TensorMap tensors = io::load_pt(path);
-  const auto found = tensors.find("");
-  if (found == tensors.end() || found->second.dim() != 4) {
-    throw DataError(path.string() + " holds no latent video: one tensor [T, C, H, W] is expected");
-  }
-  const at::Tensor mean = found->second.to(at::kFloat) / kReferenceScalingFactor;
-  return {mean, at::full_like(mean, kNoSpread)};
 }
 
 /// What must be the same for all latents of a directory.
@@ -80,6 +68,16 @@ Origin read_origin(const fs::path& path) {
 }
 
 }  // namespace
+
+LatentVideo read_reference_latents(const fs::path& path) {
+  const io::TensorMap tensors = io::load_pt(path);
+  const auto found = tensors.find("");
+  if (found == tensors.end() || found->second.dim() != 4) {
+    throw DataError(path.string() + " holds no latent video: one tensor [T, C, H, W] is expected");
+  }
+  const at::Tensor mean = found->second.to(at::kFloat) / kReferenceScalingFactor;
+  return {mean, at::full_like(mean, kNoSpread)};
+}
 
 LatentDataset LatentDataset::open(const std::filesystem::path& directory) {
   require_directory(directory, "latents directory");
@@ -133,15 +131,20 @@ LatentVideo LatentDataset::load(const Study& study) const {
   return {file.tensor("mean"), file.tensor("logvar")};
 }
 
-void write_latents(const std::filesystem::path& directory, const Study& study,
-                   const LatentVideo& latents, double scaling_factor, const std::string& vae_hash) {
+void save_latents(const std::filesystem::path& path, const LatentVideo& latents,
+                  double scaling_factor, const std::string& vae_hash) {
   char factor[32];
   const auto end = std::to_chars(factor, factor + sizeof(factor), scaling_factor);
-  io::save_safetensors(directory / "Latents" / (study.stem() + ".safetensors"),
-                       {{"mean", latents.mean}, {"logvar", latents.logvar}},
+  io::save_safetensors(path, {{"mean", latents.mean}, {"logvar", latents.logvar}},
                        {{"scaling_factor", std::string(factor, end.ptr)},
                         {"pixel_range", "[-1, 1]"},
                         {"vae_hash", vae_hash}});
+}
+
+void write_latents(const std::filesystem::path& directory, const Study& study,
+                   const LatentVideo& latents, double scaling_factor, const std::string& vae_hash) {
+  save_latents(directory / "Latents" / (study.stem() + ".safetensors"), latents, scaling_factor,
+               vae_hash);
 }
 
 }  // namespace echopath::data

@@ -42,7 +42,7 @@ TEST_P(UnavailableVerb, SaysSoInItsHelpAndEndsWithUsageError) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, UnavailableVerb,
-                         ::testing::Values("filter", "eval", "report", "convert"),
+                         ::testing::Values("filter", "eval", "report"),
                          [](const auto& verb) { return verb.param; });
 
 TEST(ProgramHelp, ListsEveryVerbAndTheExitCodes) {

@@ -59,12 +59,14 @@ TEST(Weights, EveryFaultIsListedInOneError) {
   weights.erase("fc_end.bias");
   weights.erase("model.bn1.running_mean");
   weights["model.surplus"] = torch::ones({1});
+  weights["model.fc.bias"] = torch::ones({6}, torch::kInt);
   weights["model.conv1.weight"] = torch::ones({4, 3, 7, 7});
   EXPECT_THAT(message_of(*network, weights),
               AllOf(HasSubstr("weights.safetensors"),
                     HasSubstr("missing: fc_end.bias, model.bn1.running_mean"),
                     HasSubstr("not in the network: model.surplus"),
-                    HasSubstr("model.conv1.weight is [4, 3, 7, 7], not [4, 4, 7, 7]")));
+                    HasSubstr("model.conv1.weight is [4, 3, 7, 7], not [4, 4, 7, 7]"),
+                    HasSubstr("wrong dtype: model.fc.bias is Int, not Float")));
 }
 
 TEST(Weights, NothingIsCopiedWhenAKeyIsMissing) {
@@ -84,7 +86,9 @@ TEST(Weights, NotFiniteWeightsAreRefusedByName) {
   EXPECT_THAT(message_of(*network, weights),
               AllOf(HasSubstr("'model.fc.bias'"), HasSubstr("not finite")));
   weights["model.fc.bias"][2] = -std::numeric_limits<float>::infinity();
-  EXPECT_THAT(message_of(*network, weights), HasSubstr("'model.fc.bias'"));
+  weights["model.bn1.weight"][0] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(message_of(*network, weights), HasSubstr("'model.bn1.weight', 'model.fc.bias'"));
+  weights["model.bn1.weight"][0] = 1.0F;
   weights["model.fc.bias"].fill_(3e38F);  // finite, though its sum overflows float32
   EXPECT_THAT(message_of(*network, weights), Not(HasSubstr("finite")));
 }

@@ -17,6 +17,14 @@ struct LatentVideo {
   at::Tensor logvar;
 };
 
+/// What the reference code multiplied its latents by; its files do not say.
+constexpr double kReferenceScalingFactor = 0.18215;
+
+/// The reference code's latents of one video: a file of torch.save with one tensor [T, C, H, W],
+/// scaled, one draw of the posterior. Its mean is the draw divided by kReferenceScalingFactor, its
+/// logvar −30. Throws DataError.
+LatentVideo read_reference_latents(const std::filesystem::path& path);
+
 /// A latents directory: FileList.csv + Latents/NAME.safetensors (`mean`, `logvar`), with
 /// `scaling_factor`, `pixel_range` and `vae_hash` in each file's metadata. The reference code's
 /// NAME.pt files (already scaled, one posterior draw) are readable: their mean is divided by the
@@ -44,7 +52,10 @@ class LatentDataset {
   std::string vae_hash_;
 };
 
-/// Writes one Latents/NAME.safetensors atomically.
+/// Writes one file of latents atomically.
+void save_latents(const std::filesystem::path& path, const LatentVideo& latents,
+                  double scaling_factor, const std::string& vae_hash);
+/// The same as Latents/NAME.safetensors of a latents directory.
 void write_latents(const std::filesystem::path& directory, const Study& study,
                    const LatentVideo& latents, double scaling_factor, const std::string& vae_hash);
 

@@ -12,8 +12,9 @@
 namespace echopath::models {
 
 /// Copies `weights` into the module's parameters and buffers, converting to their dtype and device.
-/// Throws one DataError that names `source` and lists all missing keys, all extra keys and all
-/// wrong shapes; also on weights that are not finite.
+/// Throws one DataError that names `source` and lists all missing keys, all extra keys, all wrong
+/// shapes and dtypes (integers for floating-point numbers, say), or all keys with values that are
+/// not finite. A file is read tensor by tensor, and none of it stays in memory.
 void load_weights(torch::nn::Module& module, const io::TensorMap& weights,
                   const std::string& source);
 void load_weights(torch::nn::Module& module, const io::SafetensorsFile& weights,

@@ -1,0 +1,182 @@
+#include "models/weight_files.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/core/text.hpp"
+#include "echopath/io/pt_reader.hpp"
+#include "models/foreign_json.hpp"
+
+namespace echopath::models {
+
+namespace {
+
+constexpr std::string_view kIndexSuffix = ".index.json";
+constexpr std::string_view kZipMagic = "PK\x03\x04";
+/// A pickle of protocol 2 that begins with the 10-byte magic number of torch's stream format.
+constexpr std::string_view kStreamMagic =
+    "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+
+std::string first_bytes(const fs::path& path, std::size_t count) {
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes(count, '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(count));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  return bytes;
+}
+
+bool is_index(const fs::path& path) {
+  return path.string().ends_with(kIndexSuffix);
+}
+
+std::vector<fs::path> regular_files(const fs::path& directory) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+/// The file that diffusers and accelerate would open among several.
+fs::path usual_one(const std::vector<fs::path>& files) {
+  for (const std::string stem : {"diffusion_pytorch_model", "model", "pytorch_model"}) {
+    for (const fs::path& file : files) {
+      const bool is_its_index = is_index(file) && file.filename().string().starts_with(stem + ".");
+      if (file.stem() == stem || is_its_index) return file;
+    }
+  }
+  return {};
+}
+
+fs::path only_one(const std::vector<fs::path>& files, const fs::path& directory) {
+  if (files.empty()) return {};
+  if (files.size() == 1) return files.front();
+  const fs::path usual = usual_one(files);
+  if (!usual.empty()) return usual;
+  std::vector<std::string> names;
+  for (const fs::path& file : files) names.push_back(file.filename().string());
+  throw DataError("'" + directory.string() + "' holds several files that could be the weights (" +
+                  join(names, ", ") + "); give one of them as the source");
+}
+
+StoredWeights read_single_file(const fs::path& path) {
+  require_file(path, "weights");
+  StoredWeights weights;
+  weights.where = path.string();
+  const bool torch_file = is_torch_file(path);
+  if (is_safetensors_file(path) || (!torch_file && path.extension() == ".safetensors")) {
+    const io::SafetensorsFile file(path);
+    weights.tensors = file.all();
+    weights.metadata = file.metadata();
+    weights.format = "safetensors";
+  } else {
+    weights.tensors = io::load_pt(path);
+    weights.format = first_bytes(path, kZipMagic.size()) == kZipMagic ? "torch.save, zip format"
+                                                                      : "torch.save, stream format";
+  }
+  return weights;
+}
+
+/// The shards of an index: file name → the keys that it should have.
+std::map<std::string, std::vector<std::string>> read_index(const fs::path& index) {
+  const config::Json json = read_foreign_json(index);
+  const auto weight_map = json.is_object() ? json.find("weight_map") : json.end();
+  if (weight_map == json.end() || !weight_map->is_object() || weight_map->empty()) {
+    throw DataError(index.string() + ": has no 'weight_map' of tensor names to shards");
+  }
+  std::map<std::string, std::vector<std::string>> shards;
+  for (const auto& [key, value] : weight_map->items()) {
+    if (!value.is_string()) {
+      throw DataError(index.string() + ": the shard of " + quoted_text(key) + " is no text");
+    }
+    const auto name = value.get<std::string>();
+    const fs::path path(name);
+    if (name.empty() || path.filename() != path || name == "." || name == ".." ||
+        name.find('\0') != std::string::npos) {
+      throw DataError(index.string() + ": the shard of " + quoted_text(key) +
+                      " points outside the folder: " + quoted_text(name));
+    }
+    shards[name].push_back(key);
+  }
+  return shards;
+}
+
+StoredWeights read_shards(const fs::path& index) {
+  StoredWeights weights;
+  const auto shards = read_index(index);
+  for (const auto& [name, keys] : shards) {
+    const fs::path path = index.parent_path() / name;
+    require_file(path, "shard of " + index.string());
+    StoredWeights shard = read_single_file(path);
+    weights.format = shard.format;
+    std::vector<std::string> absent;
+    for (const std::string& key : keys) {
+      const auto found = shard.tensors.find(key);
+      if (found == shard.tensors.end()) {
+        absent.push_back(key);
+      } else {
+        weights.tensors.insert(shard.tensors.extract(found));
+      }
+    }
+    std::vector<std::string> unlisted;
+    for (const auto& [key, tensor] : shard.tensors) unlisted.push_back(key);
+    if (!absent.empty()) {
+      throw DataError(path.string() +
+                      ": lacks tensors that the index places there: " + join(absent, ", "));
+    }
+    if (!unlisted.empty()) {
+      throw DataError(path.string() + ": holds tensors that the index does not place there: " +
+                      join(unlisted, ", "));
+    }
+  }
+  weights.where = index.string();
+  weights.format += " in " + std::to_string(shards.size()) + " shards";
+  return weights;
+}
+
+}  // namespace
+
+bool is_safetensors_file(const fs::path& path) {
+  const std::string bytes = first_bytes(path, 9);
+  std::uint64_t length = 0;
+  if (bytes.size() < 9) return false;
+  std::memcpy(&length, bytes.data(), sizeof(length));
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(path, error);
+  return !error && length < size && bytes[8] == '{';
+}
+
+bool is_torch_file(const fs::path& path) {
+  const std::string bytes = first_bytes(path, kStreamMagic.size());
+  return bytes.starts_with(kZipMagic) || bytes == kStreamMagic;
+}
+
+fs::path find_weights(const fs::path& directory) {
+  std::vector<fs::path> indices;
+  std::vector<fs::path> safetensors;
+  std::vector<fs::path> torch_files;
+  for (const fs::path& file : regular_files(directory)) {
+    if (is_index(file)) {
+      indices.push_back(file);
+    } else if (is_safetensors_file(file) || file.extension() == ".safetensors") {
+      safetensors.push_back(file);
+    } else if (is_torch_file(file)) {
+      torch_files.push_back(file);
+    }
+  }
+  for (const auto* files : {&indices, &safetensors, &torch_files}) {
+    const fs::path found = only_one(*files, directory);
+    if (!found.empty()) return found;
+  }
+  return {};
+}
+
+StoredWeights read_stored_weights(const fs::path& path) {
+  return is_index(path) ? read_shards(path) : read_single_file(path);
+}
+
+}  // namespace echopath::models

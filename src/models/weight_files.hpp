@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "echopath/io/safetensors.hpp"
+
+namespace echopath::models {
+
+/// Weights as they lie in a file or in the shards of one.
+struct StoredWeights {
+  io::TensorMap tensors;  ///< on the map where the file is safetensors
+  io::Metadata metadata;  ///< of a single safetensors file
+  std::string format;     ///< "safetensors", "torch.save", "safetensors in 3 shards", …
+  std::string where;      ///< the file, or the index of the shards
+};
+
+/// Whether the file's content is that of safetensors or of torch.save, whatever its name.
+bool is_safetensors_file(const std::filesystem::path& path);
+bool is_torch_file(const std::filesystem::path& path);
+
+/// The one file that holds a folder's weights: the index of shards, or a safetensors file, or one
+/// of torch.save, in this order; an empty path where there is none. Throws DataError listing the
+/// files where the choice is open.
+std::filesystem::path find_weights(const std::filesystem::path& directory);
+
+/// Reads a weights file or an index of shards (`weight_map`). Throws DataError naming the file:
+/// damage; an index that points outside its folder, at an absent or damaged shard, or at tensors
+/// that the shard lacks; tensors of a shard that the index does not list.
+StoredWeights read_stored_weights(const std::filesystem::path& path);
+
+}  // namespace echopath::models
