@@ -1,0 +1,260 @@
+#include <ATen/Context.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/core/random.hpp"
+#include "echopath/data/latent_dataset.hpp"
+#include "echopath/models/model_directory.hpp"
+#include "echopath/training/train.hpp"
+#include "training/export.hpp"
+
+namespace echopath::training {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr const char* kSomeVae = "00000000000000000000000000000000000000000000000000000000000000aa";
+
+/// Networks of tests/fixtures/toy on latents [10, 4, 8, 8] of six patients.
+class RunTraining : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ =
+        fs::temp_directory_path() / ("echopath_run_training_" + std::to_string(getpid()) + "_" +
+                                     testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  void write_latents(const std::string& vae_hash) const {
+    std::vector<data::Study> studies;
+    for (std::uint32_t i = 0; i < 6; ++i) {
+      data::Study study;
+      study.file_name = "video_" + std::to_string(i) + ".avi";
+      study.class_name = i % 2 == 0 ? "ASD" : "Non-ASD";
+      study.patient_id = "P" + std::to_string(i);
+      study.split = i < 4 ? "TRAIN" : "VAL";
+      study.fps = 32.0;
+      study.number_of_frames = 10;
+      const at::Tensor mean = normal_tensor({10, 4, 8, 8}, {1, Stream::kDataset, i, 0});
+      data::write_latents(latents(), study, {mean, at::full_like(mean, -4.0)}, 0.5, vae_hash);
+      studies.push_back(study);
+    }
+    data::write_file_list(latents() / "FileList.csv", studies);
+  }
+
+  /// Puts a VAE into the model directory and gives its hash.
+  std::string write_vae() const {
+    models::AutoencoderKLConfig config;
+    config.block_out_channels = {8, 8};
+    config.norm_num_groups = 4;
+    config.layers_per_block = 1;
+    const models::AutoencoderKL vae(config);
+    save_component(model(), {"vae", "AutoencoderKL", config::dump(config::visit_of(config))}, *vae);
+    models::update_model_info(model(), [](models::ModelInfo&) {});
+    return models::ModelDirectory::open(model()).component_hash("vae");
+  }
+
+  TrainRequest request(const std::string& network) const {
+    TrainRequest request;
+    request.network = network;
+    request.config = fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/toy" / (network + ".json");
+    request.overrides = {"data.latents=" + latents().string(),
+                         "output.model_directory=" + model().string(), "training.steps=2"};
+    request.out = run();
+    request.device = "cpu";
+    return request;
+  }
+
+  fs::path latents() const { return root_ / "latents"; }
+  fs::path model() const { return root_ / "model"; }
+  fs::path run() const { return root_ / "run"; }
+
+  std::vector<std::string> missing(TrainRequest request) const {
+    request.dry_run = true;
+    return run_training(request).missing;
+  }
+
+  fs::path root_;
+};
+
+template <class Error>
+std::string error_of(const TrainRequest& request) {
+  try {
+    run_training(request);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST_F(RunTraining, AnotherVaeInTheModelDirectoryStopsItBeforeTheFirstStep) {
+  write_latents(kSomeVae);
+  write_vae();
+  for (const char* network : {"lidm", "lvdm", "reid"}) {
+    EXPECT_THAT(error_of<ConfigError>(request(network)),
+                AllOf(HasSubstr("output.model_directory"), HasSubstr("another VAE")))
+        << network;
+    EXPECT_FALSE(fs::exists(run())) << network;
+    EXPECT_THAT(missing(request(network)), ElementsAre(HasSubstr("another VAE"))) << network;
+  }
+}
+
+TEST_F(RunTraining, RecordsTheVaeOfTheLatents) {
+  const std::string hash = write_vae();
+  write_latents(hash);
+  for (const char* network : {"lidm", "lvdm", "reid"}) {
+    TrainRequest training = request(network);
+    training.out = run() / network;
+    EXPECT_THAT(missing(training), IsEmpty()) << network;
+    EXPECT_FALSE(fs::exists(training.out)) << "a dry run writes nothing";
+    run_training(training);
+    const models::ModelInfo info = models::ModelDirectory::open(model()).info();
+    EXPECT_EQ(info.trained_on.at(network).at("vae_sha256"), hash) << network;
+  }
+  EXPECT_EQ(models::ModelDirectory::open(model()).info().null_token, 2);
+}
+
+TEST_F(RunTraining, OtherClassesInTheModelDirectoryStopIt) {
+  write_latents(kSomeVae);
+  models::update_model_info(model(), [](models::ModelInfo& info) {
+    info.class_names = {"A", "B"};
+  });
+  EXPECT_THAT(error_of<ConfigError>(request("lidm")),
+              HasSubstr("holds a model with the classes A"));
+  EXPECT_FALSE(fs::exists(run()));
+}
+
+TEST_F(RunTraining, ReplacingAVaeUnderOtherNetworksWarns) {
+  testing::internal::CaptureStdout();
+  warn_of_dependents(model());
+  write_vae();
+  warn_of_dependents(model());
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), Not(HasSubstr("trained on the latents")));
+  write_file(model() / "lidm" / "diffusion_pytorch_model.safetensors", "x");
+  write_file(model() / "reid" / "diffusion_pytorch_model.safetensors", "x");
+  testing::internal::CaptureStdout();
+  warn_of_dependents(model());
+  EXPECT_THAT(testing::internal::GetCapturedStdout(),
+              HasSubstr("holds lidm, reid, trained on the latents of another VAE"));
+}
+
+TEST_F(RunTraining, LatentsOfOtherChannelsStopIt) {
+  write_latents(kSomeVae);
+  TrainRequest training = request("lidm");
+  training.overrides.insert(training.overrides.end(),
+                            {"model.in_channels=3", "model.out_channels=3"});
+  EXPECT_THAT(error_of<ConfigError>(training),
+              HasSubstr("model.out_channels is 3, but the latents"));
+}
+
+TEST_F(RunTraining, DryRunTellsWhatIsMissing) {
+  TrainRequest training = request("lidm");
+  EXPECT_THAT(missing(training),
+              ElementsAre(AllOf(HasSubstr("data.latents: "), HasSubstr("does not "
+                                                                       "exist"))));
+  fs::create_directories(latents());
+  EXPECT_THAT(missing(training), ElementsAre(HasSubstr("has no FileList.csv")));
+  data::write_file_list(latents() / "FileList.csv", {});
+  EXPECT_THAT(missing(training), ElementsAre(HasSubstr("data.latents: ")));
+  write_latents(kSomeVae);
+  EXPECT_THAT(missing(training), IsEmpty());
+  training.init_from = root_ / "nowhere";
+  EXPECT_THAT(missing(training), ElementsAre(HasSubstr("--init-from: ")));
+  training.init_from.clear();
+  training.overrides.front() = "data.latents=";
+  EXPECT_THAT(missing(training),
+              ElementsAre("data.latents is not set; `echopath encode` makes it"));
+}
+
+TEST_F(RunTraining, DryRunTellsOfAnAbsentDevice) {
+  if (at::hasCUDA()) GTEST_SKIP() << "this machine has a CUDA device";
+  write_latents(kSomeVae);
+  TrainRequest training = request("lidm");
+  training.device = "cuda";
+  EXPECT_THAT(missing(training), ElementsAre(HasSubstr("device 'cuda'")));
+}
+
+TEST_F(RunTraining, FileInPlaceOfAFolderIsOneClearLine) {
+  write_latents(kSomeVae);
+  write_file(root_ / "file", "x");
+  TrainRequest training = request("lidm");
+  for (const fs::path& out : {root_ / "file", root_ / "file" / "below"}) {
+    training.out = out;
+    EXPECT_EQ(error_of<DataError>(training),
+              "run directory '" + out.string() + "' cannot be a folder: '" +
+                  (root_ / "file").string() + "' is a file; choose another path");
+    EXPECT_THAT(missing(training), ElementsAre(HasSubstr("cannot be a folder")));
+  }
+  training.out = run();
+  training.overrides[1] = "output.model_directory=" + (root_ / "file").string();
+  EXPECT_THAT(error_of<DataError>(training), HasSubstr("output.model_directory '"));
+  EXPECT_FALSE(fs::exists(run()));
+}
+
+TEST_F(RunTraining, FolderThatMayNotBeReadIsOneClearLine) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may read everything";
+  write_latents(kSomeVae);
+  fs::create_directories(run());
+  fs::permissions(run(), fs::perms::none);
+  EXPECT_THAT(error_of<DataError>(request("lidm")),
+              AllOf(HasSubstr("run directory '"), Not(HasSubstr("filesystem error"))));
+  fs::permissions(run(), fs::perms::owner_all);
+}
+
+TEST_F(RunTraining, ResumeWithoutAConfigTakesTheRunsOwn) {
+  write_latents(kSomeVae);
+  TrainRequest first = request("lidm");
+  first.overrides.emplace_back("training.learning_rate=0.002");
+  run_training(first);
+  TrainRequest rest;
+  rest.network = "lidm";
+  rest.out = run();
+  rest.device = "cpu";
+  rest.resume = true;
+  rest.overrides = {"training.steps=3"};
+  const TrainReport report = run_training(rest);
+  EXPECT_EQ(report.steps, 3);
+  EXPECT_EQ(report.config["training"]["learning_rate"], 0.002);
+  EXPECT_EQ(report.model_directory, model());
+  const config::Json kept = config::read_json((run() / "config.json").string());
+  EXPECT_EQ(kept["training"]["steps"], 3);
+  EXPECT_EQ(kept, report.config);
+}
+
+TEST_F(RunTraining, ResumeWithOtherOptionsIsRefusedByName) {
+  write_latents(kSomeVae);
+  run_training(request("lidm"));
+  const std::string before = read_file(run() / "config.json");
+  TrainRequest other = request("lidm");
+  other.resume = true;
+  other.overrides.insert(other.overrides.end(),
+                         {"training.learning_rate=0.5", "training.validate_every=1"});
+  EXPECT_THAT(error_of<UsageError>(other),
+              AllOf(HasSubstr("training.learning_rate is 0.5, was 0.001"),
+                    Not(HasSubstr("validate_every"))));
+  EXPECT_EQ(read_file(run() / "config.json"), before);
+}
+
+TEST_F(RunTraining, ResumeWhereThereIsNoRunIsRefused) {
+  write_latents(kSomeVae);
+  TrainRequest training = request("lidm");
+  training.resume = true;
+  EXPECT_THAT(error_of<UsageError>(training), HasSubstr("holds no run"));
+  training.dry_run = true;
+  EXPECT_THAT(error_of<UsageError>(training), HasSubstr("holds no run"));
+  EXPECT_FALSE(fs::exists(run()));
+}
+
+}  // namespace
+}  // namespace echopath::training
