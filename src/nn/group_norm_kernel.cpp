@@ -66,38 +66,37 @@ ECHOPATH_INLINE void add_moments(const T* __restrict x, const float* __restrict 
 }
 
 template <bool kSilu, class T>
-ECHOPATH_INLINE void apply_affine(const T* __restrict x, const float* __restrict scale,
-                                  const float* __restrict offset, std::int64_t rows,
-                                  std::int64_t channels, T* __restrict y) {
+ECHOPATH_INLINE void apply_affine(const T* __restrict x, const float* __restrict centre,
+                                  const float* __restrict scale, const float* __restrict bias,
+                                  std::int64_t rows, std::int64_t channels, T* __restrict y) {
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < channels; ++c) {
-      const float z = load(x[r * channels + c]) * scale[c] + offset[c];
+      const float z = (load(x[r * channels + c]) - centre[c]) * scale[c] + bias[c];
       store(y[r * channels + c], kSilu ? z * sigmoid_vectorised(z) : z);
     }
   }
 }
 
-/// dz = dy·SiLU'(z) with z = x·scale + offset; sums dz and dz·(x − origin).
+/// dz = dy·SiLU'(z) with z = (x − centre)·scale + bias; sums dz and dz·(x − centre).
 template <bool kSilu, class T>
 ECHOPATH_INLINE void add_gradient_sums(const T* __restrict x, const T* __restrict dy,
-                                       const float* __restrict scale,
-                                       const float* __restrict offset,
-                                       const float* __restrict origin, std::int64_t rows,
-                                       std::int64_t channels, T* __restrict dz,
+                                       const float* __restrict centre,
+                                       const float* __restrict scale, const float* __restrict bias,
+                                       std::int64_t rows, std::int64_t channels, T* __restrict dz,
                                        float* __restrict sum, float* __restrict sum_x) {
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < channels; ++c) {
       const std::int64_t i = r * channels + c;
-      const float value = load(x[i]);
+      const float value = load(x[i]) - centre[c];
       float d = load(dy[i]);
       if (kSilu) {
-        const float z = value * scale[c] + offset[c];
+        const float z = value * scale[c] + bias[c];
         const float s = sigmoid_vectorised(z);
         d *= s * (1.0F + z * (1.0F - s));
       }
       store(dz[i], d);
       sum[c] += d;
-      sum_x[c] += d * (value - origin[c]);
+      sum_x[c] += d * value;
     }
   }
 }
@@ -205,23 +204,24 @@ GroupNormMoments moments_of(const GroupNormProblem& p, const Geometry& g, const 
   return moments;
 }
 
-/// The map x·scale + offset that normalises x + shift, both [samples, channels].
+/// The map (x − centre)·scale + bias that normalises x + shift; centre and scale [samples,
+/// channels], bias [channels]. Centred first, because where a group has no spread the scale is
+/// 1/√eps, and would multiply the rounding of x.
 struct Affine {
+  std::vector<float> centre;
   std::vector<float> scale;
-  std::vector<float> offset;
+  const float* bias;
 
   Affine(const GroupNormProblem& p, const Geometry& g, const GroupNormMoments& moments) {
     const float* shift = data_or_null(p.shift);
     const float* weight = p.weight.const_data_ptr<float>();
-    const float* bias = p.bias.const_data_ptr<float>();
+    bias = p.bias.const_data_ptr<float>();
     const auto* mean = moments.mean.const_data_ptr<double>();
     const auto* rstd = moments.rstd.const_data_ptr<double>();
     for (std::int64_t i = 0; i < g.samples * g.channels; ++i) {
       const std::int64_t group = g.group_of(i);
-      const double slope = rstd[group] * weight[i % g.channels];
-      const double centre = mean[group] - (shift != nullptr ? shift[i] : 0.0F);
-      scale.push_back(static_cast<float>(slope));
-      offset.push_back(static_cast<float>(bias[i % g.channels] - centre * slope));
+      centre.push_back(static_cast<float>(mean[group] - (shift != nullptr ? shift[i] : 0.0F)));
+      scale.push_back(static_cast<float>(rstd[group] * weight[i % g.channels]));
     }
   }
 };
@@ -233,13 +233,13 @@ void forward(const GroupNormProblem& p, GroupNormMoments& moments, const T* x, T
   const Affine affine(p, g, moments);
   for_each_chunk(g, [&](std::int64_t n, std::int64_t, std::int64_t first, std::int64_t rows) {
     const std::int64_t at = (n * g.rows + first) * g.channels;
+    const float* centre = affine.centre.data() + n * g.channels;
     const float* scale = affine.scale.data() + n * g.channels;
-    const float* offset = affine.offset.data() + n * g.channels;
     run_vectorised([&]() __attribute__((always_inline)) {
       if (p.silu) {
-        apply_affine<true>(x + at, scale, offset, rows, g.channels, y + at);
+        apply_affine<true>(x + at, centre, scale, affine.bias, rows, g.channels, y + at);
       } else {
-        apply_affine<false>(x + at, scale, offset, rows, g.channels, y + at);
+        apply_affine<false>(x + at, centre, scale, affine.bias, rows, g.channels, y + at);
       }
     });
   });
@@ -298,29 +298,22 @@ void backward(const GroupNormProblem& p, const GroupNormMoments& moments, const 
               T* dx, GroupNormGradients& out) {
   const Geometry g(p);
   const Affine affine(p, g, moments);
-  const float* shift = data_or_null(p.shift);
-  std::vector<float> centres;
-  for (std::int64_t i = 0; i < g.samples * g.channels; ++i) {
-    const double mean = moments.mean.const_data_ptr<double>()[g.group_of(i)];
-    centres.push_back(static_cast<float>(mean - (shift != nullptr ? shift[i] : 0.0F)));
-  }
   const ChannelTotals totals = sum_over_rows(
       g, [&](std::int64_t n, std::int64_t first, std::int64_t rows, float* sum, float* sum_x) {
         const std::int64_t at = (n * g.rows + first) * g.channels;
+        const float* centre = affine.centre.data() + n * g.channels;
         const float* scale = affine.scale.data() + n * g.channels;
-        const float* offset = affine.offset.data() + n * g.channels;
-        const float* centre = centres.data() + n * g.channels;
         run_vectorised([&]() __attribute__((always_inline)) {
           if (p.silu) {
-            add_gradient_sums<true>(x + at, dy + at, scale, offset, centre, rows, g.channels,
+            add_gradient_sums<true>(x + at, dy + at, centre, scale, affine.bias, rows, g.channels,
                                     dx + at, sum, sum_x);
           } else {
-            add_gradient_sums<false>(x + at, dy + at, scale, offset, centre, rows, g.channels,
+            add_gradient_sums<false>(x + at, dy + at, centre, scale, affine.bias, rows, g.channels,
                                      dx + at, sum, sum_x);
           }
         });
       });
-  const InputGradient gradient = reduce_gradients(p, g, moments, totals, centres, out);
+  const InputGradient gradient = reduce_gradients(p, g, moments, totals, affine.centre, out);
   for_each_chunk(g, [&](std::int64_t n, std::int64_t, std::int64_t first, std::int64_t rows) {
     const std::int64_t at = (n * g.rows + first) * g.channels;
     const std::int64_t channel = n * g.channels;

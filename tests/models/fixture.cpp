@@ -5,13 +5,18 @@
 #include <algorithm>
 #include <cmath>
 
+#include "echopath/models/weights.hpp"
+
 namespace echopath::models::testing {
 
 namespace {
 
 const std::vector<std::string> kStreamLayers = {
-    "conv_in", "conv1",    "conv2", "time_emb_proj",
-    "proj_in", "to_out.0", "net.2", "time_pos_embed.linear_2"};
+    "conv_in",   "conv1",        "conv2",     "time_emb_proj",
+    "proj_in",   "to_out.0",     "net.2",     "time_pos_embed.linear_2",
+    "conv3",     "downsample.0", "stem.0",    "stem.3",
+    "conv1.0",   "conv2.0",      "conv1.0.0", "conv1.0.3",
+    "conv2.0.0", "conv2.0.3"};
 
 bool ends_with(const std::string& text, const std::string& ending) {
   return text.size() >= ending.size() &&
@@ -32,9 +37,8 @@ float gain_of(const std::string& name, std::size_t dimensions, float stream_gain
 torch::Tensor hashed_weight(const std::string& name, const torch::Tensor& like, float stream_gain) {
   const torch::Tensor values = hashed_values(name, like.numel()).view(like.sizes());
   const bool one_dimensional = like.dim() == 1;
-  if (ends_with(name, "running_var") || (ends_with(name, "weight") && one_dimensional)) {
-    return 1.0F + 0.5F * values;
-  }
+  if (ends_with(name, "running_var")) return (1.0F + 0.5F * values) * stream_gain * stream_gain;
+  if (ends_with(name, "weight") && one_dimensional) return 1.0F + 0.5F * values;
   if (ends_with(name, "mix_factor")) return values;
   const float gain = gain_of(name, static_cast<std::size_t>(like.dim()), stream_gain);
   if (one_dimensional) return values * (0.25F * gain);
@@ -78,6 +82,18 @@ double Fixture::stream_gain() const {
   return std::stod(file_.metadata().at("stream_gain"));
 }
 
+config::Json Fixture::config_json() const {
+  return config::parse_json(file_.metadata().at("config"), name_);
+}
+
+void Fixture::expect_state_dict(const torch::nn::Module& module) const {
+  const auto listed = config::parse_json(file_.metadata().at("state_dict"), name_)
+                          .get<std::map<std::string, std::vector<std::int64_t>>>();
+  std::map<std::string, std::vector<std::int64_t>> ours;
+  for (const auto& [name, tensor] : state_dict(module)) ours[name] = tensor.sizes().vec();
+  EXPECT_EQ(ours, listed) << name_;
+}
+
 void Fixture::expect_gradients(torch::nn::Module& module, const torch::Tensor& loss,
                                const std::map<std::string, torch::Tensor>& inputs) const {
   const std::string prefix = "gradient.";
@@ -102,11 +118,13 @@ void Fixture::expect_gradients(torch::nn::Module& module, const torch::Tensor& l
 void expect_close(const torch::Tensor& actual, const torch::Tensor& expected, double tolerance,
                   const std::string& what) {
   ASSERT_EQ(actual.sizes(), expected.sizes()) << what;
+  EXPECT_LE(relative_error(actual, expected), tolerance) << what;
+}
+
+double relative_error(const torch::Tensor& actual, const torch::Tensor& expected) {
   const torch::Tensor reference = expected.to(torch::kDouble);
-  const double largest = reference.abs().max().item<double>();
-  const double error = (actual.to(torch::kDouble) - reference).abs().max().item<double>();
-  EXPECT_GT(largest, 0.0) << what;
-  EXPECT_LE(error, tolerance * largest) << what << ": relative error " << error / largest;
+  return ((actual.to(torch::kDouble) - reference).abs().max() / reference.abs().max())
+      .item<double>();
 }
 
 torch::Tensor loss_of(const std::string& name, const torch::Tensor& output) {

@@ -25,16 +25,20 @@ class Fixture {
   at::Tensor operator[](const std::string& name) const { return file_.tensor(name).clone(); }
   bool contains(const std::string& name) const { return file_.contains(name); }
   double stream_gain() const;
+  const std::string& name() const { return name_; }
+  /// The network's config.json as diffusers wrote it; for a ResNet, in our words.
+  config::Json config_json() const;
 
-  /// The network's config.json as diffusers wrote it, applied to `Options`.
+  /// config_json() applied to `Options`.
   template <class Options>
   Options config() const {
     Options options;
-    config::apply(config::parse_json(file_.metadata().at("config"), name_),
-                  config::visit_of(options), name_);
+    config::apply(config_json(), config::visit_of(options), name_);
     return options;
   }
 
+  /// The names and shapes of the module's state dict are the reference's.
+  void expect_state_dict(const torch::nn::Module& module) const;
   /// Compares `loss`'s gradients with all of the fixture's: inputs by their names, parameters by
   /// theirs. Relative to each gradient's largest magnitude, 1e-3.
   void expect_gradients(torch::nn::Module& module, const torch::Tensor& loss,
@@ -45,7 +49,10 @@ class Fixture {
   io::SafetensorsFile file_;
 };
 
-/// max|actual − expected| ≤ tolerance · max|expected|, and both finite.
+/// max|actual − expected| / max|expected|; not a number where either holds one, or all are zero.
+double relative_error(const torch::Tensor& actual, const torch::Tensor& expected);
+
+/// relative_error ≤ tolerance, and the same shape.
 void expect_close(const torch::Tensor& actual, const torch::Tensor& expected, double tolerance,
                   const std::string& what);
 

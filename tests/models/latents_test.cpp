@@ -31,20 +31,6 @@ TEST(Padding, MultiplesStayAndOddDifferencesGoRightAndDown) {
             (std::vector<std::int64_t>{1, 8, 12}));
 }
 
-TEST(Padding, PublishedVariantPadsMultiplesOfEightAndLeavesFifteen) {
-  Compatibility published;
-  published.pad_multiples_of_eight = true;
-  const auto padded_size = [&](std::int64_t size) {
-    return pad_latents(torch::rand({1, size, size}), 8, published).latents.size(-1);
-  };
-  EXPECT_EQ(padded_size(14), 16);
-  EXPECT_EQ(padded_size(28), 32);
-  EXPECT_EQ(padded_size(12), 16);
-  EXPECT_EQ(padded_size(16), 24);
-  EXPECT_EQ(padded_size(13), 15);
-  EXPECT_EQ(padded_size(15), 15);
-}
-
 TEST(ClassEmbedding, NullTokenIsAVectorOfItsOwn) {
   ClassEmbedding embedding(ClassEmbeddingConfig{4, 8, "learned"});
   const torch::Tensor labels =
@@ -56,14 +42,6 @@ TEST(ClassEmbedding, NullTokenIsAVectorOfItsOwn) {
   context.sum().backward();
   const torch::Tensor gradient = embedding->parameters()[0].grad();
   EXPECT_TRUE(at::equal(gradient.sum(1), torch::tensor({8.0F, 0.0F, 0.0F, 8.0F, 8.0F})));
-}
-
-TEST(ClassEmbedding, ScalarModeMakesNoConditionEqualToClassZero) {
-  ClassEmbedding embedding(ClassEmbeddingConfig{4, 64, "scalar"});
-  EXPECT_EQ(embedding->context_width(), 1);
-  EXPECT_TRUE(embedding->parameters().empty());
-  const torch::Tensor context = embedding->forward(torch::tensor({0, 1, 3, 4}));
-  EXPECT_TRUE(at::equal(context, torch::tensor({0.0F, 1.0F, 3.0F, 0.0F}).view({4, 1, 1})));
 }
 
 TEST(ReIdNormalisation, EachFrameOrAllTogether) {

@@ -1,149 +1,127 @@
-// Every network against diffusers 0.42.1 and torchvision; tests/fixtures/models/make_fixtures.py
-// made the reference tensors.
+// Every network against diffusers 0.42.1 and torchvision: state dict, output, gradients, and what
+// goes into config.json. tests/fixtures/models/make_fixtures.py made the reference tensors.
 #include <gtest/gtest.h>
 
-#include "echopath/models/autoencoder_kl.hpp"
+#include "echopath/models/padding.hpp"
 #include "echopath/models/reid.hpp"
-#include "echopath/models/unet_2d.hpp"
-#include "echopath/models/unet_2d_condition.hpp"
-#include "echopath/models/unet_spatio_temporal.hpp"
-#include "models/fixture.hpp"
+#include "models/network_case.hpp"
 
 namespace echopath::models {
 namespace {
 
 using testing::expect_close;
-using testing::fill;
 using testing::Fixture;
-using testing::loss_of;
+using testing::make_case;
+using testing::NetworkCase;
+using testing::Tensors;
 
 constexpr double kOutputTolerance = 1e-4;
 
-torch::Tensor with_grad(const at::Tensor& tensor) {
-  return tensor.requires_grad_();
+void expect_outputs(const Fixture& fixture, const Tensors& outputs) {
+  for (const auto& [name, output] : outputs) {
+    expect_close(output, fixture[name], kOutputTolerance, fixture.name() + ": " + name);
+  }
 }
 
-void check_vae(const std::string& name, bool with_gradients) {
+/// Outputs and gradients.
+void check(const std::string& name) {
   const Fixture fixture(name);
-  AutoencoderKL vae(fixture.config<AutoencoderKLConfig>());
-  fill(*vae, fixture.stream_gain());
-  vae->eval();
-  const torch::Tensor x = with_grad(fixture["x"]);
-  const torch::Tensor z = with_grad(fixture["z"]);
-  const DiagonalGaussian posterior = vae->encode(x);
-  const torch::Tensor decoded = vae->decode(z);
-  expect_close(posterior.mean, fixture["mean"], kOutputTolerance, name + ": mean");
-  expect_close(posterior.logvar, fixture["logvar"], kOutputTolerance, name + ": logvar");
-  expect_close(decoded, fixture["decoded"], kOutputTolerance, name + ": decoded");
-  if (!with_gradients) return;
-  const torch::Tensor loss = loss_of("mean", posterior.mean) + loss_of("logvar", posterior.logvar) +
-                             loss_of("decoded", decoded);
-  fixture.expect_gradients(*vae, loss, {{"x", x}, {"z", z}});
+  const NetworkCase network = make_case(fixture);
+  const Tensors outputs = network.run(network.inputs);
+  expect_outputs(fixture, outputs);
+  fixture.expect_gradients(*network.module, testing::loss_of(outputs), network.inputs);
 }
 
-TEST(AutoencoderKLParity, OutputsAndGradientsEqualDiffusers) {
-  check_vae("vae", true);
-}
-
-TEST(AutoencoderKLParity, EpsilonsEqualDiffusersWhereVariancesAreAsSmall) {
-  check_vae("vae_eps", false);
-}
-
-void check_conditional(const std::string& name, bool with_gradients) {
+/// Those, and names, shapes and config.
+void check_all(const std::string& name) {
+  check(name);
   const Fixture fixture(name);
-  UNet2DConditionModel unet(fixture.config<UNet2DConditionConfig>());
-  fill(*unet, fixture.stream_gain());
-  unet->eval();
-  const torch::Tensor sample = with_grad(fixture["sample"]);
-  const torch::Tensor context = with_grad(fixture["encoder_hidden_states"]);
-  const torch::Tensor output = unet->forward(sample, fixture["timestep"], context);
-  expect_close(output, fixture["output"], kOutputTolerance, name);
-  if (!with_gradients) return;
-  fixture.expect_gradients(*unet, loss_of("sample", output),
-                           {{"sample", sample}, {"encoder_hidden_states", context}});
+  const NetworkCase network = make_case(fixture);
+  fixture.expect_state_dict(*network.module);
+  const config::Json theirs = fixture.config_json();
+  for (const auto& [key, value] : theirs.items()) {
+    if (key[0] == '_') continue;
+    ASSERT_TRUE(network.written_config.contains(key)) << name << ": " << key;
+    EXPECT_EQ(network.written_config[key], value) << name << ": " << key;
+  }
+}
+
+void check_outputs(const std::string& name, Compatibility compatibility = {}) {
+  const torch::NoGradGuard no_grad;
+  const Fixture fixture(name);
+  const NetworkCase network = make_case(fixture, compatibility);
+  expect_outputs(fixture, network.run(network.inputs));
+}
+
+TEST(AutoencoderKLParity, EqualsDiffusers) {
+  check_all("vae");
 }
 
 TEST(UNet2DConditionParity, SelfAttentionBlocksEqualDiffusers) {
-  check_conditional("unet_2d_condition", true);
+  check_all("unet_2d_condition");
 }
 
 TEST(UNet2DConditionParity, CrossAttentionBlocksWithSeveralTokensEqualDiffusers) {
-  check_conditional("unet_2d_condition_cross", true);
-}
-
-TEST(UNet2DConditionParity, EpsilonsEqualDiffusersWhereVariancesAreAsSmall) {
-  check_conditional("unet_2d_condition_eps", false);
-}
-
-void check_unconditional(const std::string& name) {
-  const Fixture fixture(name);
-  UNet2DModel unet(fixture.config<UNet2DConfig>());
-  fill(*unet, fixture.stream_gain());
-  unet->eval();
-  const torch::Tensor sample = with_grad(fixture["sample"]);
-  const torch::Tensor output = unet->forward(sample, fixture["timestep"]);
-  expect_close(output, fixture["output"], kOutputTolerance, name);
-  fixture.expect_gradients(*unet, loss_of("sample", output), {{"sample", sample}});
+  check_all("unet_2d_condition_cross");
 }
 
 TEST(UNet2DParity, ResnetSamplersEqualDiffusers) {
-  check_unconditional("unet_2d");
+  check_all("unet_2d");
 }
 
 TEST(UNet2DParity, ConvolutionSamplersAndSingleHeadEqualDiffusers) {
-  check_unconditional("unet_2d_conv");
-}
-
-void check_spatio_temporal(const std::string& name, bool with_gradients,
-                           Compatibility compatibility = {}) {
-  const Fixture fixture(name);
-  UNetSpatioTemporalConditionModel unet(fixture.config<UNetSpatioTemporalConfig>(), compatibility);
-  fill(*unet, fixture.stream_gain());
-  unet->eval();
-  const std::map<std::string, torch::Tensor> inputs = {
-      {"sample", with_grad(fixture["sample"])},
-      {"encoder_hidden_states", with_grad(fixture["encoder_hidden_states"])},
-      {"added_time_ids", with_grad(fixture["added_time_ids"])}};
-  const torch::Tensor output =
-      unet->forward(inputs.at("sample"), fixture["timestep"], inputs.at("encoder_hidden_states"),
-                    inputs.at("added_time_ids"));
-  expect_close(output, fixture["output"], kOutputTolerance, name);
-  if (with_gradients) fixture.expect_gradients(*unet, loss_of("sample", output), inputs);
+  check_all("unet_2d_conv");
 }
 
 TEST(UNetSpatioTemporalParity, MixedLabelsInABatchEqualDiffusers) {
-  check_spatio_temporal("unet_spatio_temporal", true);
+  check_all("unet_spatio_temporal");
 }
 
 TEST(UNetSpatioTemporalParity, LongerClipsEqualDiffusers) {
-  check_spatio_temporal("unet_spatio_temporal_long", true);
+  check_all("unet_spatio_temporal_long");
 }
 
 TEST(UNetSpatioTemporalParity, SeveralTokensTimeIdsAndLayersEqualDiffusers) {
-  check_spatio_temporal("unet_spatio_temporal_tokens", true);
-}
-
-TEST(UNetSpatioTemporalParity, EpsilonsEqualDiffusersWhereVariancesAreAsSmall) {
-  check_spatio_temporal("unet_spatio_temporal_eps", false);
+  check_all("unet_spatio_temporal_tokens");
 }
 
 TEST(UNetSpatioTemporalParity, ContextMixUpEqualsDiffusersBefore028) {
   Compatibility compatibility;
   compatibility.context_mixup_0_27 = true;
-  check_spatio_temporal("unet_spatio_temporal_mixup", false, compatibility);
+  check_outputs("unet_spatio_temporal_mixup", compatibility);
+}
+
+/// 7×5 latents: padded by replication, with gradients through the padding; and as they are.
+void check_odd_sizes(const std::string& name) {
+  const Fixture fixture(name);
+  const NetworkCase network = make_case(fixture);
+  const PaddedLatents padded = pad_latents(network.inputs.at("sample"));
+  ASSERT_EQ(padded.latents.sizes().slice(padded.latents.dim() - 2), at::IntArrayRef({8, 8}));
+  Tensors inputs = network.inputs;
+  inputs["sample"] = padded.latents;
+  const torch::Tensor output = unpad_latents(network.run(inputs).at("output"), padded);
+  expect_close(output, fixture["output"], kOutputTolerance, name);
+  fixture.expect_gradients(*network.module, testing::loss_of("sample", output), network.inputs);
+  expect_close(network.run(network.inputs).at("output"), fixture["unpadded"], kOutputTolerance,
+               name + ", not padded");
+}
+
+TEST(OddSizesParity, ImagesEqualDiffusers) {
+  check_odd_sizes("unet_2d_condition_odd");
+}
+
+TEST(OddSizesParity, VideosEqualDiffusers) {
+  check_odd_sizes("unet_spatio_temporal_odd");
 }
 
 void check_reid(const std::string& name) {
+  check_all(name);
   const Fixture fixture(name);
   ReIdNet network(fixture.config<ReIdConfig>());
-  fill(*network, fixture.stream_gain());
+  testing::fill(*network);
   network->eval();
-  const torch::Tensor a = with_grad(fixture["a"]);
-  const torch::Tensor b = with_grad(fixture["b"]);
-  expect_close(network->embed(a), fixture["embedding"], kOutputTolerance, name + ": embedding");
-  const torch::Tensor logit = network->forward(a, b);
-  expect_close(logit, fixture["logit"], kOutputTolerance, name + ": logit");
-  fixture.expect_gradients(*network, loss_of("logit", logit), {{"a", a}, {"b", b}});
+  expect_close(network->embed(fixture["a"]), fixture["embedding"], kOutputTolerance,
+               name + ": embedding");
   if (!fixture.contains("training_embedding")) return;
   network->train();
   const torch::Tensor batch = testing::hashed_values("input.batch", 8 * 4 * 64 * 64) * 1.7F;
@@ -157,6 +135,38 @@ TEST(ReIdParity, ResNet50EqualsTorchvision) {
 
 TEST(ReIdParity, ResNet18EqualsTorchvision) {
   check_reid("reid_resnet18");
+}
+
+void check_classifier(const std::string& name) {
+  check_all(name);
+  const Fixture fixture(name);
+  const NetworkCase network = make_case(fixture);
+  network.module->train();
+  std::vector<std::int64_t> shape = fixture["x"].sizes().vec();
+  shape[0] = 8;
+  shape[shape.size() - 2] *= 2;
+  shape.back() *= 2;
+  const torch::Tensor batch = testing::hashed_values("input.batch", c10::multiply_integers(shape));
+  expect_close(network.run({{"x", (batch * 1.7F).view(shape)}}).at("output"), fixture["training"],
+               kOutputTolerance, name + " in training mode");
+}
+
+TEST(ResNetParity, ResNet50EqualsTorchvision) {
+  check_classifier("resnet50");
+}
+
+TEST(ResNetParity, R3D18EqualsTorchvision) {
+  check_classifier("r3d_18");
+}
+
+TEST(ResNetParity, R2Plus1D18EqualsTorchvision) {
+  check_classifier("r2plus1d_18");
+}
+
+TEST(ResNetParity, OtherWidthsAndDepthsAreTheSameCode) {
+  check_classifier("resnet_narrow");
+  check_classifier("video_resnet_3d_narrow");
+  check_classifier("video_resnet_2plus1d_narrow");
 }
 
 }  // namespace

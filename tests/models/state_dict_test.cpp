@@ -44,57 +44,62 @@ Shapes shapes_of(const torch::nn::Module& module) {
   return shapes;
 }
 
-AutoencoderKLConfig vae_config(std::vector<std::int64_t> channels) {
-  AutoencoderKLConfig config;
-  config.block_out_channels = std::move(channels);
-  return config;
+config::Json shipped_json(const std::string& config) {
+  return config::read_json(std::string(ECHOPATH_SOURCE_DIR) + "/configs/" + config);
 }
 
-UNet2DConditionConfig lidm_config(std::int64_t in_channels) {
-  UNet2DConditionConfig config;
-  config.in_channels = in_channels;
-  config.cross_attention_dim = {1};
-  return config;
+/// What a shipped config says of its network.
+template <class Options>
+Options shipped(const std::string& config) {
+  Options options;
+  config::apply(shipped_json(config).at("model"), config::visit_of(options), config);
+  return options;
 }
 
-TEST(StateDict, VaeEqualsListing) {
-  const AutoencoderKL vae(vae_config({128, 256, 256, 512}));
-  EXPECT_EQ(shapes_of(*vae), read_listing("keys_vae_128_256_256_512.txt"));
-  EXPECT_EQ(parameter_count(*vae), 62'412'007);
+TEST(StateDict, VaeOfTheShippedConfigsEqualsListing) {
+  for (const char* config : {"reference/vae.json", "echonet_synthetic/vae.json"}) {
+    const AutoencoderKL vae(shipped<AutoencoderKLConfig>(config));
+    EXPECT_EQ(shapes_of(*vae), read_listing("keys_vae_128_256_256_512.txt")) << config;
+    EXPECT_EQ(parameter_count(*vae), 62'412'007) << config;
+  }
 }
 
 TEST(StateDict, WiderVaeEqualsListing) {
-  const AutoencoderKL vae(vae_config({128, 256, 512, 512}));
+  auto config = shipped<AutoencoderKLConfig>("reference/vae.json");
+  config.block_out_channels = {128, 256, 512, 512};
+  const AutoencoderKL vae(config);
   EXPECT_EQ(shapes_of(*vae), read_listing("keys_vae_128_256_512_512.txt"));
   EXPECT_EQ(parameter_count(*vae), 83'653'863);
 }
 
-TEST(StateDict, ConditionalLidmEqualsListing) {
-  const UNet2DConditionModel unet(lidm_config(4));
+TEST(StateDict, ConditionalLidmOfTheShippedConfigEqualsListing) {
+  EXPECT_EQ(shipped_json("reference/lidm.json").at("architecture"), "UNet2DConditionModel");
+  const UNet2DConditionModel unet(shipped<UNet2DConditionConfig>("reference/lidm.json"));
   EXPECT_EQ(shapes_of(*unet), read_listing("keys_unet2dcond.txt"));
   EXPECT_EQ(parameter_count(*unet), 74'648'324);
 }
 
 TEST(StateDict, TripletLidmEqualsListing) {
-  UNet2DConditionConfig config = lidm_config(12);
-  config.out_channels = 12;
+  auto config = shipped<UNet2DConditionConfig>("reference/lidm.json");
+  config.in_channels = config.out_channels = 12;
   const UNet2DConditionModel unet(config);
   EXPECT_EQ(shapes_of(*unet), read_listing("keys_unet2dcond12.txt"));
   EXPECT_EQ(parameter_count(*unet), 74'666'764);
 }
 
-TEST(StateDict, UnconditionalLidmEqualsListing) {
-  const UNet2DModel unet{UNet2DConfig{}};
+TEST(StateDict, UnconditionalLidmOfTheShippedConfigEqualsListing) {
+  EXPECT_EQ(shipped_json("echonet_synthetic/lidm.json").at("architecture"), "UNet2DModel");
+  const UNet2DModel unet(shipped<UNet2DConfig>("echonet_synthetic/lidm.json"));
   EXPECT_EQ(shapes_of(*unet), read_listing("keys_unet2d.txt"));
   EXPECT_EQ(parameter_count(*unet), 73'548'804);
 }
 
-TEST(StateDict, LvdmEqualsListing) {
-  UNetSpatioTemporalConfig config;
-  config.cross_attention_dim = {1};
-  const UNetSpatioTemporalConditionModel unet(config);
-  EXPECT_EQ(shapes_of(*unet), read_listing("keys_st.txt"));
-  EXPECT_EQ(parameter_count(*unet), 143'830'186);
+TEST(StateDict, LvdmOfTheShippedConfigsEqualsListing) {
+  for (const char* config : {"reference/lvdm.json", "echonet_synthetic/lvdm.json"}) {
+    const UNetSpatioTemporalConditionModel unet(shipped<UNetSpatioTemporalConfig>(config));
+    EXPECT_EQ(shapes_of(*unet), read_listing("keys_st.txt")) << config;
+    EXPECT_EQ(parameter_count(*unet), 143'830'186) << config;
+  }
 }
 
 TEST(StateDict, ResNet50HasTorchvisionsSize) {

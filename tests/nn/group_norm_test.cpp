@@ -83,6 +83,17 @@ TEST(GroupNormKernel, ALargeMeanDoesNotCancel) {
   check({2, 16, 16, 16, 4, false, false, 1000.0}, torch::kFloat, 2e-4);
 }
 
+TEST(GroupNormKernel, AGroupOfOneValueIsExactlyTheBias) {
+  const Case c{2, 16, 1, 1, 16, false, true, 0.0};
+  const auto norm = make_norm(c);
+  const torch::Tensor x =
+      (10.0 * random_tensor({2, 16, 1, 1}, 8)).contiguous(at::MemoryFormat::ChannelsLast);
+  const torch::Tensor bias = norm->parameters()[1];
+  EXPECT_TRUE(at::equal(norm->forward(x).flatten(1), bias.expand({2, 16})));
+  EXPECT_TRUE(at::equal(norm->forward_silu(x, random_tensor({2, 16}, 9)).flatten(1),
+                        norm->forward_silu(x).flatten(1)));
+}
+
 TEST(GroupNormKernel, BFloat16KeepsItsOwnPrecision) {
   check({2, 64, 8, 8, 16, true, true, 0.0}, torch::kBFloat16, 1.2e-2);
 }
