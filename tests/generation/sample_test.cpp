@@ -202,6 +202,19 @@ TEST(Sample, RefusesValuesOutOfRange) {
   refused([](auto& o) { o.count = 0; });
   refused([](auto& o) { o.anchor = "firm"; });
   refused([](auto& o) { o.codec = "vp9"; });
+  refused([](auto& o) {
+    o.guidance.interval_start = 0.8;
+    o.guidance.interval_end = 0.2;
+  });
+}
+
+// More steps than the model's schedule has: no half-made directory that the next run would refuse.
+TEST(Sample, WritesNothingWhereTheSolverIsRefused) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.solver.num_inference_steps = 5000;
+  EXPECT_THROW(run_sampling(options), Error);
+  EXPECT_FALSE(fs::exists(folder / "out"));
 }
 
 TEST(Sample, RefusedHeartsStopTheRunUnlessAllowed) {

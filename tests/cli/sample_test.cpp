@@ -1,0 +1,110 @@
+// Golden tests of `echopath sample` with a toy model: 6 frames a block, 2 of them given.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_program.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/data/dataset.hpp"
+#include "echopath/io/safetensors.hpp"
+#include "generation/toy_model.hpp"
+
+namespace echopath::cli {
+namespace {
+
+using generation::testing::kToyImageSize;
+using generation::testing::shared_toy_model;
+using nlohmann::json;
+using ::testing::ElementsAre;
+using testing::Outcome;
+using testing::run;
+using testing::TemporaryFolder;
+
+Outcome sample(const std::string& out, const std::vector<std::string>& more) {
+  std::vector<std::string> arguments = {"sample", "--model", shared_toy_model().string(),
+                                        "--w",    "2",       "--blocks",
+                                        "2",      "--steps", "2",
+                                        "--seed", "3",       "--device",
+                                        "cpu",    "--quiet", "--out",
+                                        out};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run(arguments);
+}
+
+TEST(SampleVerb, WritesTheVideoAndWhatLiesBesideIt) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "samples";
+  const Outcome outcome = sample(out, {"--class", "ASD", "--trace", folder / "trace.safetensors"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  const std::string paths =
+      "contact sheet  " + out + "/contact_sheet.png\npage           " + out + "/index.html\n";
+  const std::string video = "video          " + out + "/Videos/ASD_000003.mp4\n";
+  EXPECT_EQ(outcome.out,
+            video + paths + "made 1, there already 0, heart frames refused 0, unfiltered 0\n");
+
+  const json line = json::parse(read_file(out + "/manifest.jsonl"));
+  const models::ModelDirectory model = models::ModelDirectory::open(shared_toy_model());
+  json hashes;
+  for (const char* part : {"vae", "lidm", "lvdm", "reid"})
+    hashes[part] = model.component_hash(part);
+  json expected = {{"index", 0},
+                   {"file", "Videos/ASD_000003.mp4"},
+                   {"class", "ASD"},
+                   {"seed", 3},
+                   {"solver", "ddim"},
+                   {"steps", 2},
+                   {"anchor", "hard"},
+                   {"blocks", 2},
+                   {"frames", 10},
+                   {"block_length", 6},
+                   {"context_frames", 2},
+                   {"guidance_scale", 2.0},
+                   {"height", kToyImageSize},
+                   {"width", kToyImageSize},
+                   {"fps", 32.0},
+                   {"weight_hashes", hashes}};
+  expected["privacy"] = {
+      {"score", line["privacy"]["score"]}, {"tau", 2.0}, {"redraws", 0}, {"filtered", true}};
+  EXPECT_EQ(line, expected);
+  EXPECT_LE(line["privacy"]["score"].get<double>(), 1.0);
+
+  const data::Dataset dataset = data::Dataset::open(out);
+  ASSERT_EQ(dataset.studies().size(), 1U);
+  EXPECT_EQ(dataset.studies()[0].class_name, "ASD");
+  EXPECT_EQ(dataset.studies()[0].number_of_frames, 10);
+  const io::Frames frames = dataset.load(dataset.studies()[0]);
+  EXPECT_EQ(frames.count, 10);
+  EXPECT_EQ(frames.width, kToyImageSize);
+
+  const io::SafetensorsFile trace(folder / "trace.safetensors");
+  EXPECT_THAT(trace.names(), ElementsAre("ASD_000003/block_0000", "ASD_000003/block_0001"));
+  EXPECT_THAT(trace.shape("ASD_000003/block_0001"), ElementsAre(6, 4, 14, 14));
+  const json config = json::parse(read_file(out + "/config.json"));
+  EXPECT_EQ(config["options"]["blocks"], 2);
+  EXPECT_EQ(config["options"]["classes"], json({"ASD"}));
+  EXPECT_EQ(config["weight_hashes"], hashes);
+
+  EXPECT_EQ(sample(out, {"--class", "ASD"}).exit_code, 2);  // not without --resume
+  EXPECT_EQ(sample(out, {"--class", "ASD", "--resume"}).out,
+            video + paths + "made 0, there already 1, heart frames refused 0, unfiltered 0\n");
+}
+
+TEST(SampleVerb, WithoutAClassEveryClassInTurn) {
+  const TemporaryFolder folder;
+  const Outcome outcome = sample(folder / "samples", {"--codec", "ffv1", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const json report = json::parse(outcome.out);
+  EXPECT_EQ(report["videos"], json({folder / "samples/Videos/ASD_000003.avi",
+                                    folder / "samples/Videos/Non-ASD_000004.avi"}));
+  EXPECT_EQ(report["directory"], folder / "samples");
+  EXPECT_EQ(report["made"], 2);
+  EXPECT_EQ(report["skipped"], 0);
+  EXPECT_EQ(report["redraws"], 0);
+  EXPECT_EQ(report["unfiltered"], 0);
+}
+
+}  // namespace
+}  // namespace echopath::cli
