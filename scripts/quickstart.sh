@@ -29,7 +29,9 @@ configure "$preset"
 build "$preset" echopath
 
 say "Sampling a video"
-samples="$root/samples/quickstart"
+# A folder for each version of the model: a run goes on only with the weights that it began with.
+version="$(sha256sum "$root/models/phantom/echopath.json" | cut -c1-8)"
+samples="$root/samples/quickstart-$version"
 sample=("$root/build/$preset/bin/echopath" sample --class ASD --w 5 --blocks 4 --out "$samples")
 # A second run goes on with, and so shows again, what the first one made.
 [ ! -d "$samples" ] || sample+=(--resume)
