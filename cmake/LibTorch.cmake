@@ -56,6 +56,12 @@ find_path(ECHOPATH_CUDA_INCLUDE cuda_runtime_api.h
 find_path(ECHOPATH_NCCL_INCLUDE nccl.h
           PATHS ${_nccl_dirs} ${_nccl_headers} "$ENV{NCCL_HOME}/include" NO_DEFAULT_PATH)
 
+# The runtime's headers include some of the compiler's; a toolkit has both, the wheels are two.
+file(GLOB _crt_headers "${ECHOPATH_CACHE}/cuda-crt-*-headers/nvidia/cu13/include")
+find_path(ECHOPATH_CUDA_CRT_INCLUDE crt/host_config.h
+          HINTS "${ECHOPATH_CUDA_INCLUDE}" ${_crt_headers}
+          PATHS /usr/local/cuda/include "$ENV{CUDA_HOME}/include")
+
 # What a CUDA build still lacks.
 set(_missing "")
 if(NOT EXISTS "${_cuda_root}/lib/libtorch_cuda.so")
@@ -63,6 +69,9 @@ if(NOT EXISTS "${_cuda_root}/lib/libtorch_cuda.so")
 endif()
 if(NOT ECHOPATH_CUDA_INCLUDE)
   list(APPEND _missing "the CUDA toolkit's headers (cuda_runtime_api.h)")
+endif()
+if(NOT ECHOPATH_CUDA_CRT_INCLUDE)
+  list(APPEND _missing "the CUDA compiler's headers (crt/host_config.h)")
 endif()
 if(NOT ECHOPATH_NCCL_INCLUDE)
   list(APPEND _missing "NCCL's headers (nccl.h)")
@@ -104,10 +113,11 @@ foreach(_name IN LISTS _torch_libraries)
 endforeach()
 
 # Headers alone compile the CUDA code; cmake/CudaLinkCheck.cmake uses that.
-if(ECHOPATH_CUDA_INCLUDE AND ECHOPATH_NCCL_INCLUDE)
+if(ECHOPATH_CUDA_INCLUDE AND ECHOPATH_CUDA_CRT_INCLUDE AND ECHOPATH_NCCL_INCLUDE)
   add_library(echopath_cuda_headers INTERFACE)
   target_include_directories(echopath_cuda_headers SYSTEM INTERFACE
-                             "${ECHOPATH_CUDA_INCLUDE}" "${ECHOPATH_NCCL_INCLUDE}")
+                             "${ECHOPATH_CUDA_INCLUDE}" "${ECHOPATH_CUDA_CRT_INCLUDE}"
+                             "${ECHOPATH_NCCL_INCLUDE}")
   target_compile_definitions(echopath_cuda_headers INTERFACE ECHOPATH_WITH_CUDA)
 endif()
 

@@ -231,4 +231,7 @@ install_torch
 if $nccl_headers && [ "$flavour" = cpu ]; then
   install_wheels "nccl-$nccl_version-headers" wheels-nccl.txt 800 'nvidia/nccl/include/*'
 fi
+if [ -z "${LIBTORCH:-}" ] && { $nccl_headers || [ "$flavour" = cuda ]; }; then
+  install_wheels "cuda-crt-$crt_version-headers" wheels-crt.txt 50 'nvidia/cu13/include/*'
+fi
 say "Set-up done"
