@@ -23,6 +23,14 @@ int main() {
 add_executable(cuda_link_check EXCLUDE_FROM_ALL
                "${CMAKE_BINARY_DIR}/cuda_link_check.cpp" ${_cuda_sources})
 target_include_directories(cuda_link_check PRIVATE "${PROJECT_SOURCE_DIR}/src")
+# LibTorch's headers include those of libraries whose wheels are hundreds of megabytes; where no
+# toolkit brings them, the types they name are enough.
+find_path(ECHOPATH_CUBLAS_INCLUDE cublas_v2.h
+          HINTS "${ECHOPATH_CUDA_INCLUDE}" PATHS /usr/local/cuda/include "$ENV{CUDA_HOME}/include")
+if(NOT ECHOPATH_CUBLAS_INCLUDE)
+  target_include_directories(cuda_link_check SYSTEM PRIVATE
+                             "${PROJECT_SOURCE_DIR}/cmake/cuda_link_check")
+endif()
 target_compile_definitions(cuda_link_check PRIVATE ECHOPATH_VERSION="${PROJECT_VERSION}")
 target_link_libraries(cuda_link_check PRIVATE
   echopath_warnings echopath_cuda_headers echopath_distributed echopath_core torch_cuda c10_cuda)

@@ -57,7 +57,7 @@ find_path(ECHOPATH_NCCL_INCLUDE nccl.h
           PATHS ${_nccl_dirs} ${_nccl_headers} "$ENV{NCCL_HOME}/include" NO_DEFAULT_PATH)
 
 # The runtime's headers include some of the compiler's; a toolkit has both, the wheels are two.
-file(GLOB _crt_headers "${ECHOPATH_CACHE}/cuda-crt-*-headers/nvidia/cu13/include")
+file(GLOB _crt_headers "${ECHOPATH_CACHE}/cuda-*-headers/nvidia/cu13/include")
 find_path(ECHOPATH_CUDA_CRT_INCLUDE crt/host_config.h
           HINTS "${ECHOPATH_CUDA_INCLUDE}" ${_crt_headers}
           PATHS /usr/local/cuda/include "$ENV{CUDA_HOME}/include")

@@ -5,7 +5,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/echopath"
 torch_version=2.14.1
 nccl_version=2.30.7
-crt_version=13.0.88
+cuda_headers_version=13.0
 
 say() { printf '\n==> %s\n' "$*"; }
 

@@ -232,6 +232,6 @@ if $nccl_headers && [ "$flavour" = cpu ]; then
   install_wheels "nccl-$nccl_version-headers" wheels-nccl.txt 800 'nvidia/nccl/include/*'
 fi
 if [ -z "${LIBTORCH:-}" ] && { $nccl_headers || [ "$flavour" = cuda ]; }; then
-  install_wheels "cuda-crt-$crt_version-headers" wheels-crt.txt 50 'nvidia/cu13/include/*'
+  install_wheels "cuda-$cuda_headers_version-headers" wheels-cuda-headers.txt 100 'nvidia/cu13/include/*'
 fi
 say "Set-up done"
