@@ -4,8 +4,9 @@
 //     bench_forward MODEL vae-encode|vae-decode|lidm|lvdm INPUTS float32|bf16 THREADS
 //
 // INPUTS is a safetensors file as `echopath forward` takes it. After one pass to warm up it prints
-// "ready", then answers each line of standard input with the seconds of one pass. Before the end it
-// prints the peak memory of the process in megabytes. bench/forward.py runs it beside diffusers.
+// "ready" with the seconds of loading and the peak memory in megabytes before that pass, then
+// answers each line of standard input with the seconds of one pass. Before the end it prints the
+// peak memory of the process. bench/forward.py runs it beside diffusers.
 
 #include <sys/resource.h>
 
@@ -28,6 +29,13 @@ double seconds_of(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Largest resident memory of this process so far.
+double peak_megabytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024.0 / 1e6;
 }
 
 /// Loads a network and answers what runs it once.
@@ -73,19 +81,17 @@ int main(int argc, char** argv) {
   at::set_num_threads(std::atoi(argv[5]));
   const torch::NoGradGuard no_grad;
   const auto dtype = std::string(argv[4]) == "bf16" ? at::kBFloat16 : at::kFloat;
-  double first = 0.0;
   std::function<void()> pass;
   const double loading = seconds_of([&] {
     pass = make_pass(ModelDirectory::open(argv[1]), argv[2],
                      echopath::io::load_safetensors(argv[3]), dtype);
-    first = seconds_of(pass);
   });
-  std::cout << "ready " << loading - first << ' ' << first << std::endl;
+  const double peak = peak_megabytes();
+  pass();
+  std::cout << "ready " << loading << ' ' << peak << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     std::cout << seconds_of(pass) << std::endl;
   }
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  std::cout << "peak " << static_cast<double>(usage.ru_maxrss) / 1000.0 << std::endl;
+  std::cout << "peak " << peak_megabytes() << std::endl;
   return 0;
 }

@@ -1,7 +1,5 @@
 #include "config/ranges.hpp"
 
-#include <cctype>
-
 #include "echopath/core/text.hpp"
 
 namespace echopath::config {
@@ -41,13 +39,6 @@ std::string value_text(const Json& value) {
 
 std::string choice_text(const std::vector<std::string>& allowed) {
   return "one of " + join(allowed, "|");
-}
-
-std::string one_line(std::string text) {
-  for (char& c : text) {
-    if (std::iscntrl(static_cast<unsigned char>(c)) != 0) c = '?';
-  }
-  return text;
 }
 
 }  // namespace echopath::config

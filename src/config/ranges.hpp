@@ -16,7 +16,4 @@ std::string value_text(const Json& value);
 /// "one of a|b|c".
 std::string choice_text(const std::vector<std::string>& allowed);
 
-/// Foreign text as it may stand in a one-line message: control characters as "?".
-std::string one_line(std::string text);
-
 }  // namespace echopath::config

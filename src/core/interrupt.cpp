@@ -23,6 +23,8 @@ extern "C" void handle_signal(int signal_number) {
 }  // namespace
 
 void install_interrupt_handlers() {
+  requested = false;
+  interrupted_once = false;
   struct sigaction action = {};
   action.sa_handler = handle_signal;
   sigemptyset(&action.sa_mask);

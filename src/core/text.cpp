@@ -91,14 +91,18 @@ std::string to_lower(std::string_view text) {
   return lowered;
 }
 
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20 || code == 0x7F) c = '?';
+  }
+  return text;
+}
+
 std::string quoted_text(std::string_view text) {
   constexpr std::size_t kLongest = 80;
-  std::string result = "'";
-  for (const char c : text.substr(0, kLongest)) {
-    const auto code = static_cast<unsigned char>(c);
-    result += code < 0x20 || code == 0x7F ? '?' : c;
-  }
-  return result + (text.size() > kLongest ? "…'" : "'");
+  return "'" + one_line(std::string(text.substr(0, kLongest))) +
+         (text.size() > kLongest ? "…'" : "'");
 }
 
 std::string human_bytes(double bytes) {

@@ -23,7 +23,7 @@ fs::path latent_path(const fs::path& directory, const Study& study) {
 /// What must be the same for all latents of a directory.
 struct Origin {
   double scaling_factor = 0.0;
-  std::string vae_hash;
+  std::string encoder_hash;
   std::vector<std::int64_t> latent_shape;  ///< [C, H, W]
 };
 
@@ -49,8 +49,8 @@ Origin read_origin(const fs::path& path) {
   if (path.extension() == ".safetensors") {
     const io::SafetensorsFile file(path);
     origin.scaling_factor = read_scaling_factor(file, path);
-    const auto hash = file.metadata().find("vae_hash");
-    if (hash != file.metadata().end()) origin.vae_hash = hash->second;
+    const auto hash = file.metadata().find("encoder_hash");
+    if (hash != file.metadata().end()) origin.encoder_hash = hash->second;
     shape = file.shape("mean");
     if (file.shape("logvar") != shape || file.dtype("mean") != at::kFloat ||
         file.dtype("logvar") != at::kFloat) {
@@ -99,10 +99,10 @@ LatentDataset LatentDataset::open(const std::filesystem::path& directory) {
     const Origin origin = read_origin(path);
     if (i == 0) {
       dataset.scaling_factor_ = origin.scaling_factor;
-      dataset.vae_hash_ = origin.vae_hash;
+      dataset.encoder_hash_ = origin.encoder_hash;
       dataset.latent_shape_ = origin.latent_shape;
     } else if (origin.scaling_factor != dataset.scaling_factor_ ||
-               origin.vae_hash != dataset.vae_hash_ ||
+               origin.encoder_hash != dataset.encoder_hash_ ||
                origin.latent_shape != dataset.latent_shape_) {
       throw DataError(path.string() +
                       " was made by another VAE than the first latents of the list; encode the "
@@ -132,19 +132,20 @@ LatentVideo LatentDataset::load(const Study& study) const {
 }
 
 void save_latents(const std::filesystem::path& path, const LatentVideo& latents,
-                  double scaling_factor, const std::string& vae_hash) {
+                  double scaling_factor, const std::string& encoder_hash) {
   char factor[32];
   const auto end = std::to_chars(factor, factor + sizeof(factor), scaling_factor);
   io::save_safetensors(path, {{"mean", latents.mean}, {"logvar", latents.logvar}},
                        {{"scaling_factor", std::string(factor, end.ptr)},
                         {"pixel_range", "[-1, 1]"},
-                        {"vae_hash", vae_hash}});
+                        {"encoder_hash", encoder_hash}});
 }
 
 void write_latents(const std::filesystem::path& directory, const Study& study,
-                   const LatentVideo& latents, double scaling_factor, const std::string& vae_hash) {
+                   const LatentVideo& latents, double scaling_factor,
+                   const std::string& encoder_hash) {
   save_latents(directory / "Latents" / (study.stem() + ".safetensors"), latents, scaling_factor,
-               vae_hash);
+               encoder_hash);
 }
 
 }  // namespace echopath::data

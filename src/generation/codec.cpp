@@ -23,13 +23,14 @@ std::int64_t total_frames(const std::vector<data::Study>& studies) {
                          [](std::int64_t sum, const auto& s) { return sum + s.number_of_frames; });
 }
 
-/// Whether a latent file is whole and made by this VAE. A damaged one counts as absent.
-bool latents_complete(const fs::path& path, const data::Study& study, const std::string& vae_hash) {
+/// Whether a latent file is whole and made by this encoder. A damaged one counts as absent.
+bool latents_complete(const fs::path& path, const data::Study& study,
+                      const std::string& encoder_hash) {
   if (!fs::is_regular_file(path)) return false;
   try {
     const io::SafetensorsFile file(path);
-    const auto hash = file.metadata().find("vae_hash");
-    return hash != file.metadata().end() && hash->second == vae_hash && file.contains("mean") &&
+    const auto hash = file.metadata().find("encoder_hash");
+    return hash != file.metadata().end() && hash->second == encoder_hash && file.contains("mean") &&
            file.contains("logvar") && file.shape("mean").at(0) == study.number_of_frames;
   } catch (const DataError&) {
     return false;
@@ -84,7 +85,7 @@ CodecSummary encode_dataset(const EncodeOptions& options) {
   const at::Device device = parse_device(options.device);
   models::AutoencoderKL vae = model.load_vae(device);
   const double scaling_factor = vae->config().scaling_factor;
-  const std::string vae_hash = model.component_hash("vae");
+  const std::string encoder_hash = models::encoder_hash(vae);
   const FrameCodec codec(vae, device, options.batch_size);
   const std::string resumable = "encoding stopped; run the same command again to go on";
 
@@ -94,7 +95,7 @@ CodecSummary encode_dataset(const EncodeOptions& options) {
   std::int64_t done = 0;
   for (data::Study& study : studies) {
     const fs::path file = fs::path(options.out) / "Latents" / (study.stem() + ".safetensors");
-    if (latents_complete(file, study, vae_hash)) {
+    if (latents_complete(file, study, encoder_hash)) {
       ++summary.skipped;
       done += study.number_of_frames;
       progress.update(done, study.stem());
@@ -106,7 +107,7 @@ CodecSummary encode_dataset(const EncodeOptions& options) {
     });
     // The list may state another count than the video holds; the latents follow the video.
     study.number_of_frames = latents.mean.size(0);
-    data::write_latents(options.out, study, latents, scaling_factor, vae_hash);
+    data::write_latents(options.out, study, latents, scaling_factor, encoder_hash);
     ++summary.videos;
     summary.frames += study.number_of_frames;
     done += study.number_of_frames;
@@ -120,16 +121,15 @@ CodecSummary decode_latents(const DecodeOptions& options) {
   if (options.out.empty()) throw UsageError("name a dataset directory with --out");
   const data::LatentDataset dataset = data::LatentDataset::open(options.latents);
   const models::ModelDirectory model = models::ModelDirectory::open(options.model);
-  model.require({"vae"});
-  const std::string vae_hash = model.component_hash("vae");
-  if (!dataset.vae_hash().empty() && dataset.vae_hash() != vae_hash) {
+  const at::Device device = parse_device(options.device);
+  models::AutoencoderKL vae = model.load_vae(device);
+  if (!dataset.encoder_hash().empty() && dataset.encoder_hash() != models::encoder_hash(vae)) {
     throw DataError("the latents in '" + options.latents + "' were made by another VAE than '" +
                     options.model + "'; decode them with the model that encoded them");
   }
-  const at::Device device = parse_device(options.device);
-  const FrameCodec codec(model.load_vae(device), device, options.batch_size);
+  const FrameCodec codec(vae, device, options.batch_size);
   const std::string extension = options.codec == "h264" ? ".mp4" : ".avi";
-  const std::string comment = "decoded by echopath, VAE " + vae_hash;
+  const std::string comment = "decoded by echopath, VAE " + model.component_hash("vae");
 
   CodecSummary summary;
   std::vector<data::Study> studies = dataset.studies();

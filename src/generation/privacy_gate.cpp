@@ -35,11 +35,18 @@ PrivacyGate PrivacyGate::open(const models::ModelDirectory& model, at::Device de
   model.require({"reid"});
   const fs::path folder = model.path() / "reid";
   const fs::path embeddings_path = folder / "train_embeddings.safetensors";
-  models::ReIdThreshold threshold = models::read_reid_threshold(folder / "threshold.json");
+  const fs::path threshold_path = folder / "threshold.json";
+  for (const fs::path& path : {threshold_path, embeddings_path}) {
+    std::error_code error;
+    if (fs::status(path, error).type() != fs::file_type::not_found) continue;
+    throw DataError("the privacy gate needs '" + path.string() +
+                    "', which is missing; `echopath train reid` writes it");
+  }
+  models::ReIdThreshold threshold = models::read_reid_threshold(threshold_path);
   const std::string remedy = "; write both anew with `echopath train reid`";
   if (threshold.weights_hash != model.component_hash("reid")) {
-    throw DataError((folder / "threshold.json").string() +
-                    ": the threshold belongs to other re-ID weights" + remedy);
+    throw DataError(threshold_path.string() + ": the threshold belongs to other re-ID weights" +
+                    remedy);
   }
   models::ReIdNet network = model.load_reid(device);
   at::Tensor embeddings = load_embeddings(embeddings_path, network->config().embedding_dim);

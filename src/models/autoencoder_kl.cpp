@@ -1,6 +1,10 @@
 #include "echopath/models/autoencoder_kl.hpp"
 
+#include <sstream>
+#include <string_view>
+
 #include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
 #include "echopath/nn/attention.hpp"
 #include "echopath/nn/resnet_block.hpp"
 #include "echopath/nn/unet.hpp"
@@ -218,6 +222,22 @@ std::int64_t AutoencoderKLImpl::downsampling_factor() const {
 
 torch::Tensor AutoencoderKLImpl::last_layer_weight() const {
   return layers_->decoder->last_layer_weight();
+}
+
+std::string encoder_hash(const AutoencoderKL& vae) {
+  torch::NoGradGuard no_grad;
+  std::string listing;
+  for (const auto& item : vae->named_parameters()) {
+    const std::string& name = item.key();
+    if (name.rfind("encoder.", 0) != 0 && name.rfind("quant_conv.", 0) != 0) continue;
+    const at::Tensor values = item.value().to(at::kCPU).to(at::kHalf).contiguous();
+    const std::string_view bytes(static_cast<const char*>(values.const_data_ptr()),
+                                 values.nbytes());
+    std::ostringstream line;
+    line << name << ' ' << values.sizes() << ' ' << sha256_hex(bytes) << '\n';
+    listing += line.str();
+  }
+  return sha256_hex(listing);
 }
 
 }  // namespace echopath::models

@@ -63,7 +63,7 @@ struct Conversion::Contents {
       const data::LatentVideo latents = latent_dataset->load(study);
       require_finite(latents, study.file_name, options.allow_nonfinite);
       data::write_latents(directory.temporary_path(), study, latents,
-                          latent_dataset->scaling_factor(), latent_dataset->vae_hash());
+                          latent_dataset->scaling_factor(), latent_dataset->encoder_hash());
     }
     data::write_file_list(directory.temporary_path() / "FileList.csv", latent_dataset->studies());
     directory.commit();

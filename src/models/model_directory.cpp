@@ -6,6 +6,7 @@
 #include "echopath/core/files.hpp"
 #include "echopath/models/scheduler_config.hpp"
 #include "echopath/models/weights.hpp"
+#include "models/network_weights.hpp"
 
 namespace echopath::models {
 
@@ -13,9 +14,10 @@ namespace {
 
 constexpr const char* kInfoFile = "echopath.json";
 constexpr const char* kClassEmbedding = "class_embedding";
+constexpr const char* kWeightsFile = "diffusion_pytorch_model.safetensors";
 
-/// A part of a model directory: its name, the file that it stands and falls with, and the command
-/// that makes it.
+/// A part of a model directory: its name, the file that we write of it and that it stands and falls
+/// with, and the command that makes it.
 struct Component {
   const char* name;
   const char* file;
@@ -46,6 +48,17 @@ fs::path component_file(const fs::path& directory, const std::string& name) {
   return directory / component_named(name).file;
 }
 
+/// The file that holds the component: for a network whatever convert reads (shards with an index, a
+/// file of torch.save), else the one that we write.
+fs::path stored_file(const fs::path& directory, const std::string& name) {
+  const fs::path written = component_file(directory, name);
+  if (written.filename() != kWeightsFile || !fs::is_directory(written.parent_path())) {
+    return written;
+  }
+  const fs::path found = find_named_weights(written.parent_path());
+  return found.empty() ? written : found;
+}
+
 config::Json read_config(const fs::path& path) {
   require_file(path, "model config");
   try {
@@ -73,7 +86,7 @@ Options read_options(const fs::path& path, const std::string& class_name) {
 /// Loads the weights into a fresh module, and makes it ready to run.
 void prepare(torch::nn::Module& module, const fs::path& weights, at::Device device) {
   require_file(weights, "weights");
-  load_weights(module, io::SafetensorsFile(weights), weights.string());
+  load_network_weights(module, weights);
   module.to(device);
   module.eval();
 }
@@ -111,7 +124,7 @@ const ModelInfo& ModelDirectory::info() const {
 }
 
 bool ModelDirectory::has(const std::string& component) const {
-  return fs::is_regular_file(component_file(path_, component));
+  return fs::is_regular_file(stored_file(path_, component));
 }
 
 void ModelDirectory::require(const std::vector<std::string>& components) const {
@@ -125,14 +138,18 @@ void ModelDirectory::require(const std::vector<std::string>& components) const {
 
 std::string ModelDirectory::component_hash(const std::string& component) const {
   require({component});
-  return sha256_file(component_file(path_, component));
+  return hash_of_weights(stored_file(path_, component));
+}
+
+std::string ModelDirectory::encoder_hash() const {
+  return models::encoder_hash(load_vae(at::kCPU));
 }
 
 AutoencoderKL ModelDirectory::load_vae(at::Device device) const {
   require({"vae"});
   AutoencoderKL vae(
       read_options<AutoencoderKLConfig>(path_ / "vae" / "config.json", "AutoencoderKL"));
-  prepare(*vae, component_file(path_, "vae"), device);
+  prepare(*vae, stored_file(path_, "vae"), device);
   return vae;
 }
 
@@ -140,7 +157,7 @@ std::unique_ptr<LatentImageModel> ModelDirectory::load_lidm(at::Device device) c
   require({"lidm"});
   const fs::path path = path_ / "lidm" / "config.json";
   auto lidm = make_latent_image_model(read_config(path), path.string());
-  prepare(lidm->module(), component_file(path_, "lidm"), device);
+  prepare(lidm->module(), stored_file(path_, "lidm"), device);
   return lidm;
 }
 
@@ -151,21 +168,21 @@ UNetSpatioTemporalConditionModel ModelDirectory::load_lvdm(at::Device device,
       read_options<UNetSpatioTemporalConfig>(path_ / "lvdm" / "config.json",
                                              "UNetSpatioTemporalConditionModel"),
       compatibility);
-  prepare(*lvdm, component_file(path_, "lvdm"), device);
+  prepare(*lvdm, stored_file(path_, "lvdm"), device);
   return lvdm;
 }
 
 ReIdNet ModelDirectory::load_reid(at::Device device) const {
   require({"reid"});
   ReIdNet reid(read_options<ReIdConfig>(path_ / "reid" / "config.json", "ReIdNet"));
-  prepare(*reid, component_file(path_, "reid"), device);
+  prepare(*reid, stored_file(path_, "reid"), device);
   return reid;
 }
 
 ResNet ModelDirectory::load_resnet(at::Device device) const {
   require({"resnet50"});
   ResNet resnet(read_options<ResNetOptions>(path_ / "resnet50" / "config.json", "ResNet"));
-  prepare(*resnet, component_file(path_, "resnet50"), device);
+  prepare(*resnet, stored_file(path_, "resnet50"), device);
   return resnet;
 }
 
@@ -174,7 +191,7 @@ VideoResNet ModelDirectory::load_video_resnet(const std::string& component,
   require({component});
   VideoResNet resnet(
       read_options<VideoResNetOptions>(path_ / component / "config.json", "VideoResNet"));
-  prepare(*resnet, component_file(path_, component), device);
+  prepare(*resnet, stored_file(path_, component), device);
   return resnet;
 }
 
@@ -191,7 +208,7 @@ ClassEmbedding ModelDirectory::load_class_embedding(const std::string& network, 
   ClassEmbeddingConfig options;
   config::apply(*section, config::visit_of(options), path.string());
   ClassEmbedding embedding(options, compatibility);
-  prepare(*embedding, component_file(path_, component), device);
+  prepare(*embedding, stored_file(path_, component), device);
   return embedding;
 }
 
@@ -203,7 +220,11 @@ diffusion::NoiseScheduleOptions ModelDirectory::schedule() const {
 
 void save_component(const fs::path& directory, const ComponentWeights& component,
                     const torch::nn::Module& module) {
-  save_weights(module, component_file(directory, component.name), component.dtype);
+  const fs::path file = component_file(directory, component.name);
+  save_weights(module, file, component.dtype);
+  // An index of earlier shards would go before the file.
+  const fs::path read_first = stored_file(directory, component.name);
+  if (read_first != file) fs::remove(read_first);
   config::Json json = {{"_class_name", component.class_name}};
   json.update(component.config);
   write_json(directory / component.name / "config.json", json);
@@ -231,8 +252,8 @@ void update_model_info(const fs::path& directory, const std::function<void(Model
   change(info);
   info.hashes.clear();
   for (const Component& component : kComponents) {
-    const fs::path file = directory / component.file;
-    if (fs::is_regular_file(file)) info.hashes[component.name] = sha256_file(file);
+    const fs::path file = stored_file(directory, component.name);
+    if (fs::is_regular_file(file)) info.hashes[component.name] = hash_of_weights(file);
   }
   write_json(path, info.to_json());
 }

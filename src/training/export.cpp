@@ -28,27 +28,27 @@ at::ScalarType dtype_of(const std::string& name) {
 }
 
 config::Json describe_training(const LoopOptions& loop, const std::string& data, std::size_t videos,
-                               const std::string& vae_hash) {
+                               const std::string& encoder_hash) {
   config::Json json = {{"data", std::filesystem::path(data).filename().string()},
                        {"videos", videos},
                        {"steps", loop.steps},
                        {"batch_size", loop.batch_size},
                        {"learning_rate", loop.learning_rate},
                        {"seed", loop.seed}};
-  if (!vae_hash.empty()) json["vae_sha256"] = vae_hash;
+  if (!encoder_hash.empty()) json["encoder_sha256"] = encoder_hash;
   return json;
 }
 
-void require_same_vae(const fs::path& model_directory, const std::string& vae_hash,
+void require_same_vae(const fs::path& model_directory, const std::string& encoder_hash,
                       const std::string& latents) {
   const std::optional<models::ModelDirectory> model = existing_model(model_directory);
   if (!model || !model->has("vae")) return;
-  if (vae_hash.empty()) {
+  if (encoder_hash.empty()) {
     log_warning("the latents in '" + latents +
                 "' do not say which VAE made them; whether it is the "
                 "one in '" +
                 model_directory.string() + "' cannot be checked");
-  } else if (model->component_hash("vae") != vae_hash) {
+  } else if (model->encoder_hash() != encoder_hash) {
     throw ConfigError("output.model_directory: '" + model_directory.string() +
                       "' holds another VAE than the one that made the latents in '" + latents +
                       "'; encode them again with `echopath encode --model` on that directory, or "
@@ -58,7 +58,7 @@ void require_same_vae(const fs::path& model_directory, const std::string& vae_ha
 
 void require_same_model(const fs::path& model_directory, const LatentDataOptions& data,
                         const LatentSource& source) {
-  require_same_vae(model_directory, source.vae_hash(), data.latents);
+  require_same_vae(model_directory, source.encoder_hash(), data.latents);
   const std::optional<models::ModelDirectory> model = existing_model(model_directory);
   if (!model || !fs::exists(model_directory / "echopath.json")) return;
   const std::vector<std::string>& classes = model->info().class_names;
@@ -82,6 +82,13 @@ void warn_of_dependents(const fs::path& model_directory) {
               ", trained on the latents of another VAE; once this run writes its VAE there they no "
               "longer fit: encode the data again and train them again, or give this run another "
               "output.model_directory");
+}
+
+std::optional<double> scaling_factor_of(const fs::path& model_directory,
+                                        const std::string& encoder_hash) {
+  const std::optional<models::ModelDirectory> model = existing_model(model_directory);
+  if (!model || !model->has("vae") || model->encoder_hash() != encoder_hash) return std::nullopt;
+  return model->load_vae(at::kCPU)->config().scaling_factor;
 }
 
 void describe_latent_model(models::ModelInfo& info, const LatentDataOptions& data,

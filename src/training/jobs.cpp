@@ -66,6 +66,11 @@ class VaeJob : public OptionsJob<VaeOptions> {
            1e9 * options_.cache_gigabytes;
   }
   std::vector<std::string> components() const override { return {"vae"}; }
+  void require_start(bool has_weights) const override {
+    if (!options_.freeze_encoder || has_weights) return;
+    throw ConfigError(
+        "freeze_encoder keeps the encoder of another model; name it with --init-from");
+  }
   std::unique_ptr<Recipe> make_recipe(at::Device device) const override {
     return open_recipe<VaeRecipe>(
         options_, device,
@@ -76,8 +81,7 @@ class VaeJob : public OptionsJob<VaeOptions> {
   /// Weights, gradients and both moments: it has no average.
   double discriminator_bytes() const {
     if (options_.adversarial_weight == 0) return 0.0;
-    const PatchDiscriminator discriminator(options_.model.out_channels,
-                                           options_.discriminator_channels,
+    const PatchDiscriminator discriminator(1, options_.discriminator_channels,
                                            options_.discriminator_layers);
     return 4.0 * 4.0 * static_cast<double>(models::parameter_count(*discriminator));
   }

@@ -26,6 +26,8 @@ class Job {
   virtual double memory_bytes(std::int64_t parameters, bool cuda) const = 0;
   /// The parts of a model directory that --init-from takes its weights from.
   virtual std::vector<std::string> components() const = 0;
+  /// Throws ConfigError where the options need weights to start from and there are none.
+  virtual void require_start(bool /*has_weights*/) const {}
   /// Opens the data. Throws ConfigError or DataError naming its key where it is not set, not there,
   /// damaged, empty, or does not fit the network.
   virtual std::unique_ptr<Recipe> make_recipe(at::Device device) const = 0;

@@ -12,7 +12,7 @@ namespace echopath::training {
 LatentSource::LatentSource(const LatentDataOptions& options) : options_(options) {
   const data::LatentDataset dataset = data::LatentDataset::open(options.latents);
   scaling_factor_ = dataset.scaling_factor();
-  vae_hash_ = dataset.vae_hash();
+  encoder_hash_ = dataset.encoder_hash();
   latent_shape_ = dataset.latent_shape();
   train_ = load(require_split(dataset.split("TRAIN"), "TRAIN", options.latents), dataset);
   val_ = load(dataset.split("VAL"), dataset);

@@ -32,7 +32,7 @@ class LatentSource {
   const std::vector<LatentItem>& train() const { return train_; }
   const std::vector<LatentItem>& val() const { return val_; }
   double scaling_factor() const { return scaling_factor_; }
-  const std::string& vae_hash() const { return vae_hash_; }
+  const std::string& encoder_hash() const { return encoder_hash_; }
   const std::vector<std::int64_t>& latent_shape() const { return latent_shape_; }
 
   /// Scaled latents [N, C, H, W] of the frames `first … first+count−1` at the training rate: a draw
@@ -49,7 +49,7 @@ class LatentSource {
   std::vector<LatentItem> val_;
   std::vector<std::int64_t> latent_shape_;
   double scaling_factor_ = 1.0;
-  std::string vae_hash_;
+  std::string encoder_hash_;
 };
 
 /// Throws ConfigError unless a network that takes `channels` channels under `key` fits these

@@ -124,7 +124,7 @@ void LidmRecipe::export_model(const std::filesystem::path& model_directory) {
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {
     describe_latent_model(info, options_.data, options_.class_embedding, source_);
     info.trained_on["lidm"] = describe_training(options_.training, options_.data.latents,
-                                                source_.train().size(), source_.vae_hash());
+                                                source_.train().size(), source_.encoder_hash());
   });
 }
 

@@ -173,7 +173,7 @@ void LvdmRecipe::export_model(const std::filesystem::path& model_directory) {
     info.block_length = options_.block_length;
     info.context_frames = options_.context_frames;
     info.trained_on["lvdm"] = describe_training(options_.training, options_.data.latents,
-                                                source_.train().size(), source_.vae_hash());
+                                                source_.train().size(), source_.encoder_hash());
   });
 }
 

@@ -118,6 +118,9 @@ void VaeOptions::visit(config::Visitor& v) {
       "training data");
   v.boolean("freeze_encoder", freeze_encoder,
             "train the decoder only, so that latents encoded before stay what they are");
+  v.choice("posterior", posterior, {"sample", "mean"},
+           "what the decoder learns from: draws, or the mean (with freeze_encoder, for diffusion "
+           "models that were trained on means)");
   v.section(
       "loss",
       [this](config::Visitor& d) {
@@ -138,6 +141,8 @@ void VaeOptions::visit(config::Visitor& v) {
                   "stride-2 layers of the discriminator");
         d.real("discriminator_learning_rate", discriminator_learning_rate, {0, 10},
                "0: the learning rate of the autoencoder");
+        d.real("discriminator_noise", discriminator_noise, {0, 10},
+               "standard deviation of the noise on what the discriminator sees");
       },
       "terms of the loss");
   v.nested("training", training, "step loop");

@@ -55,7 +55,7 @@ double percentile(std::vector<double> values, double p) {
 ReidRecipe::ReidRecipe(const ReidOptions& options, at::Device device)
     : options_(options), device_(device), order_(1, 1, 0), network_(options.model) {
   const data::LatentDataset dataset = data::LatentDataset::open(options.latents);
-  vae_hash_ = dataset.vae_hash();
+  encoder_hash_ = dataset.encoder_hash();
   require_split(dataset.split("TRAIN"), "TRAIN", options.latents);
   require_split(dataset.split("VAL"), "VAL", options.latents);
   require_channels("model.in_channels", options.model.in_channels, dataset.latent_shape(),
@@ -200,7 +200,7 @@ at::Tensor ReidRecipe::embeddings(const std::vector<Video>& videos) {
 }
 
 void ReidRecipe::check_target(const std::filesystem::path& model_directory) const {
-  require_same_vae(model_directory, vae_hash_, options_.latents);
+  require_same_vae(model_directory, encoder_hash_, options_.latents);
 }
 
 void ReidRecipe::export_model(const std::filesystem::path& model_directory) {
@@ -226,7 +226,7 @@ void ReidRecipe::export_model(const std::filesystem::path& model_directory) {
   threshold.normalisation = options_.normalisation;
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {
     info.trained_on["reid"] =
-        describe_training(options_.training, options_.latents, train_.size(), vae_hash_);
+        describe_training(options_.training, options_.latents, train_.size(), encoder_hash_);
   });
   threshold.training_frames = train.size(0);
   threshold.weights_hash = models::ModelDirectory::open(model_directory).component_hash("reid");

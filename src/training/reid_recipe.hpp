@@ -44,7 +44,7 @@ class ReidRecipe : public Recipe {
 
   ReidOptions options_;
   at::Device device_;
-  std::string vae_hash_;  ///< of the VAE that made the latents
+  std::string encoder_hash_;  ///< of the VAE that made the latents
   std::vector<Video> train_;
   std::vector<Video> val_;
   data::BatchOrder order_;

@@ -75,6 +75,7 @@ void check_folders(const Folders& folders, bool resume) {
 /// `model_directory`.
 std::unique_ptr<Recipe> make_recipe(const TrainRequest& request, const Job& job,
                                     const fs::path& model_directory, at::Device device) {
+  job.require_start(request.resume || !request.init_from.empty());
   if (!request.init_from.empty()) job.require_weights(request.init_from);
   torch::manual_seed(static_cast<std::uint64_t>(job.loop().seed));
   std::unique_ptr<Recipe> recipe = job.make_recipe(device);

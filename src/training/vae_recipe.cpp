@@ -25,8 +25,7 @@ VaeRecipe::VaeRecipe(const VaeOptions& options, at::Device device)
       order_(static_cast<std::int64_t>(train_.size()), options.training.batch_size,
              static_cast<std::uint64_t>(options.training.seed)),
       model_(options.model),
-      discriminator_(options.model.out_channels, options.discriminator_channels,
-                     options.discriminator_layers) {
+      discriminator_(1, options.discriminator_channels, options.discriminator_layers) {
   model_->to(device_);
   discriminator_->to(device_);
   if (options_.freeze_encoder) {
@@ -75,6 +74,19 @@ at::Tensor VaeRecipe::frames(const MicroBatch& batch) {
   return at::stack(images).to(device_);
 }
 
+at::Tensor VaeRecipe::judged_view(const at::Tensor& grey, const MicroBatch& batch,
+                                  std::uint32_t side) {
+  if (options_.discriminator_noise == 0) return grey;
+  std::vector<at::Tensor> noise;
+  for (const std::int64_t position : batch.positions) {
+    noise.push_back(normal_tensor(
+        grey.sizes().slice(1),
+        {static_cast<std::uint64_t>(options_.training.seed), Stream::kAugmentation,
+         static_cast<std::uint32_t>(batch.step), 2 * static_cast<std::uint32_t>(position) + side}));
+  }
+  return grey + options_.discriminator_noise * at::stack(noise).to(device_);
+}
+
 at::Tensor VaeRecipe::adversarial_term(const at::Tensor& reconstruction_loss,
                                        const at::Tensor& fake, Figures& figures) {
   const at::Tensor generator_loss = -discriminator_->forward(fake).mean();
@@ -91,13 +103,8 @@ at::Tensor VaeRecipe::adversarial_term(const at::Tensor& reconstruction_loss,
   return weight * generator_loss;
 }
 
-at::Tensor VaeRecipe::loss(int phase, const MicroBatch& batch, Figures& figures) {
-  if (phase == 1) {
-    const auto& [real, fake] = judged_.at(batch.positions.front());
-    return discriminator_hinge_loss(discriminator_->forward(real), discriminator_->forward(fake));
-  }
-  const at::Tensor x = frames(batch);
-  const models::DiagonalGaussian posterior = model_->encode(x);
+at::Tensor VaeRecipe::latents(const models::DiagonalGaussian& posterior, const MicroBatch& batch) {
+  if (options_.posterior == "mean") return posterior.mean;
   std::vector<at::Tensor> noise;
   for (const std::int64_t position : batch.positions) {
     noise.push_back(normal_tensor(
@@ -105,8 +112,17 @@ at::Tensor VaeRecipe::loss(int phase, const MicroBatch& batch, Figures& figures)
         {static_cast<std::uint64_t>(options_.training.seed), Stream::kPosterior,
          static_cast<std::uint32_t>(batch.step), static_cast<std::uint32_t>(position)}));
   }
-  const at::Tensor z = posterior.sample(at::stack(noise).to(device_));
-  const at::Tensor y = model_->decode(z);
+  return posterior.sample(at::stack(noise).to(device_));
+}
+
+at::Tensor VaeRecipe::loss(int phase, const MicroBatch& batch, Figures& figures) {
+  if (phase == 1) {
+    const auto& [real, fake] = judged_.at(batch.positions.front());
+    return discriminator_hinge_loss(discriminator_->forward(real), discriminator_->forward(fake));
+  }
+  const at::Tensor x = frames(batch);
+  const models::DiagonalGaussian posterior = model_->encode(x);
+  const at::Tensor y = model_->decode(latents(posterior, batch));
   const at::Tensor l1 =
       (at::avg_pool2d(x, options_.l1_pooling) - at::avg_pool2d(y, options_.l1_pooling))
           .abs()
@@ -122,8 +138,9 @@ at::Tensor VaeRecipe::loss(int phase, const MicroBatch& batch, Figures& figures)
   figures.emplace_back("structural", structural.item<double>());
   figures.emplace_back("kl", kl.item<double>());
   if (active(1, batch.step)) {
-    total = total + adversarial_term(reconstruction, y, figures);
-    judged_[batch.positions.front()] = {x.detach(), y.detach()};
+    const at::Tensor real = judged_view(grey_x, batch, 0), fake = judged_view(grey_y, batch, 1);
+    total = total + adversarial_term(reconstruction, fake, figures);
+    judged_[batch.positions.front()] = {real.detach(), fake.detach()};
   }
   return total;
 }
@@ -179,12 +196,16 @@ double VaeRecipe::measure_scaling_factor() {
 }
 
 void VaeRecipe::check_target(const std::filesystem::path& model_directory) const {
-  warn_of_dependents(model_directory);
+  if (!options_.freeze_encoder) warn_of_dependents(model_directory);
 }
 
 void VaeRecipe::export_model(const std::filesystem::path& model_directory) {
   torch::NoGradGuard no_grad;
-  const double scaling_factor = measure_scaling_factor();
+  // Latents made before keep their scale where their encoder is kept.
+  const std::optional<double> kept =
+      scaling_factor_of(model_directory, models::encoder_hash(model_));
+  if (options_.freeze_encoder && !kept) warn_of_dependents(model_directory);
+  const double scaling_factor = kept ? *kept : measure_scaling_factor();
   models::AutoencoderKLConfig model_config = options_.model;
   model_config.scaling_factor = scaling_factor;
   const config::Json config = config::dump(config::visit_of(model_config));

@@ -36,7 +36,12 @@ class VaeRecipe : public Recipe {
  private:
   /// [B, 3, H, W] in [-1, 1]: one random frame of each video of the batch.
   at::Tensor frames(const MicroBatch& batch);
+  /// What the decoder gets: a draw of the posterior, or its mean.
+  at::Tensor latents(const models::DiagonalGaussian& posterior, const MicroBatch& batch);
   at::Tensor image(const data::Study& study, std::int64_t frame);
+  /// What the discriminator sees of grey images [B, 1, H, W]: three equal channels, or grey levels
+  /// of whole numbers, would give the real ones away. `side` is 0 for real, 1 for reconstructed.
+  at::Tensor judged_view(const at::Tensor& grey, const MicroBatch& batch, std::uint32_t side);
   at::Tensor adversarial_term(const at::Tensor& reconstruction_loss, const at::Tensor& fake,
                               Figures& figures);
   double measure_scaling_factor();

@@ -60,7 +60,7 @@ TEST_F(CodecVerbs, EncodeWritesTheVaesPosteriorAndGoesOnWhereItWas) {
   models::AutoencoderKL vae = model.load_vae(at::kCPU);
   const data::Dataset dataset = data::Dataset::open(in("data"));
   const data::LatentDataset latents = data::LatentDataset::open(in("latents"));
-  EXPECT_EQ(latents.vae_hash(), model.component_hash("vae"));
+  EXPECT_EQ(latents.encoder_hash(), model.encoder_hash());
   EXPECT_DOUBLE_EQ(latents.scaling_factor(), model.info().latent_scaling_factor);
   ASSERT_EQ(latents.studies().size(), 2U);
   for (std::size_t i = 0; i < 2; ++i) {

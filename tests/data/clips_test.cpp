@@ -23,27 +23,6 @@ TEST(ResampleIndices, KeepTrueTime) {
   EXPECT_EQ(resample_indices(1, 30.0, 32.0), (Indices{0}));
 }
 
-TEST(PublishedResampleIndices, FollowNumpysLinspaceAndRound) {
-  // numpy: np.linspace(0, 10, 6, endpoint=False).round() and so on.
-  EXPECT_EQ(published_resample_indices(10, 50.0, 32.0, 0.0), (Indices{0, 2, 3, 5, 7, 8}));
-  EXPECT_EQ(published_resample_indices(4, 32.0, 16.0, 0.0), (Indices{0, 2}));
-  EXPECT_EQ(published_resample_indices(5, 64.0, 32.0, 0.0), (Indices{0, 2}));  // 2.5 to even
-}
-
-TEST(PublishedResampleIndices, ShiftByARandomStartBelowTheSecondIndex) {
-  EXPECT_EQ(published_resample_indices(12, 96.0, 32.0, 0.0), (Indices{0, 3, 6, 9}));
-  EXPECT_EQ(published_resample_indices(12, 96.0, 32.0, 0.4), (Indices{1, 4, 7, 10}));
-  EXPECT_EQ(published_resample_indices(12, 96.0, 32.0, 0.99), (Indices{2, 5, 8, 11}));
-  EXPECT_EQ(published_resample_indices(4, 32.0, 32.0, 0.99), (Indices{0, 1, 2, 3}));
-}
-
-TEST(PublishedResampleIndices, StayInsideTheVideo) {
-  for (const std::int64_t index : published_resample_indices(3, 8.0, 32.0, 0.5)) {
-    EXPECT_GE(index, 0);
-    EXPECT_LE(index, 2);
-  }
-}
-
 TEST(ChooseClip, EveryValidStartIsReachedEquallyOften) {
   std::vector<int> times(5, 0);
   for (int i = 0; i < 1000; ++i) {

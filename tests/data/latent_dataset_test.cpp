@@ -37,7 +37,7 @@ TEST_F(LatentFolder, WhatIsWrittenIsReadBack) {
   list({first, second});
   const LatentDataset dataset = LatentDataset::open(folder_.path());
   EXPECT_EQ(dataset.scaling_factor(), 0.73);
-  EXPECT_EQ(dataset.vae_hash(), "hash");
+  EXPECT_EQ(dataset.encoder_hash(), "hash");
   EXPECT_EQ(dataset.latent_shape(), (std::vector<std::int64_t>{4, 3, 2}));
   EXPECT_EQ(dataset.class_names(), (std::vector<std::string>{"ASD", "PAH"}));
   ASSERT_EQ(dataset.split("TEST").size(), 1U);
@@ -64,7 +64,7 @@ TEST_F(LatentFolder, TheReferencesScaledPtFilesAreUnscaled) {
   list({study_of("a.avi")});
   const LatentDataset dataset = LatentDataset::open(folder_.path());
   EXPECT_DOUBLE_EQ(dataset.scaling_factor(), 0.18215);
-  EXPECT_EQ(dataset.vae_hash(), "");
+  EXPECT_EQ(dataset.encoder_hash(), "");
   EXPECT_EQ(dataset.latent_shape(), (std::vector<std::int64_t>{4, 2, 2}));
   const LatentVideo latents = dataset.load(dataset.studies()[0]);
   const at::Tensor stored = at::arange(48, at::kFloat).reshape({3, 4, 2, 2}) / 8;

@@ -77,7 +77,7 @@ TEST(Encode, WritesUnscaledPosteriorsAndTheList) {
   EXPECT_EQ(latents.studies()[1].split, "VAL");
   EXPECT_NEAR(latents.scaling_factor(), 0.18215, 1e-9);
   const auto model = models::ModelDirectory::open(shared_toy_model());
-  EXPECT_EQ(latents.vae_hash(), model.component_hash("vae"));
+  EXPECT_EQ(latents.encoder_hash(), model.encoder_hash());
 
   const at::NoGradGuard no_grad;
   const io::Frames frames = data::Dataset::open(folder / "data").load(latents.studies()[0]);

@@ -99,6 +99,22 @@ TEST(PrivacyGate, OpensFromAModelDirectory) {
   EXPECT_EQ(PrivacyGate::open(model, at::kCPU).tau(), 2.0);
 }
 
+TEST(PrivacyGate, NamesAMissingPartAndWhatWritesIt) {
+  for (const char* part : {"threshold.json", "train_embeddings.safetensors"}) {
+    const testing::TemporaryFolder folder;
+    testing::write_toy_model(folder / "model");
+    fs::remove(folder / "model" / "reid" / part);
+    try {
+      PrivacyGate::open(models::ModelDirectory::open(folder / "model"), at::kCPU);
+      ADD_FAILURE() << part;
+    } catch (const DataError& error) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos);
+      EXPECT_NE(std::string(error.what()).find("`echopath train reid` writes it"),
+                std::string::npos);
+    }
+  }
+}
+
 TEST(PrivacyGate, RefusesPartsThatDoNotBelongTogether) {
   const testing::TemporaryFolder folder;
   testing::write_toy_model(folder / "model");

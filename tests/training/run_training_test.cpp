@@ -9,6 +9,7 @@
 #include "echopath/core/files.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/data/latent_dataset.hpp"
+#include "echopath/io/video.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/training/train.hpp"
 #include "training/export.hpp"
@@ -36,7 +37,7 @@ class RunTraining : public testing::Test {
   }
   void TearDown() override { fs::remove_all(root_); }
 
-  void write_latents(const std::string& vae_hash) const {
+  void write_latents(const std::string& encoder_hash) const {
     std::vector<data::Study> studies;
     for (std::uint32_t i = 0; i < 6; ++i) {
       data::Study study;
@@ -47,7 +48,7 @@ class RunTraining : public testing::Test {
       study.fps = 32.0;
       study.number_of_frames = 10;
       const at::Tensor mean = normal_tensor({10, 4, 8, 8}, {1, Stream::kDataset, i, 0});
-      data::write_latents(latents(), study, {mean, at::full_like(mean, -4.0)}, 0.5, vae_hash);
+      data::write_latents(latents(), study, {mean, at::full_like(mean, -4.0)}, 0.5, encoder_hash);
       studies.push_back(study);
     }
     data::write_file_list(latents() / "FileList.csv", studies);
@@ -62,7 +63,7 @@ class RunTraining : public testing::Test {
     const models::AutoencoderKL vae(config);
     save_component(model(), {"vae", "AutoencoderKL", config::dump(config::visit_of(config))}, *vae);
     models::update_model_info(model(), [](models::ModelInfo&) {});
-    return models::ModelDirectory::open(model()).component_hash("vae");
+    return models::ModelDirectory::open(model()).encoder_hash();
   }
 
   TrainRequest request(const std::string& network) const {
@@ -120,7 +121,7 @@ TEST_F(RunTraining, RecordsTheVaeOfTheLatents) {
     EXPECT_FALSE(fs::exists(training.out)) << "a dry run writes nothing";
     run_training(training);
     const models::ModelInfo info = models::ModelDirectory::open(model()).info();
-    EXPECT_EQ(info.trained_on.at(network).at("vae_sha256"), hash) << network;
+    EXPECT_EQ(info.trained_on.at(network).at("encoder_sha256"), hash) << network;
   }
   EXPECT_EQ(models::ModelDirectory::open(model()).info().null_token, 2);
 }
@@ -147,6 +148,59 @@ TEST_F(RunTraining, ReplacingAVaeUnderOtherNetworksWarns) {
   warn_of_dependents(model());
   EXPECT_THAT(testing::internal::GetCapturedStdout(),
               HasSubstr("holds lidm, reid, trained on the latents of another VAE"));
+}
+
+/// Videos of grey noise, 32x32.
+void write_videos(const fs::path& directory) {
+  std::vector<data::Study> studies;
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    io::Frames frames;
+    frames.count = 3;
+    frames.height = frames.width = 32;
+    frames.fps = 32;
+    const at::Tensor noise = normal_tensor({3, 32, 32}, {2, Stream::kDataset, i, 0});
+    const at::Tensor grey = (noise * 50 + 128).clamp(0, 255).to(at::kByte).contiguous();
+    frames.pixels.assign(grey.const_data_ptr<std::uint8_t>(),
+                         grey.const_data_ptr<std::uint8_t>() + grey.numel());
+    data::Study study;
+    study.file_name = "noise" + std::to_string(i) + ".avi";
+    study.class_name = "ASD";
+    study.patient_id = "P" + std::to_string(i);
+    study.split = i < 3 ? "TRAIN" : "VAL";
+    study.fps = 32;
+    study.number_of_frames = 3;
+    study.frame_height = study.frame_width = 32;
+    io::write_video(directory / "Videos" / study.file_name, frames);
+    studies.push_back(study);
+  }
+  data::write_file_list(directory / "FileList.csv", studies);
+}
+
+TEST_F(RunTraining, FrozenEncoderKeepsTheLatentsValid) {
+  write_videos(root_ / "videos");
+  TrainRequest training = request("vae");
+  training.overrides = {"data.dataset=" + (root_ / "videos").string(),
+                        "output.model_directory=" + model().string(), "training.steps=2"};
+  run_training(training);
+  const auto before = models::ModelDirectory::open(model());
+  const std::string encoder = before.encoder_hash();
+  const std::string whole = before.component_hash("vae");
+  const double scale = before.info().latent_scaling_factor;
+
+  training.overrides.push_back("freeze_encoder=true");
+  training.out = root_ / "decoder";
+  EXPECT_THAT(error_of<ConfigError>(training), HasSubstr("--init-from"));
+  training.init_from = model();
+  run_training(training);
+  const auto after = models::ModelDirectory::open(model());
+  EXPECT_EQ(after.encoder_hash(), encoder);
+  EXPECT_EQ(after.info().latent_scaling_factor, scale);
+  EXPECT_NE(after.component_hash("vae"), whole) << "the decoder learns";
+
+  training.overrides.back() = "freeze_encoder=false";
+  training.out = root_ / "both";
+  run_training(training);
+  EXPECT_NE(models::ModelDirectory::open(model()).encoder_hash(), encoder);
 }
 
 TEST_F(RunTraining, LatentsOfOtherChannelsStopIt) {

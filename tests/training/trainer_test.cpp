@@ -173,6 +173,8 @@ TEST_F(TrainerTest, ASignalSavesAndSaysHowToGoOn) {
   std::raise(SIGTERM);
   EXPECT_THROW(trainer.run(), Interrupted);
   EXPECT_EQ(load_newest_checkpoint(root_ / "run")->step, 1);
+  install_interrupt_handlers();
+  EXPECT_FALSE(interrupt_requested());
 }
 
 TEST(LearningRateFactor, WarmsUpAndFollowsHalfACosine) {

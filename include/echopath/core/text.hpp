@@ -18,8 +18,9 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 /// ASCII letters only, whatever the locale.
 std::string to_lower(std::string_view text);
 
-/// Text of a foreign file as it may stand in a one-line message: in single quotes, control
-/// characters as "?", cut after 80 bytes.
+/// Foreign text as it may stand in a one-line message: control characters as "?".
+std::string one_line(std::string text);
+/// The same in single quotes, cut after 80 bytes.
 std::string quoted_text(std::string_view text);
 
 /// Powers of 1000 and two or three digits: "5.2 GB", "312 kB".

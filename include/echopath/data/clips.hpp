@@ -10,13 +10,6 @@ namespace echopath::data {
 /// source lasts. At least one frame.
 std::vector<std::int64_t> resample_indices(std::int64_t count, double fps_in, double fps_out);
 
-/// The same as EchoNet-Synthetic's latent dataset does it: floor(fps_out/fps_in·count) frames at
-/// the rounded (half to even) points of linspace(0, count, no end point), so that the rate is that
-/// of the rounded count, shifted by a random start: `uniform` in [0, 1) picks it from [0,
-/// indices[1]) where that is above 1. Points beyond the last frame are the last frame.
-std::vector<std::int64_t> published_resample_indices(std::int64_t count, double fps_in,
-                                                     double fps_out, double uniform);
-
 /// Where a clip starts and how many of its frames the video has; the rest is padding.
 struct Clip {
   std::int64_t start = 0;

@@ -26,7 +26,7 @@ constexpr double kReferenceScalingFactor = 0.18215;
 LatentVideo read_reference_latents(const std::filesystem::path& path);
 
 /// A latents directory: FileList.csv + Latents/NAME.safetensors (`mean`, `logvar`), with
-/// `scaling_factor`, `pixel_range` and `vae_hash` in each file's metadata. The reference code's
+/// `scaling_factor`, `pixel_range` and `encoder_hash` in each file's metadata. The reference code's
 /// NAME.pt files (already scaled, one posterior draw) are readable: their mean is divided by the
 /// scaling factor 0.18215 and their logvar is −30.
 class LatentDataset {
@@ -38,7 +38,7 @@ class LatentDataset {
   std::vector<Study> split(const std::string& name) const;
   std::vector<std::string> class_names() const;
   double scaling_factor() const { return scaling_factor_; }
-  const std::string& vae_hash() const { return vae_hash_; }
+  const std::string& encoder_hash() const { return encoder_hash_; }
   /// [C, H, W] of one latent frame.
   std::vector<std::int64_t> latent_shape() const { return latent_shape_; }
   /// Memory-mapped: views of the file.
@@ -49,14 +49,15 @@ class LatentDataset {
   std::vector<Study> studies_;
   std::vector<std::int64_t> latent_shape_;
   double scaling_factor_ = 1.0;
-  std::string vae_hash_;
+  std::string encoder_hash_;
 };
 
 /// Writes one file of latents atomically.
 void save_latents(const std::filesystem::path& path, const LatentVideo& latents,
-                  double scaling_factor, const std::string& vae_hash);
+                  double scaling_factor, const std::string& encoder_hash);
 /// The same as Latents/NAME.safetensors of a latents directory.
 void write_latents(const std::filesystem::path& directory, const Study& study,
-                   const LatentVideo& latents, double scaling_factor, const std::string& vae_hash);
+                   const LatentVideo& latents, double scaling_factor,
+                   const std::string& encoder_hash);
 
 }  // namespace echopath::data

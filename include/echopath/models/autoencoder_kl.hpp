@@ -70,4 +70,9 @@ class AutoencoderKLImpl : public torch::nn::Module {
 };
 TORCH_MODULE(AutoencoderKL);
 
+/// What latents depend on: SHA-256 over the names, shapes and values (rounded to float16, so that a
+/// half-precision copy counts as the same) of `encoder.*` and `quant_conv.*`. VAEs that differ in
+/// their decoders only share it.
+std::string encoder_hash(const AutoencoderKL& vae);
+
 }  // namespace echopath::models

@@ -65,6 +65,8 @@ class ModelDirectory {
   void require(const std::vector<std::string>& components) const;
   /// SHA-256 of the component's weights file.
   std::string component_hash(const std::string& component) const;
+  /// models::encoder_hash() of the VAE: which latents it understands.
+  std::string encoder_hash() const;
 
   AutoencoderKL load_vae(at::Device device) const;
   std::unique_ptr<LatentImageModel> load_lidm(at::Device device) const;

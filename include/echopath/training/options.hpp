@@ -101,6 +101,7 @@ struct VaeOptions {
   std::string dataset;
   double cache_gigabytes = 4.0;
   bool freeze_encoder = false;
+  std::string posterior = "sample";
   double l1_weight = 1.0;
   std::int64_t l1_pooling = 1;
   double structural_weight = 0.5;
@@ -110,6 +111,7 @@ struct VaeOptions {
   std::int64_t discriminator_channels = 64;
   std::int64_t discriminator_layers = 3;
   double discriminator_learning_rate = 0.0;
+  double discriminator_noise = 0.0;
   LoopOptions training;
   OutputOptions output;
   VaeOptions();
