@@ -65,11 +65,6 @@ void check(const NoiseScheduleOptions& options) {
   if (std::find(known.begin(), known.end(), type) == known.end()) {
     throw ConfigError("prediction_type '" + type + "' is unknown; use one of " + join(known, ", "));
   }
-  if (type == "epsilon" && options.rescale_betas_zero_snr) {
-    throw ConfigError(
-        "prediction_type epsilon cannot start from a sample without signal: use v_prediction with "
-        "rescale_betas_zero_snr");
-  }
   if (options.is_flow() && options.rescale_betas_zero_snr) {
     throw ConfigError(
         "rescale_betas_zero_snr changes betas, which flow_prediction does not use: leave it out");

@@ -19,8 +19,13 @@ at::Tensor SigmaSolver::scale_model_input(const at::Tensor& sample, std::size_t 
 
 at::Tensor SigmaSolver::derivative(const at::Tensor& model_output, std::size_t index,
                                    const at::Tensor& sample) const {
-  const at::Tensor input = scale_model_input(sample, index);
-  return (sample - clipped_x0(model_output, input, input_level(index))) / sigma(index);
+  // ε and x_0 are answered without the scaling, and v of what the network sees. As in diffusers:
+  // where σ is in the thousands, a detour over the scaled sample would show in the last bits.
+  const bool velocity = schedule_.options().prediction_type == "v_prediction";
+  const at::Tensor x0 =
+      velocity ? clipped_x0(model_output, scale_model_input(sample, index), input_level(index))
+               : clipped_x0(model_output, sample, level(index));
+  return (sample - x0) / sigma(index);
 }
 
 }  // namespace echopath::diffusion

@@ -52,6 +52,21 @@ const Entry& entry_for(const NoiseSchedule& schedule, const SolverOptions& optio
                     schedule.options().prediction_type + "; use one of " + join(fitting, ", "));
 }
 
+/// ε says nothing of x_0 where there is no signal: it is infinite there, and only clipping makes a
+/// number of it.
+void check_signal(const NoiseSchedule& schedule, const SolverOptions& options,
+                  const SamplingGrid& grid) {
+  if (schedule.options().prediction_type != "epsilon" || options.clip_sample) return;
+  for (const GridStep& step : grid) {
+    if (step.from.signal > 0.0) continue;
+    throw ConfigError("solver '" + options.name +
+                      "' cannot follow prediction_type epsilon from timestep " +
+                      std::to_string(static_cast<std::int64_t>(step.timestep)) +
+                      ", where rescale_betas_zero_snr leaves no signal; use clip_sample, "
+                      "timestep_spacing leading, or dpmsolver++, unipc or euler");
+  }
+}
+
 }  // namespace
 
 Solver::Solver(const NoiseSchedule& schedule, const SolverOptions& options, SamplingGrid grid)
@@ -92,13 +107,17 @@ std::unique_ptr<Solver> make_solver(const NoiseSchedule& schedule, const SolverO
   if (schedule.is_flow() && !(options.flow_shift > 0.0)) {
     throw ConfigError("flow_shift must be positive");
   }
-  return entry.make(schedule, options, entry.grid(schedule, options));
+  const SamplingGrid grid = entry.grid(schedule, options);
+  check_signal(schedule, options, grid);
+  return entry.make(schedule, options, grid);
 }
 
 std::unique_ptr<Solver> make_solver(const NoiseSchedule& schedule, const SolverOptions& options,
                                     const SamplingGrid& grid) {
   if (grid.empty()) throw ConfigError("a sampling grid must have at least one step");
-  return entry_for(schedule, options).make(schedule, options, grid);
+  const Entry& entry = entry_for(schedule, options);
+  check_signal(schedule, options, grid);
+  return entry.make(schedule, options, grid);
 }
 
 }  // namespace echopath::diffusion

@@ -116,11 +116,6 @@ TEST(NoiseSchedule, RefusesOptionsThatCannotWork) {
   EXPECT_THROW(with([](auto& o) { o.beta_end = 1.0; }), ConfigError);
   EXPECT_THROW(with([](auto& o) { o.num_train_timesteps = 0; }), ConfigError);
   EXPECT_THROW(with([](auto& o) {
-                 o.prediction_type = "epsilon";
-                 o.rescale_betas_zero_snr = true;
-               }),
-               ConfigError);
-  EXPECT_THROW(with([](auto& o) {
                  o.prediction_type = "flow_prediction";
                  o.rescale_betas_zero_snr = true;
                }),

@@ -139,6 +139,42 @@ TEST(MakeSolver, RefusesPredictionsAndSchedulesThatASolverDoesNotTake) {
   EXPECT_EQ(error_of("euler", zero_snr), "");
 }
 
+TEST(MakeSolver, RefusesEpsilonWithoutSignalUnlessItIsClipped) {
+  NoiseScheduleOptions schedule;
+  schedule.prediction_type = "epsilon";
+  schedule.rescale_betas_zero_snr = true;
+  const auto make = [&](const std::string& name, const char* spacing, bool clip) {
+    SolverOptions options;
+    options.name = name;
+    options.num_inference_steps = 10;
+    options.timestep_spacing = spacing;
+    options.clip_sample = clip;
+    return make_solver(NoiseSchedule(schedule), options);
+  };
+  for (const char* name : {"ddpm", "ddim"}) {
+    for (const char* spacing : {"trailing", "linspace"}) {  // both start at the last timestep
+      try {
+        make(name, spacing, false);
+        FAIL() << name << " divides by zero";
+      } catch (const ConfigError& error) {
+        const std::string text = error.what();
+        EXPECT_NE(text.find(std::string("solver '") + name + "' cannot follow prediction_type " +
+                            "epsilon from timestep 999"),
+                  std::string::npos)
+            << text;
+      }
+      const at::Tensor x = at::tensor({0.3F, -0.2F}).view({1, 2});
+      const auto noise = [] { return at::zeros({1, 2}); };
+      EXPECT_TRUE(
+          at::isfinite(make(name, spacing, true)->step(2 * x, 0, x, noise)).all().item<bool>());
+    }
+    EXPECT_NO_THROW(make(name, "leading", false)) << "it starts lower, where there is signal";
+  }
+  for (const char* name : {"dpmsolver++", "sde-dpmsolver++", "unipc", "euler"}) {
+    EXPECT_NO_THROW(make(name, "trailing", false)) << name << " starts a little below";
+  }
+}
+
 TEST(Solver, ClipsThePredictedSampleWhateverTheSolver) {
   for (const std::string& name : solver_names()) {
     NoiseScheduleOptions schedule;

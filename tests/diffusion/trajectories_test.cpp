@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "echopath/core/errors.hpp"
 #include "echopath/diffusion/solver.hpp"
 #include "echopath/io/safetensors.hpp"
 
@@ -81,7 +80,6 @@ TEST_P(Trajectories, AgreeWithDiffusersInEveryCombination) {
   const at::Tensor states = rows(name);
   const at::Tensor timesteps = rows(name + ".timesteps");
   ASSERT_EQ(states.size(0), count);
-  int compared = 0;
   for (std::int64_t row = 0; row < count; ++row) {
     Case options;
     options.solver.name = name.substr(0, name.find('.'));
@@ -98,15 +96,8 @@ TEST_P(Trajectories, AgreeWithDiffusersInEveryCombination) {
       set(options, (*axis)[0], value);
       label += " " + value.dump();
     }
-    if (!at::isfinite(states[row]).all().item<bool>()) {
-      EXPECT_THROW(make_solver(NoiseSchedule(options.schedule), options.solver), ConfigError)
-          << label;
-      continue;
-    }
     EXPECT_LE(walk_error(options, states[row], timesteps[row]), 1e-5) << label;
-    ++compared;
   }
-  EXPECT_GE(compared, 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Solvers, Trajectories,

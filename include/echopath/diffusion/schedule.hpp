@@ -42,7 +42,7 @@ const std::vector<std::string>& prediction_type_names();
 class NoiseSchedule {
  public:
   /// Throws ConfigError on an unknown schedule or prediction type, betas outside (0, 1), or a zero
-  /// terminal signal with epsilon- or flow-prediction.
+  /// terminal signal with flow-prediction.
   explicit NoiseSchedule(const NoiseScheduleOptions& options = {});
 
   const NoiseScheduleOptions& options() const { return options_; }

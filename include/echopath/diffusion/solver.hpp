@@ -80,7 +80,8 @@ class Solver {
 /// DPMSolverMultistepScheduler (dpmsolver++ and sde-dpmsolver++, order 2), UniPCMultistepScheduler
 /// (bh2), EulerDiscreteScheduler, HeunDiscreteScheduler, FlowMatchEulerDiscreteScheduler. Throws
 /// ConfigError on an unknown name (the known ones listed), spacing or variance type, a prediction
-/// type or schedule that the solver does not take, or a number of steps that does not fit.
+/// type or schedule that the solver does not take (epsilon without clipping from a timestep without
+/// signal among them), or a number of steps that does not fit.
 std::unique_ptr<Solver> make_solver(const NoiseSchedule& schedule, const SolverOptions& options);
 /// The same on a grid of the caller's, with any noise levels: `num_inference_steps`, the spacing
 /// and the like play no part.
