@@ -6,14 +6,13 @@
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
 #include "models/foreign_json.hpp"
-#include "models/recognise.hpp"
+#include "models/network_weights.hpp"
 
 namespace echopath::models {
 
 namespace {
 
 constexpr std::size_t kShownNames = 5;
-constexpr const char* kStepCounter = ".num_batches_tracked";
 
 /// What diffusers' EMAModel writes into config.json beside the network's own keys.
 constexpr const char* kEmaKeys[] = {
@@ -72,45 +71,6 @@ Recognised recognise_or_fail(const TensorSpecs& specs, const std::string& class_
                   "); known: " + join(known_networks(), ", "));
 }
 
-/// The tensors under the network's names.
-void move_tensors(io::TensorMap& stored, const KeyMapping& mapping, PreparedNetwork& network) {
-  std::map<std::string, std::string> origin;
-  for (const KeyMove& move : mapping.moves) {
-    const auto [place, is_new] = origin.emplace(move.to, move.from);
-    if (!is_new) {
-      throw DataError(network.report.where + ": both '" + place->second + "' and '" + move.from +
-                      "' would become '" + move.to + "'");
-    }
-    at::Tensor tensor = stored.at(move.from);
-    if (tensor.scalar_type() == at::kDouble) tensor = tensor.to(at::kFloat);
-    network.tensors.emplace(move.to, std::move(tensor));
-  }
-  for (const auto& [to, from] : origin) network.report.keys.emplace_back(from, to);
-}
-
-/// Attention weights that were kept as 1×1 convolutions become matrices.
-void flatten_attention(PreparedNetwork& network) {
-  for (auto& [name, tensor] : network.tensors) {
-    const auto spec = network.plan.specs.find(name);
-    if (spec == network.plan.specs.end() || name.find(".attentions.") == std::string::npos ||
-        name.find(".to_") == std::string::npos || tensor.dim() != 4) {
-      continue;
-    }
-    if (spec->second.shape.size() == 2 && tensor.size(2) == 1 && tensor.size(3) == 1) {
-      tensor = tensor.flatten(1);
-    }
-  }
-}
-
-/// Files from before BatchNorm counted its steps lack the counters, which nothing here reads.
-void fill_step_counters(PreparedNetwork& network) {
-  for (const auto& [name, spec] : network.plan.specs) {
-    if (!name.ends_with(kStepCounter) || network.tensors.count(name) > 0) continue;
-    network.tensors.emplace(name, at::zeros(spec.shape, spec.dtype));
-    network.report.keys.emplace_back("", name);
-  }
-}
-
 void check(PreparedNetwork& network, bool allow_nonfinite) {
   network.faults = compare_weights(network.plan.specs, specs_of(network.tensors));
   std::vector<std::string> not_finite;
@@ -139,13 +99,12 @@ PreparedNetwork prepare_network(const SourceNetwork& source, StoredWeights store
   const TensorSpecs found = specs_of(stored.tensors);
   const Recognised recognised = recognise_or_fail(found, config.class_name, stored.where);
   report.class_name = config.class_name.empty() ? recognised.class_name : config.class_name;
-  const KeyMapping mapping = map_keys(found, recognised);
-  report.left_out = mapping.left_out;
-  move_tensors(stored.tensors, mapping, network);
+  NetworkWeights weights = name_weights(stored.tensors, recognised, stored.where);
+  report.left_out = weights.left_out;
   const bool inferred = config.json.is_null();
   network.plan = plan_network(
       report.class_name,
-      inferred ? infer_config(report.class_name, specs_of(network.tensors)) : config.json,
+      inferred ? infer_config(report.class_name, specs_of(weights.tensors)) : config.json,
       config.source);
   if (inferred && !inferred_assumption(report.class_name).empty()) {
     report.notes.push_back(inferred_assumption(report.class_name));
@@ -154,8 +113,9 @@ PreparedNetwork prepare_network(const SourceNetwork& source, StoredWeights store
   report.name = source.folder;
   if (report.name == "unet" || report.name == "unet_ema")
     report.name = component_name(network.plan);
-  flatten_attention(network);
-  fill_step_counters(network);
+  adapt_weights(weights, network.plan.specs);
+  for (const auto& [to, from] : weights.origin) report.keys.emplace_back(from, to);
+  network.tensors = std::move(weights.tensors);
   check(network, options.allow_nonfinite);
   network.metadata =
       stored.format == "safetensors" ? stored.metadata : io::Metadata{{"format", "pt"}};

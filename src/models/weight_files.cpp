@@ -1,6 +1,7 @@
 #include "models/weight_files.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fstream>
 
@@ -69,7 +70,7 @@ StoredWeights read_single_file(const fs::path& path) {
   weights.where = path.string();
   const bool torch_file = is_torch_file(path);
   if (is_safetensors_file(path) || (!torch_file && path.extension() == ".safetensors")) {
-    const io::SafetensorsFile file(path);
+    const io::SafetensorsFile& file = weights.files.emplace_back(path);
     weights.tensors = file.all();
     weights.metadata = file.metadata();
     weights.format = "safetensors";
@@ -113,6 +114,7 @@ StoredWeights read_shards(const fs::path& index) {
     require_file(path, "shard of " + index.string());
     StoredWeights shard = read_single_file(path);
     weights.format = shard.format;
+    for (io::SafetensorsFile& file : shard.files) weights.files.push_back(std::move(file));
     std::vector<std::string> absent;
     for (const std::string& key : keys) {
       const auto found = shard.tensors.find(key);
@@ -138,6 +140,22 @@ StoredWeights read_shards(const fs::path& index) {
   return weights;
 }
 
+/// Files of a folder that could be its weights: indices, safetensors, files of torch.save.
+std::array<std::vector<fs::path>, 3> candidates_in(const fs::path& directory) {
+  std::array<std::vector<fs::path>, 3> candidates;
+  auto& [indices, safetensors, torch_files] = candidates;
+  for (const fs::path& file : regular_files(directory)) {
+    if (is_index(file)) {
+      indices.push_back(file);
+    } else if (is_safetensors_file(file) || file.extension() == ".safetensors") {
+      safetensors.push_back(file);
+    } else if (is_torch_file(file)) {
+      torch_files.push_back(file);
+    }
+  }
+  return candidates;
+}
+
 }  // namespace
 
 bool is_safetensors_file(const fs::path& path) {
@@ -156,23 +174,34 @@ bool is_torch_file(const fs::path& path) {
 }
 
 fs::path find_weights(const fs::path& directory) {
-  std::vector<fs::path> indices;
-  std::vector<fs::path> safetensors;
-  std::vector<fs::path> torch_files;
-  for (const fs::path& file : regular_files(directory)) {
-    if (is_index(file)) {
-      indices.push_back(file);
-    } else if (is_safetensors_file(file) || file.extension() == ".safetensors") {
-      safetensors.push_back(file);
-    } else if (is_torch_file(file)) {
-      torch_files.push_back(file);
-    }
-  }
-  for (const auto* files : {&indices, &safetensors, &torch_files}) {
-    const fs::path found = only_one(*files, directory);
+  for (const auto& files : candidates_in(directory)) {
+    const fs::path found = only_one(files, directory);
     if (!found.empty()) return found;
   }
   return {};
+}
+
+fs::path find_named_weights(const fs::path& directory) {
+  for (const auto& files : candidates_in(directory)) {
+    const fs::path found = usual_one(files);
+    if (!found.empty()) return found;
+  }
+  return {};
+}
+
+std::string hash_of_weights(const fs::path& path) {
+  if (!is_index(path)) return sha256_file(path);
+  std::string hashes;
+  for (const auto& [name, keys] : read_index(path)) {
+    hashes += sha256_file(path.parent_path() / name);
+  }
+  return sha256_hex(hashes);
+}
+
+void StoredWeights::forget(const std::string& name) const {
+  for (const io::SafetensorsFile& file : files) {
+    if (file.contains(name)) file.forget(name);
+  }
 }
 
 StoredWeights read_stored_weights(const fs::path& path) {

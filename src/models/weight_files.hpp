@@ -14,6 +14,10 @@ struct StoredWeights {
   io::Metadata metadata;  ///< of a single safetensors file
   std::string format;     ///< "safetensors", "torch.save", "safetensors in 3 shards", …
   std::string where;      ///< the file, or the index of the shards
+  std::vector<io::SafetensorsFile> files;  ///< that the tensors are mapped from
+
+  /// io::SafetensorsFile::forget() of a tensor, where it is on a map.
+  void forget(const std::string& name) const;
 };
 
 /// Whether the file's content is that of safetensors or of torch.save, whatever its name.
@@ -24,6 +28,12 @@ bool is_torch_file(const std::filesystem::path& path);
 /// of torch.save, in this order; an empty path where there is none. Throws DataError listing the
 /// files where the choice is open.
 std::filesystem::path find_weights(const std::filesystem::path& directory);
+/// The same among files with the names that diffusers and accelerate give to weights
+/// (`diffusion_pytorch_model.…`); others may lie beside them.
+std::filesystem::path find_named_weights(const std::filesystem::path& directory);
+
+/// SHA-256 of a weights file; of an index's shards, that of their hashes in order of their names.
+std::string hash_of_weights(const std::filesystem::path& path);
 
 /// Reads a weights file or an index of shards (`weight_map`). Throws DataError naming the file:
 /// damage; an index that points outside its folder, at an absent or damaged shard, or at tensors

@@ -1,10 +1,9 @@
 #include "echopath/models/weights.hpp"
 
-#include <functional>
 #include <map>
 
 #include "echopath/core/errors.hpp"
-#include "models/weight_check.hpp"
+#include "models/weight_source.hpp"
 
 namespace echopath::models {
 
@@ -17,14 +16,10 @@ std::map<std::string, torch::Tensor> named_tensors(const torch::nn::Module& modu
   return tensors;
 }
 
-/// The weights of a file or a map, as far as checking and copying needs them.
-struct WeightSource {
-  TensorSpecs specs;
-  std::function<at::Tensor(const std::string&)> tensor;
-  std::function<void(const std::string&)> done;  ///< called behind the last use of a tensor
-};
+}  // namespace
 
-void load(torch::nn::Module& module, const WeightSource& weights, const std::string& source) {
+void load_weights(torch::nn::Module& module, const WeightSource& weights,
+                  const std::string& source) {
   const torch::NoGradGuard no_grad;
   auto targets = named_tensors(module);
   WeightFaults faults = compare_weights(specs_of(targets), weights.specs);
@@ -38,14 +33,10 @@ void load(torch::nn::Module& module, const WeightSource& weights, const std::str
   if (!faults.none()) throw DataError(faults.message(source));
 }
 
-}  // namespace
-
 void load_weights(torch::nn::Module& module, const io::TensorMap& weights,
                   const std::string& source) {
-  load(module,
-       {specs_of(weights), [&](const std::string& name) { return weights.at(name); },
-        [](const std::string&) {}},
-       source);
+  const auto tensor = [&](const std::string& name) { return weights.at(name); };
+  load_weights(module, WeightSource{specs_of(weights), tensor, [](const std::string&) {}}, source);
 }
 
 void load_weights(torch::nn::Module& module, const io::SafetensorsFile& weights,
@@ -56,7 +47,7 @@ void load_weights(torch::nn::Module& module, const io::SafetensorsFile& weights,
   }
   from.tensor = [&](const std::string& name) { return weights.tensor(name); };
   from.done = [&](const std::string& name) { weights.forget(name); };
-  load(module, from, source);
+  load_weights(module, from, source);
 }
 
 io::TensorMap state_dict(const torch::nn::Module& module, std::optional<at::ScalarType> dtype) {

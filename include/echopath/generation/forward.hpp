@@ -22,7 +22,8 @@ struct ForwardOptions {
 using ForwardSummary = std::vector<std::pair<std::string, std::vector<std::int64_t>>>;
 
 /// Reads the inputs, runs the network once in float32, and writes what it answers. The directory
-/// needs the network's folder alone. Inputs carry the names of diffusers' arguments:
+/// needs the network's folder alone, whose weights may be one safetensors file, shards with an
+/// index, or a file of torch.save. Inputs carry the names of diffusers' arguments:
 /// - vae, encode: `sample` [B, 3, H, W] → `mean`, `logvar` [B, C, h, w], unscaled;
 /// - vae, decode: `z` [B, C, h, w] → `sample`;
 /// - lidm: `sample` [B, C, H, W], `timestep` [B] or one number, and `encoder_hidden_states` [B, L,
