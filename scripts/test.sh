@@ -30,6 +30,8 @@ configure "$preset"
 build "$preset"
 if [ -z "${LIBTORCH:-}" ] && [ "$preset" = release ] && ! has_nvidia_driver; then
   build "$preset" cuda_link_check
+else
+  say "cuda_link_check is left out: it is for the release preset with the pinned LibTorch and no GPU"
 fi
 say "Real DICOM files for the tests"
 run bash "$root/scripts/fetch_test_data.sh"
