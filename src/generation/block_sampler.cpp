@@ -20,6 +20,13 @@ std::int64_t video_length(std::int64_t block_length, std::int64_t context_frames
   return block_length + (block_length - context_frames) * (blocks - 1);
 }
 
+/// The first convolution's share of the reference channels, which stay the same over a block.
+struct BlockSampler::References {
+  using Share = std::shared_ptr<const nn::Conv2dOfKnownChannels>;
+  Share given;
+  Share none;  ///< of zeros: no reference
+};
+
 BlockSampler::BlockSampler(const models::ModelDirectory& model, const DenoisingOptions& options,
                            Anchor anchor, at::Device device,
                            const models::Compatibility& compatibility)
@@ -29,42 +36,54 @@ BlockSampler::BlockSampler(const models::ModelDirectory& model, const DenoisingO
       device_(device),
       schedule_(model.schedule()),
       block_length_(model.info().block_length),
-      context_frames_(model.info().context_frames),
-      fps_(model.info().fps) {
+      context_frames_(model.info().context_frames) {
   model.require({"lvdm", "class_embedding/lvdm"});
   const std::string path = model.path().string();
   if (context_frames_ < 1 || context_frames_ >= block_length_) {
     throw DataError(path + "/echopath.json: context_frames must be 1 to block_length - 1");
   }
   network_ = model.load_lvdm(device, compatibility);
-  embedding_ = model.load_class_embedding("lvdm", device, compatibility);
+  models::ClassEmbedding embedding = model.load_class_embedding("lvdm", device, compatibility);
   const auto& config = network_->config();
   const auto& shape = model.info().latent_shape;
   require_channels(shape, config.in_channels, shape.empty() ? 0 : 2 * shape[0], config.out_channels,
                    "LVDM", path);
   for (const std::int64_t width : config.cross_attention_dim) {
-    if (width == embedding_->context_width()) continue;
+    if (width == embedding->context_width()) continue;
     throw DataError(path + ": the LVDM's class embedding is " +
-                    std::to_string(embedding_->context_width()) +
+                    std::to_string(embedding->context_width()) +
                     " wide, its cross_attention_dim is " + std::to_string(width));
   }
+  prepare(embedding, model.info().fps);
 }
 
-at::Tensor BlockSampler::predict(const at::Tensor& sample, const at::Tensor& reference,
-                                 double timestep, std::int64_t label) const {
-  const at::Tensor t = at::full({1}, timestep, at::kFloat).to(device_);
+void BlockSampler::prepare(models::ClassEmbedding& embedding, double fps) {
+  timesteps_ = diffusion::make_solver(schedule_, options_.solver)->timesteps();
   const at::Tensor time_ids =
-      at::full({1, network_->config().added_time_id_count()}, fps_, at::kFloat).to(device_);
+      at::full({1, network_->config().added_time_id_count()}, fps, at::kFloat).to(device_);
+  for (const double t : timesteps_) {
+    const at::Tensor timestep = at::full({1}, t, at::kFloat).to(device_);
+    times_.push_back(network_->prepare_time(timestep, time_ids));
+  }
+  for (const at::Tensor& context : every_context(embedding, device_)) {
+    tokens_.push_back(network_->prepare_context(context));
+  }
+  frame_numbers_ = network_->prepare_frames(block_length_);
+}
+
+at::Tensor BlockSampler::predict(const at::Tensor& sample, const References& references,
+                                 std::size_t index, std::int64_t label) const {
+  const models::PaddedLatents padded = models::pad_latents(sample, 8, compatibility_);
   const auto branch = [&](diffusion::Conditions given) {
-    // [1, n, C, h, w] twice → [1, n, 2C, h, w], concatenated before padding as in training.
-    const at::Tensor frame = given.frame ? reference : at::zeros_like(reference);
-    const models::PaddedLatents padded =
-        models::pad_latents(at::cat({sample, frame}, 2), 8, compatibility_);
-    const std::int64_t token = given.label ? label : embedding_->null_label();
-    const at::Tensor context = embedding_->forward(at::full({1}, token, at::kLong).to(device_));
-    return models::unpad_latents(network_->forward(padded.latents, t, context, time_ids), padded);
+    models::VideoConditions conditions;
+    conditions.time = times_.at(index);
+    conditions.context = given.label ? tokens_.at(static_cast<std::size_t>(label)) : tokens_.back();
+    conditions.frame_numbers = frame_numbers_;
+    conditions.reference = given.frame ? references.given : references.none;
+    return models::unpad_latents(network_->forward_prepared(padded.latents, conditions), padded);
   };
-  return diffusion::guided_prediction(branch, options_.guidance, noise_level(schedule_, timestep));
+  return diffusion::guided_prediction(branch, options_.guidance,
+                                      noise_level(schedule_, timesteps_.at(index)));
 }
 
 at::Tensor BlockSampler::sample(const at::Tensor& given, std::int64_t label, std::uint64_t seed,
@@ -78,6 +97,10 @@ at::Tensor BlockSampler::sample(const at::Tensor& given, std::int64_t label, std
   shape[1] = block_length_ - count;
   const at::Tensor last = clean.slice(1, count - 1);
   const at::Tensor reference = at::cat({clean, last.expand(shape)}, 1);
+  const auto share = [&](const at::Tensor& frames) {
+    return network_->prepare_reference(models::pad_latents(frames, 8, compatibility_).latents);
+  };
+  const References references{share(reference), share(at::zeros_like(reference))};
   shape[1] = block_length_;
 
   const at::Tensor initial =
@@ -91,8 +114,8 @@ at::Tensor BlockSampler::sample(const at::Tensor& given, std::int64_t label, std
     return at::cat({held, sample.slice(1, count)}, 1);
   };
   Trajectory trajectory;
-  trajectory.predict = [&](const at::Tensor& sample, double t) {
-    return predict(sample, reference, t, label);
+  trajectory.predict = [&](const at::Tensor& sample, std::size_t index) {
+    return predict(sample, references, index, label);
   };
   trajectory.noise = [&](std::size_t i) {
     const auto step = static_cast<std::uint32_t>(i);

@@ -41,10 +41,9 @@ double noise_level(const diffusion::NoiseSchedule& schedule, double t) {
 at::Tensor denoise(diffusion::Solver& solver, const at::Tensor& noise,
                    const Trajectory& trajectory) {
   at::Tensor sample = noise * solver.initial_scale();
-  const auto& timesteps = solver.timesteps();
-  for (std::size_t i = 0; i < timesteps.size(); ++i) {
+  for (std::size_t i = 0; i < solver.timesteps().size(); ++i) {
     if (trajectory.constrain) sample = trajectory.constrain(sample, i);
-    const at::Tensor output = trajectory.predict(solver.scale_model_input(sample, i), timesteps[i]);
+    const at::Tensor output = trajectory.predict(solver.scale_model_input(sample, i), i);
     sample = solver.step(output, i, sample, [&] { return trajectory.noise(i); });
     if (trajectory.on_step) trajectory.on_step();
   }
@@ -54,6 +53,12 @@ at::Tensor denoise(diffusion::Solver& solver, const at::Tensor& noise,
         "too large");
   }
   return sample;
+}
+
+std::vector<at::Tensor> every_context(models::ClassEmbedding& embedding, at::Device device) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor labels = at::arange(embedding->null_label() + 1, at::kLong).to(device);
+  return embedding->forward(labels).split(1);
 }
 
 void require_channels(const std::vector<std::int64_t>& latent_shape, std::int64_t in_channels,

@@ -3,16 +3,20 @@
 #include <ATen/ATen.h>
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "echopath/diffusion/solver.hpp"
 #include "echopath/generation/denoising.hpp"
+#include "echopath/models/class_embedding.hpp"
 
 namespace echopath::generation {
 
 /// What a trajectory needs besides its solver.
 struct Trajectory {
-  /// The network's answer under guidance to what the solver shows of a sample at timestep t.
-  std::function<at::Tensor(const at::Tensor& model_input, double t)> predict;
+  /// The network's answer under guidance to what the solver shows of a sample at the step with this
+  /// index.
+  std::function<at::Tensor(const at::Tensor& model_input, std::size_t index)> predict;
   /// Noise for the step with this index, on the sample's device.
   std::function<at::Tensor(std::size_t index)> noise;
   /// Imposes what is known about the sample that the step with this index takes, before the network
@@ -28,6 +32,9 @@ double noise_level(const diffusion::NoiseSchedule& schedule, double t);
 /// finite.
 at::Tensor denoise(diffusion::Solver& solver, const at::Tensor& noise,
                    const Trajectory& trajectory);
+
+/// The context `[1, 1, D]` of each class in label order, and last that of the null class.
+std::vector<at::Tensor> every_context(models::ClassEmbedding& embedding, at::Device device);
 
 /// Throws DataError unless the model's latents are `[C, h, w]` and a network takes and gives the
 /// channels they ask for. `what` names the network, `model` the directory.

@@ -21,14 +21,21 @@ HeartSampler::HeartSampler(const models::ModelDirectory& model, const DenoisingO
   require_channels(latent_shape_, config.at("in_channels"),
                    latent_shape_.empty() ? 0 : latent_shape_[0], config.at("out_channels"), "LIDM",
                    model.path().string());
+  timesteps_ = diffusion::make_solver(schedule_, options_.solver)->timesteps();
+  for (const double t : timesteps_) {
+    times_.push_back(network_->prepare_time(at::full({1}, t, at::kFloat).to(device)));
+  }
   if (!network_->conditional()) return;
   model.require({"class_embedding/lidm"});
-  embedding_ = model.load_class_embedding("lidm", device, compatibility);
-  if (embedding_->context_width() != network_->context_width()) {
+  models::ClassEmbedding embedding = model.load_class_embedding("lidm", device, compatibility);
+  if (embedding->context_width() != network_->context_width()) {
     throw DataError(model.path().string() + ": the LIDM's class embedding is " +
-                    std::to_string(embedding_->context_width()) +
+                    std::to_string(embedding->context_width()) +
                     " wide, its cross_attention_dim is " +
                     std::to_string(network_->context_width()));
+  }
+  for (const at::Tensor& context : every_context(embedding, device)) {
+    tokens_.push_back(network_->prepare_context(context));
   }
 }
 
@@ -38,22 +45,22 @@ at::Tensor HeartSampler::sample(std::int64_t label, std::uint64_t seed, std::uin
   std::vector<std::int64_t> shape = latent_shape_;
   shape.insert(shape.begin(), 1);
   const diffusion::GuidanceOptions guidance =
-      embedding_ ? options_.guidance : diffusion::GuidanceOptions{};
+      tokens_.empty() ? diffusion::GuidanceOptions{} : options_.guidance;
   const auto noise = [&](std::uint32_t place) {
     return normal_tensor(shape, {seed, Stream::kHeartFrame, attempt, place}).to(device_);
   };
-  const auto predict = [&](const at::Tensor& sample, double t) {
+  const auto predict = [&](const at::Tensor& sample, std::size_t index) {
     const models::PaddedLatents padded = models::pad_latents(sample, 8, compatibility_);
-    const at::Tensor timestep = at::full({1}, t, at::kFloat).to(device_);
     const auto branch = [&](diffusion::Conditions given) {
-      at::Tensor context;
-      if (embedding_) {
-        const std::int64_t token = given.label ? label : embedding_->null_label();
-        context = embedding_->forward(at::full({1}, token, at::kLong).to(device_));
+      nn::Condition context;
+      if (!tokens_.empty()) {
+        context = given.label ? tokens_.at(static_cast<std::size_t>(label)) : tokens_.back();
       }
-      return models::unpad_latents(network_->predict(padded.latents, timestep, context), padded);
+      return models::unpad_latents(
+          network_->predict_prepared(padded.latents, times_.at(index), context), padded);
     };
-    return diffusion::guided_prediction(branch, guidance, noise_level(schedule_, t));
+    return diffusion::guided_prediction(branch, guidance,
+                                        noise_level(schedule_, timesteps_.at(index)));
   };
   const auto solver = diffusion::make_solver(schedule_, options_.solver);
   const Trajectory trajectory{

@@ -51,4 +51,12 @@ void require_spatial_multiple(const char* network, std::int64_t height, std::int
                   std::to_string(multiple) + " (pad_latents)");
 }
 
+void require_one_for_each_sample(const char* network, const char* what, std::int64_t count,
+                                 std::int64_t samples) {
+  if (count == samples) return;
+  throw DataError(std::string(network) + ": " + what + " has " + std::to_string(count) +
+                  " entries for a batch of " + std::to_string(samples) +
+                  "; give one for each sample");
+}
+
 }  // namespace echopath::models

@@ -28,4 +28,8 @@ std::vector<std::int64_t> per_block(const char* network, const char* key,
 void require_spatial_multiple(const char* network, std::int64_t height, std::int64_t width,
                               std::int64_t multiple);
 
+/// Throws DataError unless there are as many of `what` as there are samples.
+void require_one_for_each_sample(const char* network, const char* what, std::int64_t count,
+                                 std::int64_t samples);
+
 }  // namespace echopath::models

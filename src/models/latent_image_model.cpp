@@ -14,6 +14,16 @@ class ConditionalImageModel : public LatentImageModel {
                         const torch::Tensor& context) override {
     return network_->forward(sample, timestep, context);
   }
+  nn::Condition prepare_time(const torch::Tensor& timestep) override {
+    return network_->prepare_time(timestep);
+  }
+  nn::Condition prepare_context(const torch::Tensor& context) override {
+    return network_->prepare_context(context);
+  }
+  torch::Tensor predict_prepared(const torch::Tensor& sample, const nn::Condition& time,
+                                 const nn::Condition& context) override {
+    return network_->forward_prepared(sample, time, context);
+  }
   torch::nn::Module& module() override { return *network_; }
   bool conditional() const override { return true; }
   std::int64_t context_width() const override {
@@ -36,6 +46,14 @@ class UnconditionalImageModel : public LatentImageModel {
   torch::Tensor predict(const torch::Tensor& sample, const torch::Tensor& timestep,
                         const torch::Tensor&) override {
     return network_->forward(sample, timestep);
+  }
+  nn::Condition prepare_time(const torch::Tensor& timestep) override {
+    return network_->prepare_time(timestep);
+  }
+  nn::Condition prepare_context(const torch::Tensor&) override { return {}; }
+  torch::Tensor predict_prepared(const torch::Tensor& sample, const nn::Condition& time,
+                                 const nn::Condition&) override {
+    return network_->forward_prepared(sample, time);
   }
   torch::nn::Module& module() override { return *network_; }
   bool conditional() const override { return false; }

@@ -171,15 +171,35 @@ UNet2DModelImpl::UNet2DModelImpl(UNet2DConfig config)
 
 UNet2DModelImpl::~UNet2DModelImpl() = default;
 
-torch::Tensor UNet2DModelImpl::forward(const torch::Tensor& sample, const torch::Tensor& timestep) {
-  require_spatial_multiple(kName, sample.size(2), sample.size(3),
-                           std::int64_t{1} << (config_.block_out_channels.size() - 1));
+torch::Tensor UNet2DModelImpl::embed_time(const torch::Tensor& timestep, at::ScalarType dtype) {
   const torch::Tensor sinusoid = nn::sinusoidal_embedding(
       timestep, {config_.block_out_channels[0], config_.flip_sin_to_cos, config_.freq_shift});
+  return at::silu(layers_->time_embedding->forward(sinusoid.to(dtype)));
+}
+
+torch::Tensor UNet2DModelImpl::run(const torch::Tensor& sample, const nn::Condition& time) {
+  require_spatial_multiple(kName, sample.size(2), sample.size(3),
+                           std::int64_t{1} << (config_.block_out_channels.size() - 1));
   nn::StepContext step;
-  step.activated_temb =
-      at::silu(layers_->time_embedding->forward(sinusoid.to(sample.scalar_type())));
+  step.activated_temb = time;
   return layers_->parts.forward(sample.contiguous(at::MemoryFormat::ChannelsLast), step);
+}
+
+torch::Tensor UNet2DModelImpl::forward(const torch::Tensor& sample, const torch::Tensor& timestep) {
+  require_one_for_each_sample(kName, "timestep", timestep.size(0), sample.size(0));
+  return run(sample, embed_time(timestep, sample.scalar_type()));
+}
+
+nn::Condition UNet2DModelImpl::prepare_time(const torch::Tensor& timestep) {
+  const torch::NoGradGuard no_grad;
+  return nn::Condition::lasting(
+      embed_time(timestep, layers_->parts.conv_in->weight().scalar_type()));
+}
+
+torch::Tensor UNet2DModelImpl::forward_prepared(const torch::Tensor& sample,
+                                                const nn::Condition& time) {
+  const torch::NoGradGuard no_grad;
+  return run(sample, time);
 }
 
 }  // namespace echopath::models

@@ -230,22 +230,52 @@ UNet2DConditionModelImpl::UNet2DConditionModelImpl(UNet2DConditionConfig config)
 
 UNet2DConditionModelImpl::~UNet2DConditionModelImpl() = default;
 
-torch::Tensor UNet2DConditionModelImpl::forward(const torch::Tensor& sample,
-                                                const torch::Tensor& timestep,
-                                                const torch::Tensor& encoder_hidden_states) {
+torch::Tensor UNet2DConditionModelImpl::embed_time(const torch::Tensor& timestep,
+                                                   at::ScalarType dtype) {
+  const torch::Tensor sinusoid = nn::sinusoidal_embedding(
+      timestep, {config_.block_out_channels[0], config_.flip_sin_to_cos, config_.freq_shift});
+  return at::silu(layers_->time_embedding->forward(sinusoid.to(dtype)));
+}
+
+torch::Tensor UNet2DConditionModelImpl::run(const torch::Tensor& sample, const nn::Condition& time,
+                                            const nn::Condition& context) {
   // diffusers' AttnUpBlock2D only doubles; the other decoder blocks meet their skip connection.
   const auto& types = config_.up_block_types;
   if (std::find(types.begin(), types.end() - 1, "AttnUpBlock2D") != types.end() - 1) {
     require_spatial_multiple(kName, sample.size(2), sample.size(3),
                              std::int64_t{1} << (config_.block_out_channels.size() - 1));
   }
-  const torch::Tensor sinusoid = nn::sinusoidal_embedding(
-      timestep, {config_.block_out_channels[0], config_.flip_sin_to_cos, config_.freq_shift});
   nn::StepContext step;
-  step.activated_temb =
-      at::silu(layers_->time_embedding->forward(sinusoid.to(sample.scalar_type())));
-  step.context = encoder_hidden_states.to(sample.scalar_type()).unsqueeze(1);
+  step.activated_temb = time;
+  step.context = context;
   return layers_->parts.forward(sample.contiguous(at::MemoryFormat::ChannelsLast), step);
+}
+
+torch::Tensor UNet2DConditionModelImpl::forward(const torch::Tensor& sample,
+                                                const torch::Tensor& timestep,
+                                                const torch::Tensor& encoder_hidden_states) {
+  require_one_for_each_sample(kName, "timestep", timestep.size(0), sample.size(0));
+  const auto dtype = sample.scalar_type();
+  return run(sample, embed_time(timestep, dtype), encoder_hidden_states.to(dtype).unsqueeze(1));
+}
+
+nn::Condition UNet2DConditionModelImpl::prepare_time(const torch::Tensor& timestep) {
+  const torch::NoGradGuard no_grad;
+  return nn::Condition::lasting(
+      embed_time(timestep, layers_->parts.conv_in->weight().scalar_type()));
+}
+
+nn::Condition UNet2DConditionModelImpl::prepare_context(
+    const torch::Tensor& encoder_hidden_states) {
+  const auto dtype = layers_->parts.conv_in->weight().scalar_type();
+  return nn::Condition::lasting(encoder_hidden_states.detach().to(dtype).unsqueeze(1));
+}
+
+torch::Tensor UNet2DConditionModelImpl::forward_prepared(const torch::Tensor& sample,
+                                                         const nn::Condition& time,
+                                                         const nn::Condition& context) {
+  const torch::NoGradGuard no_grad;
+  return run(sample, time, context);
 }
 
 }  // namespace echopath::models

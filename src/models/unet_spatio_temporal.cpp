@@ -178,25 +178,76 @@ UNetSpatioTemporalConditionModelImpl::UNetSpatioTemporalConditionModelImpl(
 
 UNetSpatioTemporalConditionModelImpl::~UNetSpatioTemporalConditionModelImpl() = default;
 
-torch::Tensor UNetSpatioTemporalConditionModelImpl::forward(
-    const torch::Tensor& sample, const torch::Tensor& timestep,
-    const torch::Tensor& encoder_hidden_states, const torch::Tensor& added_time_ids) {
-  const std::int64_t batch = sample.size(0);
-  const auto dtype = sample.scalar_type();
+torch::Tensor UNetSpatioTemporalConditionModelImpl::embed_time(const torch::Tensor& timestep,
+                                                               const torch::Tensor& added_time_ids,
+                                                               at::ScalarType dtype) {
   const torch::Tensor time =
       nn::sinusoidal_embedding(timestep, {config_.block_out_channels[0], true, 0});
   const torch::Tensor added =
       nn::sinusoidal_embedding(added_time_ids.flatten(), {config_.addition_time_embed_dim, true, 0})
-          .reshape({batch, -1});
-  const torch::Tensor temb = layers_->time_embedding->forward(time.to(dtype)) +
-                             layers_->add_embedding->forward(added.to(dtype));
+          .reshape({added_time_ids.size(0), -1});
+  return at::silu(layers_->time_embedding->forward(time.to(dtype)) +
+                  layers_->add_embedding->forward(added.to(dtype)));
+}
+
+torch::Tensor UNetSpatioTemporalConditionModelImpl::run(const torch::Tensor& sample,
+                                                        const VideoConditions& conditions) {
   nn::StepContext step;
-  step.activated_temb = at::silu(temb);
-  step.context = encoder_hidden_states.to(dtype).unsqueeze(1);
+  step.activated_temb = conditions.time;
+  step.context = conditions.context;
   step.frames = sample.size(1);
+  step.frame_numbers = conditions.frame_numbers;
   step.context_mixup = compatibility_.context_mixup_0_27;
   const torch::Tensor frames = sample.flatten(0, 1).contiguous(at::MemoryFormat::ChannelsLast);
-  return layers_->parts.forward(frames, step).unflatten(0, {batch, step.frames});
+  const torch::Tensor output =
+      conditions.reference
+          ? layers_->parts.forward_from_conv_in(conditions.reference->forward(frames), step)
+          : layers_->parts.forward(frames, step);
+  return output.unflatten(0, {sample.size(0), step.frames});
+}
+
+torch::Tensor UNetSpatioTemporalConditionModelImpl::forward(
+    const torch::Tensor& sample, const torch::Tensor& timestep,
+    const torch::Tensor& encoder_hidden_states, const torch::Tensor& added_time_ids) {
+  require_one_for_each_sample(kName, "timestep", timestep.size(0), sample.size(0));
+  require_one_for_each_sample(kName, "added_time_ids", added_time_ids.size(0), sample.size(0));
+  const auto dtype = sample.scalar_type();
+  VideoConditions conditions;
+  conditions.time = embed_time(timestep, added_time_ids, dtype);
+  conditions.context = encoder_hidden_states.to(dtype).unsqueeze(1);
+  conditions.frame_numbers =
+      at::arange(sample.size(1), at::dtype(at::kLong).device(sample.device()));
+  return run(sample, conditions);
+}
+
+nn::Condition UNetSpatioTemporalConditionModelImpl::prepare_time(
+    const torch::Tensor& timestep, const torch::Tensor& added_time_ids) {
+  const torch::NoGradGuard no_grad;
+  return nn::Condition::lasting(
+      embed_time(timestep, added_time_ids, layers_->parts.conv_in->weight().scalar_type()));
+}
+
+nn::Condition UNetSpatioTemporalConditionModelImpl::prepare_context(
+    const torch::Tensor& encoder_hidden_states) {
+  const auto dtype = layers_->parts.conv_in->weight().scalar_type();
+  return nn::Condition::lasting(encoder_hidden_states.detach().to(dtype).unsqueeze(1));
+}
+
+nn::Condition UNetSpatioTemporalConditionModelImpl::prepare_frames(std::int64_t frames) {
+  const at::Device device = layers_->parts.conv_in->weight().device();
+  return nn::Condition::lasting(at::arange(frames, at::dtype(at::kLong).device(device)));
+}
+
+std::shared_ptr<const nn::Conv2dOfKnownChannels>
+UNetSpatioTemporalConditionModelImpl::prepare_reference(const torch::Tensor& reference) {
+  return std::make_shared<nn::Conv2dOfKnownChannels>(*layers_->parts.conv_in,
+                                                     reference.flatten(0, 1));
+}
+
+torch::Tensor UNetSpatioTemporalConditionModelImpl::forward_prepared(
+    const torch::Tensor& noisy, const VideoConditions& conditions) {
+  const torch::NoGradGuard no_grad;
+  return run(noisy, conditions);
 }
 
 }  // namespace echopath::models

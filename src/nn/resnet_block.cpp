@@ -38,7 +38,11 @@ ResnetBlock2D::ResnetBlock2D(const ResnetBlockOptions& options) : options_(optio
 torch::Tensor ResnetBlock2D::forward(const torch::Tensor& x, const StepContext& step) {
   torch::Tensor h = conv1_->forward(resample(norm1_->forward_silu(x), options_.resampling));
   torch::Tensor shift;
-  if (time_emb_proj_) shift = per_frame(time_emb_proj_->forward(step.activated_temb), step.frames);
+  if (time_emb_proj_) {
+    const torch::Tensor row = step.activated_temb.derive(
+        *time_emb_proj_, [&](const torch::Tensor& temb) { return time_emb_proj_->forward(temb); });
+    shift = per_frame(row, step.frames);
+  }
   h = norm2_->forward_silu(h, shift);
   if (options_.dropout > 0.0) h = at::dropout(h, options_.dropout, is_training());
   h = conv2_->forward(h);

@@ -40,7 +40,9 @@ TemporalResnetBlock::TemporalResnetBlock(std::int64_t channels, std::int64_t tem
 
 torch::Tensor TemporalResnetBlock::forward(const torch::Tensor& x, const StepContext& step) {
   torch::Tensor h = conv1_->forward(norm1_->forward_silu(x));
-  h = norm2_->forward_silu(h, time_emb_proj_->forward(step.activated_temb));
+  const torch::Tensor shift = step.activated_temb.derive(
+      *time_emb_proj_, [&](const torch::Tensor& temb) { return time_emb_proj_->forward(temb); });
+  h = norm2_->forward_silu(h, shift);
   return x + conv2_->forward(h);
 }
 
@@ -85,7 +87,7 @@ TemporalTransformerBlock::TemporalTransformerBlock(const TransformerOptions& opt
 
 torch::Tensor TemporalTransformerBlock::cross_attention(const torch::Tensor& tokens,
                                                         const StepContext& step) {
-  const torch::Tensor context = step.context.select(1, 0);  // the first frame's, [B, L, D]
+  const torch::Tensor context = step.context.value().select(1, 0);  // the first frame's, [B, L, D]
   const std::int64_t batch = tokens.size(0);
   const std::int64_t positions = tokens.size(2);
   if (context.size(1) > 1) {
@@ -95,8 +97,9 @@ torch::Tensor TemporalTransformerBlock::cross_attention(const torch::Tensor& tok
         attn2_->cross_attention(norm2_->forward(tokens).flatten(1, 2), context);
     return tokens + attended.view_as(tokens);
   }
-  torch::Tensor rows =
-      attn2_->single_token_attention(context, norm2_.get()).unsqueeze(2);  // [B, 1, 1, C]
+  torch::Tensor rows = step.context.derive(*attn2_, [&](const torch::Tensor&) {
+    return attn2_->single_token_attention(context, norm2_.get()).unsqueeze(2);  // [B, 1, 1, C]
+  });
   if (step.context_mixup) {
     const torch::Tensor sources =
         torch::arange(batch * positions, rows.options().dtype(torch::kLong).requires_grad(false))
@@ -134,11 +137,11 @@ TransformerSpatioTemporal::TransformerSpatioTemporal(const TransformerOptions& o
 
 torch::Tensor TransformerSpatioTemporal::forward(const torch::Tensor& x, const StepContext& step) {
   torch::Tensor tokens = proj_in_->forward(tokens_of(norm_->forward(x)));  // [B·T, S, C]
-  const torch::Tensor frame_numbers = torch::arange(step.frames, x.options().dtype(torch::kLong));
   const torch::Tensor frame_embedding =
-      time_pos_embed_
-          ->forward(sinusoidal_embedding(frame_numbers, {channels_, true, 0}).to(x.scalar_type()))
-          .unsqueeze(1);  // [T, 1, C]
+      step.frame_numbers.derive(*time_pos_embed_, [&](const torch::Tensor& numbers) {
+        const torch::Tensor sinusoid = sinusoidal_embedding(numbers, {channels_, true, 0});
+        return time_pos_embed_->forward(sinusoid.to(x.scalar_type())).unsqueeze(1);  // [T, 1, C]
+      });
   for (std::size_t i = 0; i < spatial_blocks_.size(); ++i) {
     const torch::Tensor spatial =
         by_frame(spatial_blocks_[i]->forward(tokens, step), step.frames);  // [B, T, S, C]

@@ -9,12 +9,13 @@ namespace {
 /// Cross-attention of tokens [B·T, S, C] to the context of `step`, plus the tokens.
 torch::Tensor attend_to_context(Attention& attention, LayerNorm& norm, const torch::Tensor& tokens,
                                 const StepContext& step) {
-  const torch::Tensor& context = step.context;  // [B, 1 or T, L, D]
+  const torch::Tensor& context = step.context.value();  // [B, 1 or T, L, D]
   const std::int64_t batch = context.size(0);
   const bool one_per_frame = context.size(1) > 1;
   if (context.size(2) == 1) {
-    const torch::Tensor rows =
-        attention.single_token_attention(context, &norm);  // [B, 1 or T, 1, C]
+    const torch::Tensor rows = step.context.derive(attention, [&](const torch::Tensor& token) {
+      return attention.single_token_attention(token, &norm);  // [B, 1 or T, 1, C]
+    });
     return (tokens.unflatten(0, {batch, step.frames}) + rows).flatten(0, 1);
   }
   if (one_per_frame) {

@@ -107,7 +107,10 @@ void UNetParts::register_in(torch::nn::Module& owner) const {
 }
 
 torch::Tensor UNetParts::forward(const torch::Tensor& x, const StepContext& step) const {
-  torch::Tensor h = conv_in->forward(x);
+  return forward_from_conv_in(conv_in->forward(x), step);
+}
+
+torch::Tensor UNetParts::forward_from_conv_in(torch::Tensor h, const StepContext& step) const {
   std::vector<torch::Tensor> skips = {h};
   for (const auto& block : down_blocks) h = block->forward(h, step, &skips);
   h = mid_block->forward(h, step);

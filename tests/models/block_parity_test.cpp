@@ -27,6 +27,7 @@ void check_transformer(const std::string& name) {
   const torch::Tensor context = fixture["context"].requires_grad_();  // [B·T, L, D]
   nn::StepContext step;
   step.frames = kFrames;
+  step.frame_numbers = torch::arange(kFrames);
   step.context = context.unflatten(0, {-1, kFrames});
   step.image_only_indicator = fixture["stills"];
   const torch::Tensor output =

@@ -79,6 +79,7 @@ StepContext step_of(const torch::Tensor& context, std::int64_t frames) {
   StepContext step;
   step.context = context;
   step.frames = frames;
+  step.frame_numbers = torch::arange(frames);
   return step;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "echopath/diffusion/schedule.hpp"
 #include "echopath/generation/denoising.hpp"
@@ -45,7 +46,10 @@ class BlockSampler {
                     std::uint32_t block, const StepCallback& on_step = {}) const;
 
  private:
-  at::Tensor predict(const at::Tensor& sample, const at::Tensor& reference, double timestep,
+  struct References;
+  /// What does not change over the sampler's life, computed once.
+  void prepare(models::ClassEmbedding& embedding, double fps);
+  at::Tensor predict(const at::Tensor& sample, const References& references, std::size_t index,
                      std::int64_t label) const;
 
   DenoisingOptions options_;
@@ -55,9 +59,11 @@ class BlockSampler {
   diffusion::NoiseSchedule schedule_;
   std::int64_t block_length_;
   std::int64_t context_frames_;
-  double fps_;
   mutable models::UNetSpatioTemporalConditionModel network_{nullptr};
-  mutable models::ClassEmbedding embedding_{nullptr};
+  std::vector<double> timesteps_;      ///< of every trajectory
+  std::vector<nn::Condition> times_;   ///< of each of them
+  std::vector<nn::Condition> tokens_;  ///< of each class and the null
+  nn::Condition frame_numbers_;
 };
 
 }  // namespace echopath::generation

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "echopath/diffusion/schedule.hpp"
 #include "echopath/generation/denoising.hpp"
@@ -31,7 +32,9 @@ class HeartSampler {
   diffusion::NoiseSchedule schedule_;
   std::vector<std::int64_t> latent_shape_;
   std::unique_ptr<models::LatentImageModel> network_;
-  mutable models::ClassEmbedding embedding_{nullptr};  ///< empty where the LIDM is unconditional
+  std::vector<double> timesteps_;      ///< of every trajectory
+  std::vector<nn::Condition> times_;   ///< of each of them
+  std::vector<nn::Condition> tokens_;  ///< of each class and the null; empty: unconditional
 };
 
 }  // namespace echopath::generation

@@ -8,6 +8,7 @@
 #include "echopath/config/options.hpp"
 #include "echopath/models/unet_2d.hpp"
 #include "echopath/models/unet_2d_condition.hpp"
+#include "echopath/nn/condition.hpp"
 
 namespace echopath::models {
 
@@ -20,6 +21,13 @@ class LatentImageModel {
   /// the context, which may then be undefined.
   virtual torch::Tensor predict(const torch::Tensor& sample, const torch::Tensor& timestep,
                                 const torch::Tensor& context) = 0;
+  /// predict() for a sampler, which prepares each timestep [B] and each context [B, L, D] once and
+  /// not at every step; equal to the bit. Holds while the weights stay as they are, and without
+  /// gradients. A network without conditioning ignores the context.
+  virtual nn::Condition prepare_time(const torch::Tensor& timestep) = 0;
+  virtual nn::Condition prepare_context(const torch::Tensor& context) = 0;
+  virtual torch::Tensor predict_prepared(const torch::Tensor& sample, const nn::Condition& time,
+                                         const nn::Condition& context) = 0;
   virtual torch::nn::Module& module() = 0;
   /// Whether `predict` looks at the context.
   virtual bool conditional() const = 0;

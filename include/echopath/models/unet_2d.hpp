@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "echopath/config/options.hpp"
+#include "echopath/nn/condition.hpp"
 
 namespace echopath::models {
 
@@ -53,10 +54,19 @@ class UNet2DModelImpl : public torch::nn::Module {
   /// or float); returns [B, out_channels, H, W].
   torch::Tensor forward(const torch::Tensor& sample, const torch::Tensor& timestep);
 
+  /// A timestep [B] for forward_prepared(), which answers what forward() does, to the bit. For a
+  /// sampler; holds while the weights stay as they are, and without gradients.
+  nn::Condition prepare_time(const torch::Tensor& timestep);
+  torch::Tensor forward_prepared(const torch::Tensor& sample, const nn::Condition& time);
+
   const UNet2DConfig& config() const { return config_; }
 
  private:
   struct Layers;
+  /// SiLU of the time embedding, [B, 4·block_out_channels[0]].
+  torch::Tensor embed_time(const torch::Tensor& timestep, at::ScalarType dtype);
+  torch::Tensor run(const torch::Tensor& sample, const nn::Condition& time);
+
   UNet2DConfig config_;
   std::unique_ptr<Layers> layers_;
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "echopath/config/options.hpp"
+#include "echopath/nn/condition.hpp"
 
 namespace echopath::models {
 
@@ -57,10 +58,23 @@ class UNet2DConditionModelImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& sample, const torch::Tensor& timestep,
                         const torch::Tensor& encoder_hidden_states);
 
+  /// A timestep [B] and a context [B, L, cross_attention_dim] for forward_prepared(), which answers
+  /// what forward() does, to the bit. For a sampler; holds while the weights stay as they are, and
+  /// without gradients.
+  nn::Condition prepare_time(const torch::Tensor& timestep);
+  nn::Condition prepare_context(const torch::Tensor& encoder_hidden_states);
+  torch::Tensor forward_prepared(const torch::Tensor& sample, const nn::Condition& time,
+                                 const nn::Condition& context);
+
   const UNet2DConditionConfig& config() const { return config_; }
 
  private:
   struct Layers;
+  /// SiLU of the time embedding, [B, 4·block_out_channels[0]].
+  torch::Tensor embed_time(const torch::Tensor& timestep, at::ScalarType dtype);
+  torch::Tensor run(const torch::Tensor& sample, const nn::Condition& time,
+                    const nn::Condition& context);
+
   UNet2DConditionConfig config_;
   std::unique_ptr<Layers> layers_;
 };

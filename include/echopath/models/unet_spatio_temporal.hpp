@@ -10,6 +10,8 @@
 
 #include "echopath/config/options.hpp"
 #include "echopath/models/compatibility.hpp"
+#include "echopath/nn/condition.hpp"
+#include "echopath/nn/known_channels.hpp"
 
 namespace echopath::models {
 
@@ -45,6 +47,16 @@ struct UNetSpatioTemporalConfig {
   }
 };
 
+/// What the video UNet is told besides the noisy latents, made by its prepare functions. A sampler
+/// gives most of it at many steps; layers compute their share of it at the first.
+struct VideoConditions {
+  nn::Condition time;           ///< prepare_time()
+  nn::Condition context;        ///< prepare_context()
+  nn::Condition frame_numbers;  ///< prepare_frames()
+  /// prepare_reference(); null: the sample brings all channels.
+  std::shared_ptr<const nn::Conv2dOfKnownChannels> reference;
+};
+
 /// The video diffusion UNet with cross-attention to a context; diffusers' key names.
 class UNetSpatioTemporalConditionModelImpl : public torch::nn::Module {
  public:
@@ -61,10 +73,30 @@ class UNetSpatioTemporalConditionModelImpl : public torch::nn::Module {
                         const torch::Tensor& encoder_hidden_states,
                         const torch::Tensor& added_time_ids);
 
+  /// forward() for a sampler, which prepares each of its arguments once and not at every step. All
+  /// of this holds while the weights stay as they are, and without gradients.
+  /// timestep [B] and added_time_ids, as forward() takes them.
+  nn::Condition prepare_time(const torch::Tensor& timestep, const torch::Tensor& added_time_ids);
+  /// encoder_hidden_states [B, L, cross_attention_dim].
+  nn::Condition prepare_context(const torch::Tensor& encoder_hidden_states);
+  /// Of samples of this many frames.
+  nn::Condition prepare_frames(std::int64_t frames);
+  /// reference [B, T, K, H, W]: the last K channels of the sample, which stay the same.
+  std::shared_ptr<const nn::Conv2dOfKnownChannels> prepare_reference(
+      const torch::Tensor& reference);
+  /// noisy [B, T, in_channels − K, H, W]; what forward() answers to it with the reference behind,
+  /// equal to the bit where there is none, else up to the rounding of a sum.
+  torch::Tensor forward_prepared(const torch::Tensor& noisy, const VideoConditions& conditions);
+
   const UNetSpatioTemporalConfig& config() const { return config_; }
 
  private:
   struct Layers;
+  /// SiLU of the time embedding, [B, 4·block_out_channels[0]].
+  torch::Tensor embed_time(const torch::Tensor& timestep, const torch::Tensor& added_time_ids,
+                           at::ScalarType dtype);
+  torch::Tensor run(const torch::Tensor& sample, const VideoConditions& conditions);
+
   UNetSpatioTemporalConfig config_;
   Compatibility compatibility_;
   std::unique_ptr<Layers> layers_;

@@ -5,16 +5,20 @@
 #include <array>
 #include <cstdint>
 
+#include "echopath/nn/condition.hpp"
+
 namespace echopath::nn {
 
 /// What every layer of a UNet sees besides its feature map, for B samples of T frames.
 struct StepContext {
   /// SiLU of the time embedding, [B, D]; undefined in a network without one.
-  torch::Tensor activated_temb;
+  Condition activated_temb;
   /// Context of cross-attention, [B, 1, L, D] or, one per frame, [B, T, L, D]; undefined without
   /// conditioning.
-  torch::Tensor context;
+  Condition context;
   std::int64_t frames = 1;  ///< T
+  /// 0…T−1, [T]; undefined in a network without temporal transformers.
+  Condition frame_numbers;
   /// Height and width that an upsampler must reach: those of the skip connection it meets, which
   /// are odd where the encoder rounded; 0: twice the input's.
   std::array<std::int64_t, 2> upsample_size = {0, 0};

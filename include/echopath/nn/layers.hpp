@@ -36,7 +36,9 @@ class Conv2d : public torch::nn::Module {
  public:
   explicit Conv2d(const Conv2dOptions& options);
   torch::Tensor forward(const torch::Tensor& x);
+  const Conv2dOptions& options() const { return options_; }
   const torch::Tensor& weight() const { return weight_; }
+  const torch::Tensor& bias() const { return bias_; }
 
  private:
   Conv2dOptions options_;

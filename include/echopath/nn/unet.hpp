@@ -79,6 +79,8 @@ struct UNetParts {
   /// conv_in → encoder → mid → decoder with skip connections → norm, SiLU, conv_out, on
   /// [B·T, C, H, W].
   torch::Tensor forward(const torch::Tensor& x, const StepContext& step) const;
+  /// The same from the output of conv_in on.
+  torch::Tensor forward_from_conv_in(torch::Tensor h, const StepContext& step) const;
 };
 
 }  // namespace echopath::nn
