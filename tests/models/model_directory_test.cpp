@@ -139,6 +139,42 @@ TEST_F(ModelDirectoryTest, InfoCarriesHashesOfTheWeightsPresent) {
             sha256_file(path_ / "lidm" / "diffusion_pytorch_model.safetensors"));
 }
 
+TEST_F(ModelDirectoryTest, ShardsCountAsANetworkAndTheirHashFollowsEachOfThem) {
+  const fs::path shards = fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/convert/sharded";
+  fs::copy(shards, path_ / "lidm");
+  const ModelDirectory directory = ModelDirectory::open(path_);
+  EXPECT_TRUE(directory.has("lidm"));
+  EXPECT_EQ(directory.load_lidm(at::kCPU)->class_name(), "UNet2DModel");
+  const std::string hash = directory.component_hash("lidm");
+  for (const char* number : {"1", "4"}) {
+    const std::string shard =
+        std::string("diffusion_pytorch_model-0000") + number + "-of-00004.safetensors";
+    io::TensorMap tensors = io::load_safetensors(shards / shard);
+    tensors.begin()->second.view(-1)[0] += 1.0;
+    io::save_safetensors(path_ / "lidm" / shard, tensors);
+    EXPECT_NE(directory.component_hash("lidm"), hash) << shard;
+    fs::copy_file(shards / shard, path_ / "lidm" / shard, fs::copy_options::overwrite_existing);
+    EXPECT_EQ(directory.component_hash("lidm"), hash) << shard;
+  }
+}
+
+TEST_F(ModelDirectoryTest, ANetworkSavedOverShardsIsTheOneThatIsRead) {
+  fs::copy(fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/convert/sharded", path_ / "lidm");
+  save_lidm();
+  const ModelDirectory directory = ModelDirectory::open(path_);
+  EXPECT_EQ(directory.load_lidm(at::kCPU)->class_name(), "UNet2DConditionModel");
+  EXPECT_EQ(directory.component_hash("lidm"),
+            sha256_file(path_ / "lidm" / "diffusion_pytorch_model.safetensors"));
+}
+
+TEST_F(ModelDirectoryTest, WhatElseLiesInANetworksFolderIsNoNetwork) {
+  save_lidm();
+  fs::create_directories(path_ / "reid");
+  io::save_safetensors(path_ / "reid" / "train_embeddings.safetensors",
+                       {{"embeddings", torch::zeros({2, 3})}});
+  EXPECT_FALSE(ModelDirectory::open(path_).has("reid"));
+}
+
 TEST_F(ModelDirectoryTest, ClassLabelsAreLookedUpByName) {
   save_lidm();
   write_info();
