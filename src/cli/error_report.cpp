@@ -15,7 +15,8 @@ constexpr const char* kMemoryRemedy =
     "memory";
 
 int report(std::ostream& out, const std::string& message, ExitCode code) {
-  out << "echopath: error: " << message << std::endl;
+  // Nothing to say: another process of the run has said it.
+  if (!message.empty()) out << "echopath: error: " << message << std::endl;
   return static_cast<int>(code);
 }
 

@@ -1,13 +1,13 @@
 #include "distributed/c10d_process_group.hpp"
 
-#include <c10/util/Logging.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
-#include <cstdlib>
 #include <exception>
 #include <map>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
 
+#include "distributed/c10d_reducer.hpp"
+#include "distributed/store.hpp"
 #include "echopath/core/errors.hpp"
 
 namespace echopath::distributed {
@@ -35,39 +35,22 @@ std::vector<std::vector<std::size_t>> buckets_of(const std::vector<at::Tensor>& 
   return buckets;
 }
 
-/// The first line of an exception's text: c10d appends its whole call stack.
-std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
-}
-
-/// c10d prints whole call stacks before it throws; what matters of them is in our DeviceError.
-void silence_call_stacks() {
-  constexpr int kOnlyFatal = 3;
-  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) {
-    FLAGS_caffe2_log_level = kOnlyFatal;
-  }
-}
-
 }  // namespace
 
-C10dProcessGroup::C10dProcessGroup(const ProcessEnvironment& environment, at::Device device,
-                                   std::chrono::milliseconds timeout)
-    : ProcessGroup(environment.rank, environment.world_size, device), environment_(environment) {
-  silence_call_stacks();
-  guarded("joining", [&] {
-    c10d::TCPStoreOptions options;
-    options.port = static_cast<std::uint16_t>(environment.master_port);
-    options.isServer = environment.is_root();
-    options.numWorkers = static_cast<std::size_t>(environment.world_size);
-    options.timeout = timeout;
-    auto store = c10::make_intrusive<c10d::TCPStore>(environment.master_address, options);
+C10dProcessGroup::C10dProcessGroup(Rendezvous& rendezvous, at::Device device)
+    : ProcessGroup(rendezvous.environment().rank, rendezvous.environment().world_size, device),
+      environment_(rendezvous.environment()),
+      store_(rendezvous.store().keys) {
+  guarded("connecting", [&] {
+    const std::chrono::milliseconds timeout = rendezvous.timeouts().collective;
 #ifdef ECHOPATH_WITH_CUDA
     if (device.is_cuda()) {
-      backend_ = make_nccl_backend(store, environment, timeout);
+      c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(device);
+      backend_ = make_nccl_backend(store_, environment_, timeout);
       return;
     }
 #endif
-    backend_ = make_gloo_backend(store, environment, timeout);
+    backend_ = make_gloo_backend(store_, environment_, timeout);
   });
 }
 
@@ -80,7 +63,8 @@ void C10dProcessGroup::guarded(const std::string& what, const std::function<void
     throw DeviceError("process group: " + what + " failed on rank " + std::to_string(rank()) +
                       " of " + std::to_string(size()) + " (rank 0 at " + environment_.address() +
                       "): " + first_line(error.what()) +
-                      "; see whether every process runs and can reach that address");
+                      "; another process may have failed (its own error says why), or the "
+                      "address cannot be reached");
   }
 }
 
@@ -154,6 +138,20 @@ void C10dProcessGroup::barrier() {
     options.device = device();
     backend_->barrier(options)->wait();
   });
+}
+
+void C10dProcessGroup::part() {
+  constexpr std::chrono::seconds kPatience(10);
+  try {
+    exchange(*store_, "parting " + std::to_string(++partings_), environment_, "", kPatience);
+  } catch (const std::exception&) {
+    // Somebody has left already, and nothing more is to be done together.
+  }
+}
+
+std::unique_ptr<GradientReducer> C10dProcessGroup::make_gradient_reducer(
+    const std::vector<at::Tensor>& parameters) {
+  return std::make_unique<C10dReducer>(*this, store_, backend_, parameters);
 }
 
 }  // namespace echopath::distributed

@@ -59,6 +59,9 @@ ProcessEnvironment from_torchrun(const VariableLookup& lookup) {
     environment.master_port =
         required_integer(lookup, "MASTER_PORT", "MASTER_ADDR", 1, kMaximumPort);
   }
+  environment.store_is_there = lookup("TORCHELASTIC_USE_AGENT_STORE").value_or("") == "True";
+  environment.attempt =
+      optional_integer(lookup, "TORCHELASTIC_RESTART_COUNT", 0, 0, std::numeric_limits<int>::max());
   return environment;
 }
 

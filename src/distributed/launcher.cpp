@@ -24,6 +24,8 @@ namespace echopath::distributed {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+/// What processes that fail together need to leave by themselves.
+constexpr std::chrono::seconds kLeaving(1);
 constexpr std::array<int, 3> kForwarded = {SIGINT, SIGTERM, SIGUSR1};
 volatile sig_atomic_t g_signal = 0;
 
@@ -123,9 +125,9 @@ class Crew {
   /// Passes a signal on; anything but SIGUSR1 starts the grace period.
   void pass_on(int signal_number) {
     signal_all(signal_number);
+    interrupted_ = true;
     if (signal_number != SIGUSR1) {
-      interrupted_ = true;
-      start_grace();
+      kill_after(options_.grace);
     }
   }
   /// Waits up to 100 ms for output, passes it on, and looks for processes that ended.
@@ -137,6 +139,12 @@ class Crew {
         child.running = false;
         note_end(child, status);
       }
+    }
+    if (stop_at_ && Clock::now() > *stop_at_ && is_running()) {
+      stop_at_.reset();
+      log_error(failure_ + "the other processes are asked to stop");
+      signal_all(SIGTERM);
+      kill_after(options_.failure_grace);
     }
     if (deadline_ && Clock::now() > *deadline_) {
       signal_all(SIGKILL);
@@ -160,9 +168,9 @@ class Crew {
       }
     }
   }
-  void start_grace() {
+  void kill_after(std::chrono::milliseconds grace) {
     if (!deadline_) {
-      deadline_ = Clock::now() + options_.grace;
+      deadline_ = Clock::now() + grace;
     }
   }
   void relay_output() {
@@ -185,21 +193,25 @@ class Crew {
       return;
     }
     exit_code_ = code;
-    if (is_running() && !interrupted_) {
-      log_error("rank " + std::to_string(child.rank) + " " +
-                (killed ? std::string("was killed by signal ") + std::to_string(WTERMSIG(status))
-                        : "ended with exit code " + std::to_string(code)) +
-                "; the other processes are asked to stop");
-      signal_all(SIGTERM);
-      start_grace();
+    if (code == static_cast<int>(ExitCode::kInterrupted)) {
+      return;
     }
+    const std::string rank = "rank " + std::to_string(child.rank);
+    if (killed) {
+      log_error(rank + " was killed by signal " + std::to_string(WTERMSIG(status)));
+    } else {
+      failure_ = rank + " ended with exit code " + std::to_string(code) + "; ";
+    }
+    stop_at_ = Clock::now() + kLeaving;
   }
 
   LaunchOptions options_;
   bool interrupted_ = false;
   std::vector<ChildProcess> children_;
   std::optional<int> exit_code_;
-  std::optional<Clock::time_point> deadline_;
+  std::string failure_;  ///< what is still to be said of the process that failed first
+  std::optional<Clock::time_point> stop_at_;   ///< when the others are asked to stop
+  std::optional<Clock::time_point> deadline_;  ///< when they are killed
 };
 
 }  // namespace

@@ -13,6 +13,12 @@
 namespace echopath::distributed {
 namespace {
 
+/// The gradients of one process alone are the average.
+class NothingToReduce final : public GradientReducer {
+ public:
+  void backward(const at::Tensor& loss, bool /*last*/) override { loss.backward(); }
+};
+
 /// One process alone: every collective call leaves things as they are.
 class SingleProcess final : public ProcessGroup {
  public:
@@ -24,7 +30,22 @@ class SingleProcess final : public ProcessGroup {
     return {tensor.detach().clone()};
   }
   void barrier() override {}
+  void part() override {}
+  std::unique_ptr<GradientReducer> make_gradient_reducer(const std::vector<at::Tensor>&) override {
+    return std::make_unique<NothingToReduce>();
+  }
 };
+
+/// Throws DeviceError where this build cannot join processes on such a device.
+void require_backend([[maybe_unused]] const at::Device& device) {
+#ifndef ECHOPATH_WITH_CUDA
+  if (device.is_cuda()) {
+    throw DeviceError(
+        "several processes on GPUs need NCCL, which this build lacks: build with the preset "
+        "'cuda', or give --device cpu");
+  }
+#endif
+}
 
 /// "<name> [sizes] <type> <SHA-256 of the bytes>", one line per tensor.
 std::string fingerprint(const NamedTensors& tensors) {
@@ -81,24 +102,24 @@ bool ProcessGroup::any(bool flag) {
   return sum(flag ? 1 : 0) > 0;
 }
 
-std::unique_ptr<ProcessGroup> make_process_group(const ProcessEnvironment& environment,
-                                                 const at::Device& device,
-                                                 std::chrono::milliseconds timeout) {
+std::unique_ptr<ProcessGroup> make_process_group(Rendezvous& rendezvous, const at::Device& device) {
+  const ProcessEnvironment& environment = rendezvous.environment();
   if (environment.world_size == 1) {
     return std::make_unique<SingleProcess>(device);
   }
-#ifndef ECHOPATH_WITH_CUDA
-  if (device.is_cuda()) {
-    throw DeviceError(
-        "several processes on GPUs need NCCL, which this build lacks: build with the preset "
-        "'cuda', "
-        "or give --device cpu");
-  }
-#endif
+  require_backend(device);
   const bool pick_gpu = device.is_cuda() && !device.has_index();
   const auto local_rank = static_cast<c10::DeviceIndex>(environment.local_rank);
-  return std::make_unique<C10dProcessGroup>(
-      environment, pick_gpu ? at::Device(at::kCUDA, local_rank) : device, timeout);
+  return std::make_unique<C10dProcessGroup>(rendezvous,
+                                            pick_gpu ? at::Device(at::kCUDA, local_rank) : device);
+}
+
+std::unique_ptr<ProcessGroup> make_process_group(const ProcessEnvironment& environment,
+                                                 const at::Device& device,
+                                                 std::chrono::milliseconds timeout) {
+  require_backend(device);
+  Rendezvous rendezvous(environment, {timeout, timeout});
+  return make_process_group(rendezvous, device);
 }
 
 void check_parameters_equal(ProcessGroup& group, const NamedTensors& tensors) {
@@ -108,9 +129,10 @@ void check_parameters_equal(ProcessGroup& group, const NamedTensors& tensors) {
     const std::vector<std::string> found = split(prints[rank], '\n');
     if (const auto line = first_difference(expected, found)) {
       const std::string& entry = *line < expected.size() ? expected[*line] : found[*line];
-      throw DeviceError("process group: parameter '" + entry.substr(0, entry.find(' ')) +
-                        "' differs between rank 0 and rank " + std::to_string(rank) +
-                        ": give every process the same config, seed and checkpoint");
+      throw_once(group,
+                 DeviceError("process group: parameter '" + entry.substr(0, entry.find(' ')) +
+                             "' differs between rank 0 and rank " + std::to_string(rank) +
+                             ": give every process the same config, seed and checkpoint"));
     }
   }
 }

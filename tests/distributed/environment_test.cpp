@@ -44,6 +44,16 @@ TEST(ProcessEnvironmentTest, ReadsTorchrun) {
   EXPECT_EQ(environment.address(), "gpu-01:29411");
 }
 
+TEST(ProcessEnvironmentTest, KnowsTheStoreOfTorchrunsAgent) {
+  std::map<std::string, std::string> variables = {
+      {"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "2000"}};
+  EXPECT_FALSE(read(variables).store_is_there);
+  variables["TORCHELASTIC_USE_AGENT_STORE"] = "True";
+  variables["TORCHELASTIC_RESTART_COUNT"] = "3";
+  EXPECT_TRUE(read(variables).store_is_there);
+  EXPECT_EQ(read(variables).attempt, 3);
+}
+
 TEST(ProcessEnvironmentTest, ReadsAStepOfSlurm) {
   const ProcessEnvironment environment = read({{"SLURM_PROCID", "3"},
                                                {"SLURM_LOCALID", "1"},

@@ -46,7 +46,7 @@ TEST(Launcher, CountsAKilledProcessAsADeviceFailure) {
 
 TEST(Launcher, KillsAProcessThatDoesNotStopWithinTheGracePeriod) {
   const auto start = Clock::now();
-  EXPECT_EQ(run_processes(2, "deaf", {.grace = std::chrono::milliseconds(300)}),
+  EXPECT_EQ(run_processes(2, "deaf", {.failure_grace = std::chrono::milliseconds(300)}),
             static_cast<int>(ExitCode::kData));
   EXPECT_LT(seconds_since(start), 30.0);
 }

@@ -1,6 +1,9 @@
 #include "echopath/distributed/process_group.hpp"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/distributed/launcher.hpp"
@@ -55,6 +58,48 @@ TEST(GlooProcessGroup, RefusesUnequalParameters) {
 }
 TEST(GlooProcessGroup, ReportsALostProcess) {
   EXPECT_EQ(run_group(2, "lost_process"), 0);
+}
+
+TEST(GradientReducer, AveragesTheSumOverBackwardPassesOnce) {
+  EXPECT_EQ(run_group(2, "reduces_gradients"), 0);
+  EXPECT_EQ(run_group(1, "reduces_gradients"), 0);
+}
+TEST(GradientReducer, RefusesAParameterWithoutGradient) {
+  EXPECT_EQ(run_group(2, "misses_a_gradient"), 0);
+}
+
+TEST(Rendezvous, WhatFailsOnOneIsToldByRankZero) {
+  EXPECT_EQ(run_group(3, "together"), 0);
+}
+TEST(Rendezvous, NamesTheProcessThatDidNotCome) {
+  EXPECT_EQ(run_group(2, "missing_process"), 0);
+}
+TEST(Rendezvous, OneProcessMeetsNobody) {
+  Rendezvous rendezvous(ProcessEnvironment{});
+  EXPECT_EQ(rendezvous.exchange("alone"), std::vector<std::string>{"alone"});
+  EXPECT_THROW(rendezvous.together([] { throw DataError("broken"); }), DataError);
+}
+
+TEST(Rendezvous, SaysThatThePortIsInUse) {
+  const int listener = socket(AF_INET6, SOCK_STREAM, 0);
+  sockaddr_in6 address = {};
+  address.sin6_family = AF_INET6;
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  ProcessEnvironment environment;
+  environment.world_size = 2;
+  environment.master_port = ntohs(address.sin6_port);
+  try {
+    Rendezvous rendezvous(environment, {std::chrono::seconds(2), std::chrono::seconds(2)});
+    FAIL() << "listens at a port that is in use";
+  } catch (const DeviceError& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "process group: rank 0 cannot listen at " + environment.address() +
+                  ": the port is in use; end what uses it, or set MASTER_PORT to a free one");
+  }
+  close(listener);
 }
 
 TEST(GlooProcessGroup, NamesTheAddressWhereNobodyListens) {

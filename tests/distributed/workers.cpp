@@ -99,13 +99,91 @@ void unequal_parameters() {
   const float off = group->rank() == 1 ? 1e-7F : 0.0F;
   try {
     check_parameters_equal(*group, {{"weight", at::ones({4})}, {"bias", at::zeros({2}) + off}});
+  } catch (const ToldByRoot&) {
+    expect(!group->is_root(), "rank 0 tells what is wrong");
+    return;
   } catch (const DeviceError& error) {
     const std::string text = error.what();
+    expect(group->is_root(), "the others do not repeat it");
     expect(text.find("'bias'") != std::string::npos, "the parameter is named: " + text);
     expect(text.find("rank 1") != std::string::npos, "the rank is named: " + text);
     return;
   }
   expect(false, "unequal parameters are an error");
+}
+
+/// Two backward passes of which the last averages: the gradient is the mean over the processes of
+/// the sums. Without `both_used` the second parameter gets none.
+void average_gradients(bool both_used) {
+  const auto group = join();
+  const float rank = static_cast<float>(group->rank());
+  at::Tensor first = at::full({3}, 2.0F).requires_grad_();
+  at::Tensor second = at::full({400'000}, 1.0F).requires_grad_();  // a bucket of its own
+  const auto reducer = group->make_gradient_reducer({first, second});
+  for (int step = 0; step < 3; ++step) {
+    first.mutable_grad().reset();
+    second.mutable_grad().reset();
+    const auto loss = [&](float factor) {
+      const at::Tensor used = (first * (rank + 1.0F)).sum() * factor;
+      return both_used ? used + (second * rank).sum() * factor : used;
+    };
+    reducer->backward(loss(1.0F), false);
+    expect(at::equal(first.grad(), at::full({3}, rank + 1.0F)), "nothing is sent before the last");
+    reducer->backward(loss(10.0F), true);
+    const float mean = static_cast<float>(group->size() - 1) / 2.0F;
+    expect(at::allclose(first.grad(), at::full({3}, 11.0F * (1.0F + mean))), "first gradient");
+    expect(at::allclose(second.grad(), at::full({400'000}, 11.0F * mean)), "second gradient");
+  }
+}
+
+void reduces_gradients() {
+  average_gradients(true);
+}
+
+void misses_a_gradient() {
+  try {
+    average_gradients(false);
+  } catch (const DeviceError& error) {
+    expect(std::string(error.what()).find("averaging gradients") != std::string::npos,
+           error.what());
+    return;
+  }
+  expect(false, "a parameter without a gradient is an error");
+}
+
+/// Rank 2 of 3 fails; rank 0 tells so and the others are silent.
+void together() {
+  Rendezvous rendezvous(environment_from_variables(), {kTimeout, kTimeout});
+  const int rank = rendezvous.environment().rank;
+  const auto texts = rendezvous.exchange(std::string(static_cast<std::size_t>(rank) * 2, 'y'));
+  expect(texts[2] == "yyyy" && texts[0].empty(), "texts by rank");
+  rendezvous.together([] {});
+  try {
+    rendezvous.together([&] {
+      if (rank == 2) throw DataError("a broken file");
+    });
+  } catch (const ToldByRoot& error) {
+    expect(rank != 0 && error.exit_code() == ExitCode::kData, "others leave with the same code");
+    return;
+  } catch (const Error& error) {
+    expect(rank == 0 && std::string(error.what()) == "rank 2: a broken file", error.what());
+    expect(error.exit_code() == ExitCode::kData, "the code of the error");
+    return;
+  }
+  expect(false, "one failure is a failure of all");
+}
+
+/// Rank 1 never comes.
+void missing_process() {
+  if (environment_from_variables().rank == 1) return;
+  try {
+    Rendezvous rendezvous(environment_from_variables(), {std::chrono::seconds(2), kTimeout});
+  } catch (const DeviceError& error) {
+    const std::string text = error.what();
+    expect(text.find("rank 1 of 2 did not come to 127.0.0.1:") != std::string::npos, text);
+    return;
+  }
+  expect(false, "a missing process is an error");
 }
 
 /// Rank 1 leaves; the others' collective call must end in a DeviceError with the address.
@@ -169,6 +247,10 @@ int run_worker(const std::string& name) {
       {"equal_parameters", equal_parameters},
       {"unequal_parameters", unequal_parameters},
       {"lost_process", lost_process},
+      {"reduces_gradients", reduces_gradients},
+      {"misses_a_gradient", misses_a_gradient},
+      {"together", together},
+      {"missing_process", missing_process},
       {"says_rank", says_rank},
       {"fails_on_one", fails_on_one},
       {"killed_on_one", killed_on_one},

@@ -13,6 +13,8 @@ struct ProcessEnvironment {
   int world_size = 1;
   std::string master_address = "127.0.0.1";  ///< host of rank 0
   int master_port = 29500;                   ///< TCP port at which rank 0 listens
+  bool store_is_there = false;  ///< torchrun's agent listens at that address instead of rank 0
+  int attempt = 0;              ///< how often torchrun has started the processes again
 
   bool is_root() const { return rank == 0; }
   /// "host:port", for messages.

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "echopath/distributed/environment.hpp"
+#include "echopath/distributed/gradient_reducer.hpp"
+#include "echopath/distributed/rendezvous.hpp"
 
 namespace echopath::distributed {
 
@@ -37,6 +39,13 @@ class ProcessGroup {
   virtual std::vector<at::Tensor> all_gather(const at::Tensor& tensor) = 0;
   /// Returns when every process has called it.
   virtual void barrier() = 0;
+  /// To be called by all before they end on an error that all have found: it returns when every
+  /// process is through with its other calls, on rank 0 last, so that nobody's call is cut off.
+  virtual void part() = 0;
+  /// Averages the gradients of these parameters during the backward pass. They are given in the
+  /// order in which the forward pass uses them: their gradients come in the reverse order.
+  virtual std::unique_ptr<GradientReducer> make_gradient_reducer(
+      const std::vector<at::Tensor>& parameters) = 0;
 
   /// Every process's text, by rank; lengths may differ.
   std::vector<std::string> all_gather_text(const std::string& text);
@@ -55,19 +64,27 @@ class ProcessGroup {
   at::Device device_;  ///< where the tensors of collective calls live
 };
 
-/// Joins the processes of `environment`: itself alone where `world_size` is 1, else through Gloo
-/// for a CPU device and NCCL for a CUDA device (without an index, the one of `local_rank`).
-/// `timeout` bounds the joining and every later call. Throws DeviceError, also where this build has
-/// no NCCL.
+/// The group of the processes that have met at `rendezvous`: this one alone where `world_size` is
+/// 1, else over Gloo for a CPU device and NCCL for a CUDA device (without an index, the one of
+/// `local_rank`). Throws DeviceError, also where this build has no NCCL.
+std::unique_ptr<ProcessGroup> make_process_group(Rendezvous& rendezvous, const at::Device& device);
+/// The same with a meeting of its own. `timeout` bounds the joining and every later call.
 std::unique_ptr<ProcessGroup> make_process_group(
     const ProcessEnvironment& environment, const at::Device& device,
     std::chrono::milliseconds timeout = std::chrono::minutes(30));
 
+/// Throws `error` on rank 0 and ToldByRoot elsewhere, once all have called it.
+template <class ErrorType>
+[[noreturn]] void throw_once(ProcessGroup& group, const ErrorType& error) {
+  group.part();
+  throw_once(group.is_root(), error);
+}
+
 /// Named tensors, in an order that is the same on every process.
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// Throws DeviceError naming the first tensor whose name, shape or bits differ between the
-/// processes, and the process that differs from rank 0.
+/// Throws DeviceError on rank 0 (ToldByRoot elsewhere) naming the first tensor whose name, shape or
+/// bits differ between the processes, and the process that differs from rank 0.
 void check_parameters_equal(ProcessGroup& group, const NamedTensors& tensors);
 
 }  // namespace echopath::distributed

@@ -1,0 +1,192 @@
+#include "echopath/distributed/rendezvous.hpp"
+
+#include <c10/util/Logging.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <exception>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include "distributed/store.hpp"
+#include "echopath/core/text.hpp"
+
+namespace echopath::distributed {
+namespace {
+
+/// How long rank 0 waits for the others to have read what was exchanged.
+constexpr std::chrono::seconds kFarewell(10);
+
+/// c10d prints whole call stacks before it throws; what matters of them is in our DeviceError.
+void silence_call_stacks() {
+  constexpr int kOnlyFatal = 3;
+  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) {
+    FLAGS_caffe2_log_level = kOnlyFatal;
+  }
+}
+
+std::string place(const ProcessEnvironment& environment) {
+  return "rank " + std::to_string(environment.rank) + " of " +
+         std::to_string(environment.world_size);
+}
+
+[[noreturn]] void throw_unreachable(const ProcessEnvironment& environment,
+                                    const std::string& reason) {
+  const bool taken = reason.find("EADDRINUSE") != std::string::npos ||
+                     reason.find("ddress already in use") != std::string::npos;
+  if (taken) {
+    throw DeviceError("process group: rank 0 cannot listen at " + environment.address() +
+                      ": the port is in use; end what uses it, or set MASTER_PORT to a free one");
+  }
+  throw DeviceError("process group: " + place(environment) + " cannot reach rank 0 at " +
+                    environment.address() + ": " + reason +
+                    "; see whether rank 0 runs and can be reached there");
+}
+
+c10::intrusive_ptr<c10d::Store> open_store(const ProcessEnvironment& environment,
+                                           std::chrono::milliseconds timeout) {
+  c10d::TCPStoreOptions options;
+  options.port = static_cast<std::uint16_t>(environment.master_port);
+  options.isServer = environment.is_root() && !environment.store_is_there;
+  options.waitWorkers = false;  // require_all() waits, and can say who is missing
+  options.timeout = timeout;
+  try {
+    auto store = c10::make_intrusive<c10d::TCPStore>(environment.master_address, options);
+    return c10::make_intrusive<c10d::PrefixStore>("echopath/" + std::to_string(environment.attempt),
+                                                  std::move(store));
+  } catch (const std::exception& error) {
+    throw_unreachable(environment, first_line(error.what()));
+  }
+}
+
+std::vector<std::uint8_t> bytes_of(const std::string& text) {
+  return {text.begin(), text.end()};
+}
+
+std::vector<std::string> keys_of_all(const std::string& name,
+                                     const ProcessEnvironment& environment) {
+  std::vector<std::string> keys;
+  for (int rank = 0; rank < environment.world_size; ++rank) {
+    keys.push_back(name + "/" + std::to_string(rank));
+  }
+  return keys;
+}
+
+/// "<exit code> <message>" of the exception in flight.
+std::string describe_current_exception() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return std::to_string(static_cast<int>(error.exit_code())) + " " + error.what();
+  } catch (const std::exception& error) {
+    return std::to_string(static_cast<int>(ExitCode::kInternal)) + " " + first_line(error.what());
+  }
+}
+
+/// The error that describe_current_exception() described on another rank.
+Error error_of(std::size_t rank, const std::string& description) {
+  int code = static_cast<int>(ExitCode::kInternal);
+  const std::size_t space = description.find(' ');
+  std::from_chars(description.data(), description.data() + space, code);
+  return {static_cast<ExitCode>(code),
+          "rank " + std::to_string(rank) + ": " + description.substr(space + 1)};
+}
+
+}  // namespace
+
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
+std::vector<std::string> exchange(c10d::Store& store, const std::string& name,
+                                  const ProcessEnvironment& environment, const std::string& text,
+                                  std::chrono::milliseconds timeout) {
+  const std::vector<std::string> said = keys_of_all(name + "/said", environment);
+  const std::vector<std::string> heard = keys_of_all(name + "/heard", environment);
+  const auto own = static_cast<std::size_t>(environment.rank);
+  store.set(said[own], bytes_of("=" + text));
+  store.wait(said, timeout);
+  std::vector<std::string> texts;
+  for (const std::string& key : said) {
+    const std::vector<std::uint8_t> bytes = store.get(key);
+    texts.emplace_back(bytes.begin() + 1, bytes.end());
+  }
+  store.set(heard[own], bytes_of("1"));
+  if (environment.is_root()) {
+    try {
+      store.wait(heard, kFarewell);
+    } catch (const std::exception&) {
+      // Whoever has not heard has left; the next call finds that out.
+    }
+  }
+  return texts;
+}
+
+Rendezvous::Rendezvous(const ProcessEnvironment& environment, const Timeouts& timeouts)
+    : environment_(environment), timeouts_(timeouts) {
+  if (environment_.world_size == 1) return;
+  silence_call_stacks();
+  store_ = std::make_unique<Store>(Store{open_store(environment_, timeouts_.join)});
+  require_all();
+}
+
+Rendezvous::~Rendezvous() = default;
+
+void Rendezvous::require_all() {
+  c10d::Store& store = *store_->keys;
+  const std::vector<std::string> here = keys_of_all("here", environment_);
+  std::string reason;
+  try {
+    store.set(here[static_cast<std::size_t>(environment_.rank)], bytes_of("1"));
+    store.wait(here, timeouts_.join);
+    return;
+  } catch (const std::exception& error) {
+    reason = first_line(error.what());
+  }
+  std::vector<std::string> missing;
+  try {
+    for (std::size_t rank = 0; rank < here.size(); ++rank) {
+      if (!store.check({here[rank]})) missing.push_back(std::to_string(rank));
+    }
+  } catch (const std::exception&) {
+    throw_unreachable(environment_, reason);
+  }
+  throw DeviceError("process group: rank " + join(missing, ", ") + " of " +
+                    std::to_string(environment_.world_size) + " did not come to " +
+                    environment_.address() + " within " +
+                    human_duration(std::chrono::duration<double>(timeouts_.join).count()) +
+                    "; see whether every process was started and can reach that address");
+}
+
+std::vector<std::string> Rendezvous::exchange(const std::string& text) {
+  if (!store_) return {text};
+  try {
+    return distributed::exchange(*store_->keys, "round " + std::to_string(++round_), environment_,
+                                 text, timeouts_.collective);
+  } catch (const std::exception& error) {
+    throw DeviceError("process group: " + place(environment_) +
+                      " waited in vain for the other processes (rank 0 at " +
+                      environment_.address() + "): " + first_line(error.what()) +
+                      "; another process may have failed: its own error says why");
+  }
+}
+
+void Rendezvous::together(const std::function<void()>& work) {
+  if (!store_) return work();
+  std::exception_ptr own;
+  std::string description;
+  try {
+    work();
+  } catch (...) {
+    own = std::current_exception();
+    description = describe_current_exception();
+  }
+  const std::vector<std::string> all = exchange(description);
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    if (all[rank].empty()) continue;
+    if (own && environment_.is_root()) std::rethrow_exception(own);
+    throw_once(environment_.is_root(), error_of(rank, all[rank]));
+  }
+}
+
+}  // namespace echopath::distributed
