@@ -134,8 +134,10 @@ void add_image_options(CLI::App& verb, data::ImportOptions& options) {
       ->check(CLI::IsMember({"auto", "sector", "none"}).description(""))
       ->capture_default_str()
       ->type_name("NAME");
-  verb.add_option("--hash-key-file", options.hash_key_file,
-                  "key of the pseudonyms (default: OUT.key, made where absent)")
+  verb.add_option(
+          "--hash-key-file", options.hash_key_file,
+          "file with the key of the pseudonyms, which must exist (default: OUT.key, which is "
+          "made where absent)")
       ->type_name("FILE");
 }
 

@@ -159,7 +159,10 @@ std::vector<Study> read_file_list(const std::filesystem::path& csv) {
     columns.emplace(canonical(table.columns[i]), i);
   if (!columns.contains("filename") && !columns.contains("videopath"))
     table.require_column("FileName");
-  if (table.rows.empty()) throw DataError(csv.string() + " lists no video");
+  if (table.rows.empty()) {
+    throw DataError(csv.string() +
+                    " lists no video; make one with `echopath import` or `echopath phantom`");
+  }
   std::vector<Study> studies;
   std::unordered_map<std::string, std::size_t> row_of;
   for (std::size_t i = 0; i < table.rows.size(); ++i) {

@@ -177,10 +177,13 @@ class Importer {
       throw DataError(plan_.format == "dicom"
                           ? std::string("is a copy of a file that was imported already")
                           : "would be named '" + imported.study.file_name +
-                                "', as a clip imported before it is");
+                                "', as a clip imported before it is; rename one of them");
     }
-    if (plan_.source_fps) decoded.frame_seconds.clear();
     imported.source_fps = source_rate(imported.study, decoded.frames);
+    // The times of single frames hold only where the file's own rate does.
+    const bool rate_is_the_files =
+        !plan_.source_fps && imported.study.fps <= 0.0 && imported.source_fps > 0.0;
+    if (!rate_is_the_files) decoded.frame_seconds.clear();
   }
 
   /// Whether the labels list the clip.

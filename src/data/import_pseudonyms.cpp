@@ -48,6 +48,11 @@ Pseudonyms::Pseudonyms(const fs::path& key_file, const fs::path& out) {
     made_here_ = true;
     return;
   }
+  if (!fs::exists(key_file_)) {
+    throw DataError("hash key file '" + key_file_.string() + "' does not exist; put at least " +
+                    std::to_string(kShortestKey) +
+                    " random characters into it, or leave the option out to have a key made");
+  }
   require_file(key_file_, "hash key file");
   key_ = trim(read_file(key_file_, 1 << 16));
   if (key_.size() < kShortestKey) {

@@ -62,7 +62,9 @@ SourceListing list_videos(const fs::path& source) {
 
 DecodedClip decode_video(const SourceClip& clip) {
   DecodedClip decoded;
-  decoded.frames = io::read_video(clip.path, 1);
+  io::TimedVideo video = io::read_timed_video(clip.path, 1);
+  decoded.frames = std::move(video.frames);
+  decoded.frame_seconds = std::move(video.frame_seconds);
   decoded.study = clip.study;
   decoded.names = clip.names;
   decoded.patient_names = {clip.study.patient_id};

@@ -57,8 +57,8 @@ class GzInput {
     int code = Z_OK;
     gzerror(file_.get(), &code);
     if (got < 0 || code != Z_OK) {
-      throw DataError("NIfTI file '" + name_ +
-                      "' is damaged or cut short: " + gz_reason(file_.get()));
+      throw DataError("NIfTI file '" + name_ + "' is damaged or cut short: " +
+                      gz_reason(file_.get()) + "; copy the file again or take it out");
     }
     return got;
   }
@@ -79,7 +79,7 @@ class GzInput {
                   layout.description() + " (" +
                   human_bytes(static_cast<double>(layout.data_bytes())) + ") after byte " +
                   std::to_string(layout.data_offset) + ", but it holds " +
-                  human_bytes(static_cast<double>(held)));
+                  human_bytes(static_cast<double>(held)) + "; copy the file again or take it out");
 }
 
 /// Refuses what the file cannot hold, before anything is allocated for it.

@@ -1,8 +1,11 @@
+#include <limits>
+
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/io/video.hpp"
 #include "io/video_frames.hpp"
+#include "io/video_times.hpp"
 
 namespace echopath::io {
 namespace {
@@ -60,14 +63,15 @@ CodecContextPtr open_decoder(const AVStream& stream, const std::string& name) {
 /// Decodes one stream of an opened file.
 class Decoding {
  public:
-  Decoding(AVFormatContext& input, AVStream& stream, Frames& frames, int channels,
+  Decoding(AVFormatContext& input, AVStream& stream, TimedVideo& video, int channels,
            const std::string& name)
       : input_(input),
         stream_(stream),
-        frames_(frames),
+        video_(video),
+        frames_(video.frames),
         name_(name),
         decoder_(open_decoder(stream, name)),
-        collector_(frames, channels, name) {}
+        collector_(video.frames, channels, name) {}
 
   void run() {
     const PacketPtr packet(av_packet_alloc());
@@ -86,13 +90,14 @@ class Decoding {
       log_warning("video '" + name_ + "' states " + std::to_string(stream_.nb_frames) +
                   " frames, " + std::to_string(frames_.count) + " can be read");
     }
-    frames_.fps = frame_rate();
+    set_times();
   }
 
  private:
   [[noreturn]] void refuse(const std::string& reason) const {
     throw DataError("video '" + name_ + "' is damaged in or after frame " +
-                    std::to_string(frames_.count + 1) + ": " + reason);
+                    std::to_string(frames_.count + 1) + ": " + reason +
+                    "; copy the file again or take it out");
   }
 
   /// Hands a packet (null: flush) to the decoder and collects what comes out.
@@ -108,45 +113,51 @@ class Decoding {
       if (decoder_->codec_id == AV_CODEC_ID_FFV1 && !LibavMessages::first_error().empty()) {
         refuse(LibavMessages::first_error());
       }
-      if (frames_.count == 0) first_time_ = frame_->best_effort_timestamp;
-      last_time_ = frame_->best_effort_timestamp;
+      seconds_.push_back(seconds_of(frame_->best_effort_timestamp));
       collector_.add(*frame_);
       av_frame_unref(frame_.get());
     }
     if (code != AVERROR(EAGAIN) && code != AVERROR_EOF) refuse(libav_reason(code));
   }
 
-  /// Of the stream's header, else from the times of its first and last frame; 0 where both lack.
-  double frame_rate() const {
+  double seconds_of(std::int64_t timestamp) const {
+    return timestamp == AV_NOPTS_VALUE ? std::numeric_limits<double>::quiet_NaN()
+                                       : static_cast<double>(timestamp) * av_q2d(stream_.time_base);
+  }
+
+  void set_times() {
     const AVRational rate = stream_.avg_frame_rate;
-    if (rate.num > 0 && rate.den > 0) return av_q2d(rate);
-    const bool timed = first_time_ != AV_NOPTS_VALUE && last_time_ > first_time_;
-    if (!timed) return 0.0;
-    return static_cast<double>(frames_.count - 1) /
-           (static_cast<double>(last_time_ - first_time_) * av_q2d(stream_.time_base));
+    const double stated_fps = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0.0;
+    FrameTimes times = settle_times(std::move(seconds_), av_q2d(stream_.time_base), stated_fps);
+    frames_.fps = times.fps;
+    video_.frame_seconds = std::move(times.seconds);
   }
 
   AVFormatContext& input_;
   AVStream& stream_;
+  TimedVideo& video_;
   Frames& frames_;
   std::string name_;
   CodecContextPtr decoder_;
   FrameCollector collector_;
   FramePtr frame_{av_frame_alloc()};
-  std::int64_t first_time_ = AV_NOPTS_VALUE;
-  std::int64_t last_time_ = AV_NOPTS_VALUE;
+  std::vector<double> seconds_;  ///< time of each frame, NaN where it has none
 };
 
 }  // namespace
 
-Frames read_video(const std::filesystem::path& path, int channels) {
+TimedVideo read_timed_video(const std::filesystem::path& path, int channels) {
   const LibavMessages messages;
   const InputPtr input = open_input(path);
   const int index = av_find_best_stream(input.get(), AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
   if (index < 0) throw DataError("video '" + path.string() + "' has no video stream");
-  Frames frames;
-  Decoding(*input, *input->streams[index], frames, channels, path.string()).run();
-  return frames;
+  TimedVideo video;
+  Decoding(*input, *input->streams[index], video, channels, path.string()).run();
+  return video;
+}
+
+Frames read_video(const std::filesystem::path& path, int channels) {
+  return read_timed_video(path, channels).frames;
 }
 
 std::map<std::string, std::string> read_video_metadata(const std::filesystem::path& path) {

@@ -96,7 +96,8 @@ TEST_F(FileList, FoldsAreMappedToSplits) {
 }
 
 TEST_F(FileList, FaultsNameTheRow) {
-  expect_error<DataError>([&] { read("FileName,FPS\n"); }, "lists no video");
+  expect_error<DataError>([&] { read("FileName,FPS\n"); },
+                          "lists no video; make one with `echopath import` or `echopath phantom`");
   expect_error<DataError>([&] { read("Name,FPS\na,1\n"); },
                           "no column 'FileName'; it has 'Name', 'FPS'");
   expect_error<DataError>([&] { read("FileName,FPS\na,32\nb,fast\n"); },

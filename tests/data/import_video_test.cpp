@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <opencv2/core.hpp>
 
 #include "data/import_support.hpp"
@@ -50,6 +51,51 @@ TEST_F(ImportVideo, ClipsAreResampledInTimeNotStamped) {
   EXPECT_DOUBLE_EQ(frames.fps, 32.0);
   EXPECT_THAT(first_pixels(frames),
               ElementsAre(0, 20, 30, 50, 60, 80, 90, 110, 120, 140, 160, 170, 190, 200, 220, 230));
+}
+
+/// tests/fixtures/video/make.sh: grey is the frame's time in fiftieths of a second.
+fs::path timeline(const std::string& name) {
+  return fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/video" / name;
+}
+
+TEST_F(ImportVideo, UnevenTimesOfTheContainerAreFollowed) {
+  for (const char* name : {"uneven.avi", "uneven.gif", "uneven.mp4"}) {
+    options_.source = timeline(name);
+    options_.out = root_ / name;
+    plain(16);
+    ASSERT_EQ(import_studies(options_).imported, 1) << name;
+    const std::vector<int> levels = first_pixels(load("uneven"));
+    // 90 frames over 2.9 s; the last lasts as long as the mean step.
+    ASSERT_EQ(levels.size(), static_cast<std::size_t>(std::floor(2.9 * 90 / 89 * 32))) << name;
+    for (std::size_t k = 0; k < levels.size(); ++k) {
+      const double slot = std::min(static_cast<double>(k) * 50.0 / 32.0, 145.0);
+      // The nearest frame is half a slot away, or half of five; H.264 is off by a level.
+      EXPECT_NEAR(levels[k], slot, (slot < 75.0 ? 0.5 : 2.5) + 1.0) << name << ", frame " << k;
+    }
+    EXPECT_NEAR(record().at("clips").at("uneven").at("source_fps"), 89.0 / 2.9, 1e-3);
+  }
+}
+
+TEST_F(ImportVideo, EmptyRepeatFramesTakeTheirTime) {
+  options_.source = timeline("half.avi");
+  plain(16);
+  import_studies(options_);
+  const std::vector<int> levels = first_pixels(load("half"));
+  ASSERT_EQ(levels.size(), 96u);  // 75 frames at 25 a second
+  for (std::size_t k = 0; k < 95; ++k) {
+    EXPECT_NEAR(levels[k], static_cast<double>(k) * 50.0 / 32.0, 1.0) << k;
+  }
+}
+
+TEST_F(ImportVideo, AGivenRateStandsAboveTheTimesOfFrames) {
+  options_.source = timeline("uneven.gif");
+  options_.labels_csv = write("labels.csv", "FileName,ClassName,FPS\nuneven.gif,ASD,64\n");
+  plain(16);
+  import_studies(options_);
+  const std::vector<int> levels = first_pixels(load("uneven"));
+  ASSERT_EQ(levels.size(), 45u);  // every second of 90 frames
+  EXPECT_EQ(levels[37], 74);
+  EXPECT_EQ(levels[38], 80);
 }
 
 TEST_F(ImportVideo, SourceFpsOverridesWhatTheFileStates) {
@@ -185,7 +231,8 @@ TEST_F(ImportVideo, TwoFilesOfOneNameDoNotOverwriteEachOther) {
   const ImportSummary summary = import_studies(options_);
   EXPECT_EQ(summary.imported, 1);
   ASSERT_EQ(summary.failed.size(), 1u);
-  EXPECT_THAT(summary.failed[0].reason, HasSubstr("would be named 'a'"));
+  EXPECT_EQ(summary.failed[0].reason,
+            "would be named 'a', as a clip imported before it is; rename one of them");
   EXPECT_EQ(load("a").frame(8)[0], 8);
 }
 

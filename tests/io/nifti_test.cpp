@@ -257,6 +257,8 @@ TEST_F(NiftiFaults, TruncatedFilesAreRefused) {
   write_gz(folder_ / "short.nii.gz", builder.content());
   expect_error<DataError>([&] { read_nifti(folder_ / "short.nii.gz"); },
                           "short.nii.gz' is cut short");
+  expect_error<DataError>([&] { read_nifti(folder_ / "short.nii.gz"); },
+                          "; copy the file again or take it out");
 
   for (std::size_t i = 352; i < 352 + 999; ++i)
     builder.content()[i] = static_cast<char>(i * i * 31);

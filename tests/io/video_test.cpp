@@ -233,7 +233,9 @@ TEST_F(VideoFaults, ADamagedFrameIsRefused) {
   std::string bytes = read_file(folder_ / "a.avi");
   for (std::size_t i = 0; i < 40; ++i) bytes[bytes.size() / 2 + i] = static_cast<char>(i * 37);
   write_file(folder_ / "a.avi", bytes);
-  expect_error<DataError>([&] { read_video(folder_ / "a.avi"); }, "a.avi");
+  expect_error<DataError>([&] { read_video(folder_ / "a.avi"); }, "a.avi' is damaged");
+  expect_error<DataError>([&] { read_video(folder_ / "a.avi"); },
+                          "; copy the file again or take it out");
 }
 
 TEST_F(VideoFaults, NothingIsLeftOfAnUnfinishedVideo) {

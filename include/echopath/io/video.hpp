@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "echopath/io/frames.hpp"
 
@@ -11,11 +12,24 @@ namespace echopath::io {
 
 /// Decodes a whole video (AVI, MP4, MOV, animated GIF… through FFmpeg's libraries) to grey
 /// (channels = 1, BT.601 luma) or RGB (channels = 3) of 0…255. Grey stored as such is returned
-/// unchanged; video levels (16…235) are stretched. `fps` is the stream's average frame rate, 0
-/// where it has none. Playlists and other files that name files are not opened. Throws DataError
-/// naming the file and FFmpeg's reason, where a frame is damaged, and where there is no frame. A
-/// file that decodes cleanly to fewer frames than its header states gets a warning.
+/// unchanged; video levels (16…235) are stretched. `fps` is the stream's average frame rate, or the
+/// mean rate of the frames' own times where these do not fit it; 0 where there is neither.
+/// Playlists and other files that name files are not opened. Throws DataError naming the file and
+/// FFmpeg's reason, where a frame is damaged, and where there is no frame. A file that decodes
+/// cleanly to fewer frames than its header states gets a warning.
 Frames read_video(const std::filesystem::path& path, int channels = 1);
+
+/// A video with the times of its frames.
+struct TimedVideo {
+  Frames frames;
+  /// When each frame is shown, from 0, ascending; empty where the frames are evenly spaced, one
+  /// each 1/fps seconds. Where they are not, `frames.fps` is their mean rate.
+  std::vector<double> frame_seconds;
+};
+
+/// The same as read_video, with the times that the container gives the frames. Times that lack or
+/// go backwards are left aside.
+TimedVideo read_timed_video(const std::filesystem::path& path, int channels = 1);
 
 struct VideoWriterOptions {
   /// h264 (MP4, yuv420p; odd sizes repeat the last row or column), ffv1 (AVI, lossless), gif
