@@ -2,9 +2,11 @@
 
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/core/text.hpp"
 #include "echopath/io/pt_reader.hpp"
 
 namespace echopath::data {
@@ -13,7 +15,8 @@ namespace {
 /// A posterior so narrow that a draw is its mean.
 constexpr double kNoSpread = -30.0;
 
-fs::path latent_path(const fs::path& directory, const Study& study) {
+/// Empty where there is none.
+fs::path find_latents(const fs::path& directory, const Study& study) {
   const fs::path native = directory / "Latents" / (study.stem() + ".safetensors");
   if (fs::exists(native)) return native;
   const fs::path reference = directory / "Latents" / (study.stem() + ".pt");
@@ -22,10 +25,17 @@ fs::path latent_path(const fs::path& directory, const Study& study) {
 
 /// What must be the same for all latents of a directory.
 struct Origin {
+  fs::path path;
   double scaling_factor = 0.0;
   std::string encoder_hash;
   std::vector<std::int64_t> latent_shape;  ///< [C, H, W]
 };
+
+std::string number_text(double value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof(text), value);
+  return std::string(text, end.ptr);
+}
 
 /// The factor in a latent file's metadata.
 double read_scaling_factor(const io::SafetensorsFile& file, const fs::path& path) {
@@ -45,6 +55,7 @@ double read_scaling_factor(const io::SafetensorsFile& file, const fs::path& path
 
 Origin read_origin(const fs::path& path) {
   Origin origin;
+  origin.path = path;
   std::vector<std::int64_t> shape;
   if (path.extension() == ".safetensors") {
     const io::SafetensorsFile file(path);
@@ -65,6 +76,33 @@ Origin read_origin(const fs::path& path) {
   }
   origin.latent_shape.assign(shape.begin() + 1, shape.end());
   return origin;
+}
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::vector<std::string> sizes;
+  for (const std::int64_t size : shape) sizes.push_back(std::to_string(size));
+  return join(sizes, "x");
+}
+
+/// Throws DataError where latents do not go with the first ones of the list.
+void require_same(const Origin& origin, const Origin& first) {
+  const std::string path = origin.path.string();
+  if (origin.encoder_hash != first.encoder_hash) {
+    throw DataError(path +
+                    " was made by another VAE than the first latents of the list; encode the "
+                    "whole dataset with one VAE");
+  }
+  if (origin.latent_shape != first.latent_shape) {
+    throw DataError(path + " holds latents of " + shape_text(origin.latent_shape) + ", " +
+                    first.path.string() + " of " + shape_text(first.latent_shape) +
+                    ": their videos differ in size; bring them to one size with `echopath import "
+                    "--size N` and encode them again");
+  }
+  if (origin.scaling_factor != first.scaling_factor) {
+    throw DataError(path + " states the scaling_factor " + number_text(origin.scaling_factor) +
+                    ", " + first.path.string() + " states " + number_text(first.scaling_factor) +
+                    "; encode the whole dataset with one model");
+  }
 }
 
 }  // namespace
@@ -89,26 +127,21 @@ LatentDataset LatentDataset::open(const std::filesystem::path& directory) {
   LatentDataset dataset;
   dataset.directory_ = directory;
   dataset.studies_ = read_file_list(list);
+  std::optional<Origin> first;
   for (std::size_t i = 0; i < dataset.studies_.size(); ++i) {
     const Study& study = dataset.studies_[i];
-    const fs::path path = latent_path(directory, study);
+    const fs::path path = find_latents(directory, study);
     if (path.empty()) {
       throw DataError(list.string() + ": row " + std::to_string(i + 2) + ": latents of '" +
                       study.file_name + "' are missing; encode the dataset again");
     }
     const Origin origin = read_origin(path);
-    if (i == 0) {
-      dataset.scaling_factor_ = origin.scaling_factor;
-      dataset.encoder_hash_ = origin.encoder_hash;
-      dataset.latent_shape_ = origin.latent_shape;
-    } else if (origin.scaling_factor != dataset.scaling_factor_ ||
-               origin.encoder_hash != dataset.encoder_hash_ ||
-               origin.latent_shape != dataset.latent_shape_) {
-      throw DataError(path.string() +
-                      " was made by another VAE than the first latents of the list; encode the "
-                      "whole dataset with one VAE");
-    }
+    if (!first) first = origin;
+    require_same(origin, *first);
   }
+  dataset.scaling_factor_ = first->scaling_factor;
+  dataset.encoder_hash_ = first->encoder_hash;
+  dataset.latent_shape_ = first->latent_shape;
   return dataset;
 }
 
@@ -120,32 +153,43 @@ std::vector<std::string> LatentDataset::class_names() const {
   return class_names_of(studies_);
 }
 
-LatentVideo LatentDataset::load(const Study& study) const {
-  const fs::path path = latent_path(directory_, study);
+fs::path LatentDataset::latent_path(const Study& study) const {
+  fs::path path = find_latents(directory_, study);
   if (path.empty()) {
     throw DataError("latents of '" + study.file_name + "' are missing in '" + directory_.string() +
-                    "'");
+                    "'; encode the dataset again");
   }
+  return path;
+}
+
+LatentVideo LatentDataset::load(const Study& study) const {
+  const fs::path path = latent_path(study);
   if (path.extension() == ".pt") return read_reference_latents(path);
   const io::SafetensorsFile file(path);
   return {file.tensor("mean"), file.tensor("logvar")};
 }
 
+io::Metadata latent_metadata(double scaling_factor, const std::string& encoder_hash,
+                             const std::string& video_sha256) {
+  io::Metadata metadata = {{"scaling_factor", number_text(scaling_factor)},
+                           {"pixel_range", "[-1, 1]"},
+                           {"encoder_hash", encoder_hash}};
+  if (!video_sha256.empty()) metadata["video_sha256"] = video_sha256;
+  return metadata;
+}
+
 void save_latents(const std::filesystem::path& path, const LatentVideo& latents,
-                  double scaling_factor, const std::string& encoder_hash) {
-  char factor[32];
-  const auto end = std::to_chars(factor, factor + sizeof(factor), scaling_factor);
+                  double scaling_factor, const std::string& encoder_hash,
+                  const std::string& video_sha256) {
   io::save_safetensors(path, {{"mean", latents.mean}, {"logvar", latents.logvar}},
-                       {{"scaling_factor", std::string(factor, end.ptr)},
-                        {"pixel_range", "[-1, 1]"},
-                        {"encoder_hash", encoder_hash}});
+                       latent_metadata(scaling_factor, encoder_hash, video_sha256));
 }
 
 void write_latents(const std::filesystem::path& directory, const Study& study,
                    const LatentVideo& latents, double scaling_factor,
-                   const std::string& encoder_hash) {
+                   const std::string& encoder_hash, const std::string& video_sha256) {
   save_latents(directory / "Latents" / (study.stem() + ".safetensors"), latents, scaling_factor,
-               encoder_hash);
+               encoder_hash, video_sha256);
 }
 
 }  // namespace echopath::data

@@ -117,7 +117,7 @@ TEST_F(CodecVerbs, DecodeMakesMp4AndSaysSoInJson) {
 
 TEST_F(CodecVerbs, StoppedHalfWayTheyLeaveNoPartOfAFile) {
   EXPECT_EQ(encode("small", "trap '' XFSZ; ulimit -f 8;").exit_code, 3);
-  EXPECT_TRUE(fs::is_empty(in("small/Latents")));
+  EXPECT_FALSE(fs::exists(in("small")));
   ASSERT_EQ(encode().exit_code, 0);
   for (const char* codec : {"ffv1", "h264"}) {
     const Outcome stopped =
@@ -125,10 +125,17 @@ TEST_F(CodecVerbs, StoppedHalfWayTheyLeaveNoPartOfAFile) {
     EXPECT_EQ(stopped.exit_code, 3) << stopped.err;
     EXPECT_THAT(stopped.err,
                 AllOf(HasSubstr(in(codec) + "/Videos/ASD_0001."), Not(HasSubstr(".tmp-"))));
-    EXPECT_TRUE(fs::is_empty(in(codec) + "/Videos"));
-    EXPECT_FALSE(fs::exists(in(codec) + "/FileList.csv"));
+    EXPECT_FALSE(fs::exists(in(codec)));
     EXPECT_EQ(decode({"--out", in(codec), "--codec", codec}).exit_code, 0);
   }
+}
+
+TEST_F(CodecVerbs, DecodeIntoAnotherDatasetIsAUsageError) {
+  ASSERT_EQ(encode().exit_code, 0);
+  const Outcome outcome = decode({"--out", in("data")});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr(in("data/Videos/ASD_0001.avi")),
+                                 HasSubstr("which decode did not make")));
 }
 
 /// Runs the program with a file system of 16 KiB over `folder`; needs a kernel that lets users make

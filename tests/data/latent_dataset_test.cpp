@@ -86,11 +86,33 @@ TEST_F(LatentFolder, LatentsOfDifferentVaesAreRefused) {
   write_latents(folder_.path(), first, latents_of(2), 0.5, "one");
   write_latents(folder_.path(), second, latents_of(2), 0.5, "two");
   expect_refused("b.safetensors was made by another VAE");
-  write_latents(folder_.path(), second, latents_of(2), 0.6, "one");
-  expect_refused("b.safetensors was made by another VAE");
+}
+
+TEST_F(LatentFolder, LatentsOfOtherSizesOrFactorsAreRefusedAsSuch) {
+  const Study first = study_of("a.avi"), second = study_of("b.avi");
+  list({first, second});
+  write_latents(folder_.path(), first, latents_of(2), 0.5, "one");
+  write_latents(folder_.path(), second, latents_of(2), 0.625, "one");
+  expect_refused("b.safetensors states the scaling_factor 0.625, " +
+                 (folder_ / "Latents/a.safetensors").string() + " states 0.5");
   const at::Tensor other_shape = at::zeros({2, 4, 5, 2});
   write_latents(folder_.path(), second, {other_shape, other_shape}, 0.5, "one");
-  expect_refused("b.safetensors was made by another VAE");
+  expect_refused("b.safetensors holds latents of 4x5x2, " +
+                 (folder_ / "Latents/a.safetensors").string() + " of 4x3x2");
+  expect_refused("`echopath import --size N`");
+}
+
+TEST_F(LatentFolder, MetadataSayWhatWasEncoded) {
+  const Study study = study_of("a.avi");
+  write_latents(folder_.path(), study, latents_of(2), 0.25, "encoder", "video");
+  const fs::path file = folder_ / "Latents/a.safetensors";
+  EXPECT_EQ(io::SafetensorsFile(file).metadata(), (io::Metadata{{"scaling_factor", "0.25"},
+                                                                {"pixel_range", "[-1, 1]"},
+                                                                {"encoder_hash", "encoder"},
+                                                                {"video_sha256", "video"}}));
+  EXPECT_EQ(io::SafetensorsFile(file).metadata(), latent_metadata(0.25, "encoder", "video"));
+  list({study});
+  EXPECT_EQ(LatentDataset::open(folder_.path()).latent_path(study), file);
 }
 
 TEST_F(LatentFolder, FilesThatAreNoLatentsAreRefused) {

@@ -26,12 +26,13 @@ constexpr double kReferenceScalingFactor = 0.18215;
 LatentVideo read_reference_latents(const std::filesystem::path& path);
 
 /// A latents directory: FileList.csv + Latents/NAME.safetensors (`mean`, `logvar`), with
-/// `scaling_factor`, `pixel_range` and `encoder_hash` in each file's metadata. The reference code's
+/// latent_metadata() in each file. The reference code's
 /// NAME.pt files (already scaled, one posterior draw) are readable: their mean is divided by the
 /// scaling factor 0.18215 and their logvar is −30.
 class LatentDataset {
  public:
-  /// Throws DataError on a missing folder, list or latent, or latents made by different VAEs.
+  /// Throws DataError on a missing folder, list or latent, and on latents of different sizes,
+  /// scaling factors or VAEs.
   static LatentDataset open(const std::filesystem::path& directory);
 
   const std::vector<Study>& studies() const { return studies_; }
@@ -41,6 +42,8 @@ class LatentDataset {
   const std::string& encoder_hash() const { return encoder_hash_; }
   /// [C, H, W] of one latent frame.
   std::vector<std::int64_t> latent_shape() const { return latent_shape_; }
+  /// The file with a study's latents. Throws DataError where it is missing.
+  std::filesystem::path latent_path(const Study& study) const;
   /// Memory-mapped: views of the file.
   LatentVideo load(const Study& study) const;
 
@@ -52,12 +55,18 @@ class LatentDataset {
   std::string encoder_hash_;
 };
 
+/// What a latent file says of its making: `scaling_factor`, `pixel_range`, `encoder_hash` and,
+/// where it is known, `video_sha256`, the hash of the video file that was encoded.
+io::Metadata latent_metadata(double scaling_factor, const std::string& encoder_hash,
+                             const std::string& video_sha256 = "");
+
 /// Writes one file of latents atomically.
 void save_latents(const std::filesystem::path& path, const LatentVideo& latents,
-                  double scaling_factor, const std::string& encoder_hash);
+                  double scaling_factor, const std::string& encoder_hash,
+                  const std::string& video_sha256 = "");
 /// The same as Latents/NAME.safetensors of a latents directory.
 void write_latents(const std::filesystem::path& directory, const Study& study,
                    const LatentVideo& latents, double scaling_factor,
-                   const std::string& encoder_hash);
+                   const std::string& encoder_hash, const std::string& video_sha256 = "");
 
 }  // namespace echopath::data

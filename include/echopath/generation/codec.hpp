@@ -37,13 +37,16 @@ struct CodecSummary {
 };
 
 /// Encodes every study of a dataset: Latents/NAME.safetensors with the posterior's mean and logvar,
-/// unscaled, then FileList.csv. A file that is complete and was made by the same VAE is kept, so an
-/// interrupted run goes on where it stopped. Throws DataError (path and reason) and Interrupted.
+/// unscaled, then FileList.csv. A file that is complete and was made of the same video by the same
+/// VAE is kept, so an interrupted run goes on where it stopped. Throws DataError (path and reason;
+/// also at the first video of another size than the first), UsageError where `out` holds a dataset,
+/// and Interrupted.
 CodecSummary encode_dataset(const EncodeOptions& options);
 
 /// Decodes the means of a latents directory to Videos/NAME, then writes FileList.csv. Videos of an
-/// earlier run of the same decoding are kept. Throws DataError where the latents come from another
-/// VAE than the model's, and Interrupted.
+/// earlier run of the same decoding are kept. Throws UsageError where `out` holds videos or a list
+/// that decode did not make, DataError where the latents come from another VAE than the model's,
+/// and Interrupted.
 CodecSummary decode_latents(const DecodeOptions& options);
 
 }  // namespace echopath::generation
