@@ -144,7 +144,7 @@ AtomicDirectory::AtomicDirectory(fs::path final_path)
   }
   make_parent(final_path_);
   if (!fs::create_directory(temporary_path_, error)) {
-    throw_file_error("create the folder", temporary_path_, error ? error.value() : EEXIST);
+    throw_file_error("create the folder", final_path_, error ? error.value() : EEXIST);
   }
 }
 

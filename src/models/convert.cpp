@@ -7,6 +7,7 @@
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/data/latent_dataset.hpp"
+#include "echopath/data/write_directory.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "models/convert_network.hpp"
 #include "models/convert_source.hpp"
@@ -58,15 +59,15 @@ struct Conversion::Contents {
   std::optional<data::LatentVideo> latent_file;
 
   void write_latents_directory(const fs::path& destination) const {
-    AtomicDirectory directory(destination);
-    for (const data::Study& study : latent_dataset->studies()) {
-      const data::LatentVideo latents = latent_dataset->load(study);
-      require_finite(latents, study.file_name, options.allow_nonfinite);
-      data::write_latents(directory.temporary_path(), study, latents,
-                          latent_dataset->scaling_factor(), latent_dataset->encoder_hash());
-    }
-    data::write_file_list(directory.temporary_path() / "FileList.csv", latent_dataset->studies());
-    directory.commit();
+    data::write_directory(destination, [&](const fs::path& place) {
+      for (const data::Study& study : latent_dataset->studies()) {
+        const data::LatentVideo latents = latent_dataset->load(study);
+        require_finite(latents, study.file_name, options.allow_nonfinite);
+        data::write_latents(place, study, latents, latent_dataset->scaling_factor(),
+                            latent_dataset->encoder_hash());
+      }
+      data::write_file_list(place / "FileList.csv", latent_dataset->studies());
+    });
   }
 
   void write_latents_file(const fs::path& destination) const {
@@ -85,13 +86,12 @@ struct Conversion::Contents {
   }
 
   void write_networks(const fs::path& destination) const {
-    AtomicDirectory directory(destination);
-    const fs::path& place = directory.temporary_path();
-    for (const PreparedNetwork& network : networks) {
-      write_network(place / network.report.name, network);
-    }
-    copy_companions(options.source, source.companions, place);
-    directory.commit();
+    data::write_directory(destination, [&](const fs::path& place) {
+      for (const PreparedNetwork& network : networks) {
+        write_network(place / network.report.name, network);
+      }
+      copy_companions(options.source, source.companions, place);
+    });
   }
 };
 

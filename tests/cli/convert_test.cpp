@@ -91,6 +91,15 @@ TEST(ConvertVerb, HostileFilesAreRefusedInOneLineAndNothingIsWritten) {
   EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
+TEST(ConvertVerb, AFullDiskIsSaidOfTheFinalNameAndLeavesNothing) {
+  const TemporaryFolder folder;
+  const Outcome outcome = run({"convert", fixture("convert/checkpoint-7"), folder / "lidm"},
+                              "trap '' XFSZ; ulimit -f 4;");
+  expect_refused(outcome, {folder / "lidm/diffusion_pytorch_model.safetensors"});
+  EXPECT_THAT(outcome.err, ::testing::Not(HasSubstr(".tmp-")));
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
 TEST(ConvertVerb, NotFiniteWeightsNeedTheOption) {
   const TemporaryFolder folder;
   fs::copy(fixture("convert/checkpoint-7/unet_ema"), folder.path() / "unet");

@@ -50,5 +50,12 @@ TEST(PhantomVerb, SameSeedSameBytesAnotherSeedOthers) {
   EXPECT_NE(content(folder / ("a/" + file)), content(folder / ("c/" + file)));
 }
 
+TEST(PhantomVerb, AFolderThatCannotBeMadeIsNamedAsGiven) {
+  const Outcome outcome = run({"phantom", "--quiet", "--out", "/proc/phantom"});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_EQ(outcome.err.rfind("echopath: error: cannot create the folder '/proc/phantom': ", 0), 0U)
+      << outcome.err;
+}
+
 }  // namespace
 }  // namespace echopath::cli
