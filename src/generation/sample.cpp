@@ -137,25 +137,25 @@ void make_missing(const std::vector<VideoPlan>& plans, const VideoMaker& maker,
                   SampleDirectory& directory, io::TensorMap* trace) {
   std::set<std::int64_t> done;
   for (const ManifestEntry& entry : directory.entries()) done.insert(entry.index);
-  const std::int64_t steps = maker.steps_per_video();
-  const auto total = static_cast<std::int64_t>(plans.size()) * steps;
+  const std::int64_t work = maker.work_per_video();
+  const auto total = static_cast<std::int64_t>(plans.size()) * work;
   const auto already = static_cast<std::int64_t>(
       std::count_if(plans.begin(), plans.end(),
                     [&](const VideoPlan& plan) { return done.contains(plan.index); }));
-  std::int64_t finished = already * steps;
+  std::int64_t finished = already * work;
   Progress progress("sampling", total, finished);
   for (const VideoPlan& plan : plans) {
     if (done.contains(plan.index)) continue;
     std::int64_t taken = 0;
-    const auto on_step = [&] {
-      taken = std::min(taken + 1, steps);
+    const auto on_work = [&](std::int64_t step) {
+      taken = std::min(taken + step, work);
       progress.update(finished + taken, plan.stem);
       throw_if_interrupted(std::to_string(directory.entries().size()) + " of " +
                            std::to_string(plans.size()) + " videos are in '" +
                            directory.path().string() + "'; go on with --resume");
     };
-    directory.add(maker.make(plan, directory.path(), trace, on_step));
-    finished += steps;
+    directory.add(maker.make(plan, directory.path(), trace, on_work));
+    finished += work;
     progress.update(finished, plan.stem);
   }
   progress.finish();

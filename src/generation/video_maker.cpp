@@ -71,8 +71,9 @@ VideoMaker::VideoMaker(const models::ModelDirectory& model, const SampleOptions&
       codec_(model.load_vae(device), device, kDecodedAtOnce),
       gate_(open_gate(model, options.allow_unfiltered, device)) {}
 
-std::int64_t VideoMaker::steps_per_video() const {
-  return diffusion::evaluation_count(options_.solver) * (1 + options_.blocks);
+std::int64_t VideoMaker::work_per_video() const {
+  return diffusion::evaluation_count(options_.solver) *
+         (1 + options_.blocks * blocks_.block_length());
 }
 
 ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& heart) const {
@@ -101,9 +102,13 @@ ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& hear
 }
 
 ManifestEntry VideoMaker::make(const VideoPlan& plan, const std::filesystem::path& directory,
-                               io::TensorMap* trace, const StepCallback& on_step) const {
+                               io::TensorMap* trace, const WorkCallback& on_work) const {
+  const StepCallback on_heart_step = [&] { on_work(1); };
+  const StepCallback on_block_step = [&] { on_work(blocks_.block_length()); };
   const HeartFrame heart = draw_heart_frame(
-      [&](std::uint32_t attempt) { return heart_.sample(plan.label, plan.seed, attempt, on_step); },
+      [&](std::uint32_t attempt) {
+        return heart_.sample(plan.label, plan.seed, attempt, on_heart_step);
+      },
       gate_ ? &*gate_ : nullptr, options_.max_redraws, options_.allow_unfiltered);
   if (gate_ && !heart.filtered) {
     log_warning(plan.stem + ": no heart frame passed the privacy gate; the manifest says so");
@@ -120,7 +125,7 @@ ManifestEntry VideoMaker::make(const VideoPlan& plan, const std::filesystem::pat
   at::Tensor given = heart.latent.unsqueeze(0);
   for (std::int64_t k = 0; k < options_.blocks; ++k) {
     const at::Tensor block =
-        blocks_.sample(given, plan.label, plan.seed, static_cast<std::uint32_t>(k), on_step);
+        blocks_.sample(given, plan.label, plan.seed, static_cast<std::uint32_t>(k), on_block_step);
     if (trace != nullptr) (*trace)[block_name(plan, k)] = block;
     // The frames a block was given are already in the video, but for the heart frame of block 0.
     const at::Tensor fresh = block.slice(0, k == 0 ? 0 : given.size(0));

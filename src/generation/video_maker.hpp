@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,6 +27,9 @@ struct VideoPlan {
   std::string stem;  ///< file name without extension
 };
 
+/// Called after each network step with its work: the frames that it ran on.
+using WorkCallback = std::function<void(std::int64_t work)>;
+
 /// The loaded networks of a run, and the way from a plan to a video file.
 class VideoMaker {
  public:
@@ -36,10 +40,11 @@ class VideoMaker {
   /// Samples, decodes and writes one video block by block. With `trace`, its blocks are added as
   /// "<stem>/block_0000"… `[n, C, h, w]`.
   ManifestEntry make(const VideoPlan& plan, const std::filesystem::path& directory,
-                     io::TensorMap* trace, const StepCallback& on_step) const;
+                     io::TensorMap* trace, const WorkCallback& on_work) const;
 
-  /// Network steps of one video whose first heart frame passes.
-  std::int64_t steps_per_video() const;
+  /// The work of one video whose first heart frame passes. A block's step costs about as much more
+  /// than a heart frame's as it has frames.
+  std::int64_t work_per_video() const;
 
  private:
   ManifestEntry describe(const VideoPlan& plan, const HeartFrame& heart) const;
