@@ -173,6 +173,8 @@ void ReidOptions::visit(config::Visitor& v) {
         d.choice("calibration", threshold_calibration, {"validation", "training"},
                  "over held-out frames against training frames, or over training frames against "
                  "held-out ones (published code)");
+        d.choice("split", threshold_split, {"VAL", "TEST"},
+                 "split that the held-out frames are of (published code: TEST)");
         d.integer("embedding_frames", embedding_frames, {1, 4096},
                   "frames per video whose embeddings are kept (1: the first frame only)");
       },

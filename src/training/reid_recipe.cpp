@@ -62,6 +62,11 @@ ReidRecipe::ReidRecipe(const ReidOptions& options, at::Device device)
                    options.latents);
   train_ = load(dataset, "TRAIN");
   val_ = load(dataset, "VAL");
+  held_out_ = val_;
+  if (options.threshold_split != "VAL") {
+    require_split(dataset.split(options.threshold_split), options.threshold_split, options.latents);
+    held_out_ = load(dataset, options.threshold_split);
+  }
   for (const auto* videos : {&train_, &val_}) {
     const bool several = std::any_of(videos->begin(), videos->end(), [&](const Video& v) {
       return v.study.patient_id != videos->front().study.patient_id;
@@ -211,10 +216,10 @@ void ReidRecipe::export_model(const std::filesystem::path& model_directory) {
                          {"reid", "ReIdNet", config::dump(config::visit_of(options_.model)),
                           dtype_of(options_.output.weights_dtype)},
                          *network_);
-  const at::Tensor train = embeddings(train_), val = embeddings(val_);
+  const at::Tensor train = embeddings(train_), held_out = embeddings(held_out_);
   const fs::path embeddings_path = model_directory / "reid" / "train_embeddings.safetensors";
   io::save_safetensors(embeddings_path, {{"embeddings", train}});
-  const at::Tensor similarity = models::pearson_similarity(val, train);
+  const at::Tensor similarity = models::pearson_similarity(held_out, train);
   const bool validation = options_.threshold_calibration == "validation";
   const at::Tensor largest = similarity.amax(validation ? 1 : 0).to(at::kDouble).contiguous();
   models::ReIdThreshold threshold;

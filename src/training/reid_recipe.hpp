@@ -47,6 +47,7 @@ class ReidRecipe : public Recipe {
   std::string encoder_hash_;  ///< of the VAE that made the latents
   std::vector<Video> train_;
   std::vector<Video> val_;
+  std::vector<Video> held_out_;  ///< of `threshold.split`: tau compares them with `train_`
   data::BatchOrder order_;
   models::ReIdNet network_;
   double best_loss_ = std::numeric_limits<double>::infinity();

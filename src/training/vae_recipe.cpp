@@ -13,6 +13,16 @@ namespace {
 constexpr std::int64_t kValidationFrames = 64;
 constexpr std::int64_t kChunk = 16;
 
+/// Throws DataError unless frames of a video are squares of `size` pixels.
+void require_frame_size(const data::Study& study, std::int64_t height, std::int64_t width,
+                        std::int64_t size) {
+  if (height == size && width == size) return;
+  throw DataError("'" + study.file_name + "' has frames " + std::to_string(width) + " wide and " +
+                  std::to_string(height) + " high, but model.sample_size is " +
+                  std::to_string(size) + "; `echopath import --size " + std::to_string(size) +
+                  "` makes videos of that size");
+}
+
 }  // namespace
 
 VaeRecipe::VaeRecipe(const VaeOptions& options, at::Device device)
@@ -26,6 +36,7 @@ VaeRecipe::VaeRecipe(const VaeOptions& options, at::Device device)
              static_cast<std::uint64_t>(options.training.seed)),
       model_(options.model),
       discriminator_(1, options.discriminator_channels, options.discriminator_layers) {
+  check_videos();
   model_->to(device_);
   discriminator_->to(device_);
   if (options_.freeze_encoder) {
@@ -52,8 +63,20 @@ double VaeRecipe::learning_rate_factor(int phase) const {
   return options_.discriminator_learning_rate / options_.training.learning_rate;
 }
 
+void VaeRecipe::check_videos() {
+  for (const auto* studies : {&train_, &val_}) {
+    for (const data::Study& study : *studies) {
+      if (study.frame_height == 0 || study.frame_width == 0) continue;  // the list does not say
+      require_frame_size(study, study.frame_height, study.frame_width, options_.model.sample_size);
+    }
+  }
+  for (const std::int64_t item : order_.batch(0)) image(train_[static_cast<std::size_t>(item)], 0);
+}
+
 at::Tensor VaeRecipe::image(const data::Study& study, std::int64_t frame) {
   const io::Frames& video = cache_.load(study);
+  require_frame_size(study, video.height, video.width, options_.model.sample_size);
+  TORCH_CHECK(frame >= 0 && frame < video.count, "frame ", frame, " of ", video.count);
   const at::Tensor bytes =
       at::from_blob(const_cast<std::uint8_t*>(video.frame(frame)), {video.height, video.width},
                     at::TensorOptions().dtype(at::kByte));
@@ -145,14 +168,13 @@ at::Tensor VaeRecipe::loss(int phase, const MicroBatch& batch, Figures& figures)
   return total;
 }
 
-std::vector<std::pair<data::Study, std::int64_t>> VaeRecipe::validation_frames() const {
+std::vector<std::pair<data::Study, std::int64_t>> VaeRecipe::validation_frames() {
   std::vector<std::pair<data::Study, std::int64_t>> frames;
   const auto seed = static_cast<std::uint64_t>(options_.training.seed);
   for (std::int64_t i = 0; i < kValidationFrames && !val_.empty(); ++i) {
     const data::Study& study = val_[static_cast<std::size_t>(i) % val_.size()];
     const NoiseKey key{seed, Stream::kDataset, static_cast<std::uint32_t>(i), 0};
-    frames.emplace_back(study,
-                        uniform_integer(key, std::max<std::int64_t>(1, study.number_of_frames)));
+    frames.emplace_back(study, uniform_integer(key, cache_.load(study).count));
   }
   return frames;
 }

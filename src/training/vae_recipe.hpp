@@ -20,6 +20,8 @@ namespace echopath::training {
 /// the gradients of reconstruction and adversarial loss at the decoder's last layer.
 class VaeRecipe : public Recipe {
  public:
+  /// Throws DataError where the training split is empty, or where the list or a video of the first
+  /// batch has frames of another size than `model.sample_size`.
   VaeRecipe(const VaeOptions& options, at::Device device);
 
   std::vector<NamedModule> modules(int phase) override;
@@ -34,10 +36,13 @@ class VaeRecipe : public Recipe {
   models::AutoencoderKL& model() { return model_; }
 
  private:
+  /// Looks at the listed sizes and decodes the first batch, before anything is written for the run.
+  void check_videos();
   /// [B, 3, H, W] in [-1, 1]: one random frame of each video of the batch.
   at::Tensor frames(const MicroBatch& batch);
   /// What the decoder gets: a draw of the posterior, or its mean.
   at::Tensor latents(const models::DiagonalGaussian& posterior, const MicroBatch& batch);
+  /// [3, H, W] in [-1, 1]. Throws DataError on a video of another size than the network's.
   at::Tensor image(const data::Study& study, std::int64_t frame);
   /// What the discriminator sees of grey images [B, 1, H, W]: three equal channels, or grey levels
   /// of whole numbers, would give the real ones away. `side` is 0 for real, 1 for reconstructed.
@@ -45,7 +50,7 @@ class VaeRecipe : public Recipe {
   at::Tensor adversarial_term(const at::Tensor& reconstruction_loss, const at::Tensor& fake,
                               Figures& figures);
   double measure_scaling_factor();
-  std::vector<std::pair<data::Study, std::int64_t>> validation_frames() const;
+  std::vector<std::pair<data::Study, std::int64_t>> validation_frames();
 
   VaeOptions options_;
   at::Device device_;

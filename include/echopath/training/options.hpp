@@ -126,6 +126,7 @@ struct ReidOptions {
   std::int64_t embedding_frames = 8;
   double threshold_percentile = 95.0;
   std::string threshold_calibration = "validation";
+  std::string threshold_split = "VAL";
   LoopOptions training;
   OutputOptions output;
   ReidOptions();

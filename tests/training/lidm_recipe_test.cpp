@@ -1,0 +1,192 @@
+#include "training/lidm_recipe.hpp"
+
+#include <gmock/gmock.h>
+
+#include <numeric>
+#include <set>
+
+#include "echopath/io/safetensors.hpp"
+#include "echopath/models/unet_2d_condition.hpp"
+#include "training/made_latents.hpp"
+
+namespace echopath::training {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr std::int64_t kSide = 6;  // padded to 8, one on each side
+constexpr std::uint64_t kSeed = 42;
+
+MicroBatch whole_batch(std::int64_t step, std::int64_t size) {
+  MicroBatch batch{step, std::vector<std::int64_t>(static_cast<std::size_t>(size))};
+  std::iota(batch.positions.begin(), batch.positions.end(), 0);
+  return batch;
+}
+
+class LidmRecipeTest : public MadeLatents {
+ protected:
+  LidmOptions options(std::vector<std::string> overrides = {}) {
+    overrides.insert(overrides.begin(),
+                     {"data.latents=" + latents().string(), "data.posterior=mean",
+                      "training.batch_size=1", "diffusion.class_dropout=0"});
+    return toy_options<LidmOptions>("lidm", overrides);
+  }
+
+  static double loss(LidmRecipe& recipe, std::int64_t step) {
+    torch::NoGradGuard no_grad;
+    Figures figures;
+    return recipe.loss(0, {step, {0}}, figures).item<double>();
+  }
+
+  /// The loss of step `step` on a frame x0 [C, H, W] of class `label`; with label −1 the network
+  /// answers zero.
+  static double expected_loss(LidmRecipe& recipe, const LidmOptions& options, std::int64_t step,
+                              const at::Tensor& x0, std::int64_t label) {
+    torch::NoGradGuard no_grad;
+    const auto index = static_cast<std::uint32_t>(step);
+    const at::Tensor noise =
+        normal_tensor(x0.sizes(), {kSeed, Stream::kTrainingNoise, index, 0}) +
+        options.diffusion.noise_offset *
+            normal_tensor({x0.size(0), 1, 1}, {kSeed, Stream::kNoiseOffset, index, 0});
+    const at::Tensor t = ObjectiveDraws(options.diffusion, kSeed).timesteps({step, {0}});
+    const auto [signal, spread] = signal_and_noise(t.item<std::int64_t>());
+    const at::Tensor v = signal * noise - spread * x0;
+    if (label < 0) return v.square().mean().item<double>();
+    const auto network = module_of<models::UNet2DConditionModelImpl>(recipe, "lidm");
+    const auto embedding = module_of<models::ClassEmbeddingImpl>(recipe, "class_embedding");
+    const at::Tensor noisy = (signal * x0 + spread * noise).unsqueeze(0);
+    const at::Tensor output =
+        network->forward(at::replication_pad2d(noisy, {1, 1, 1, 1}), t,
+                         embedding->forward(at::tensor({label}, at::kLong)))[0];
+    return (output.slice(1, 1, kSide + 1).slice(2, 1, kSide + 1) - v)
+        .square()
+        .mean()
+        .item<double>();
+  }
+};
+
+TEST_F(LidmRecipeTest, LearnsVOnTheUnpaddedOutputUnderItsClass) {
+  const MadeVideo video = made_video(1, "TRAIN", 1, kSide);
+  write({video});
+  const LidmOptions options = this->options();
+  LidmRecipe recipe(options, at::kCPU);
+  for (std::int64_t step = 0; step < 4; ++step) {
+    std::vector<double> candidates;
+    for (std::int64_t label = 0; label <= 2; ++label) {
+      candidates.push_back(expected_loss(recipe, options, step, kMadeScale * video.mean[0], label));
+    }
+    EXPECT_EQ(only_match(loss(recipe, step), candidates), 1) << step;
+  }
+}
+
+TEST_F(LidmRecipeTest, DrawsEveryFrameOfAVideo) {
+  const MadeVideo video = made_video(0, "TRAIN", 4, kSide);
+  write({video});
+  const LidmOptions options = this->options();
+  LidmRecipe recipe(options, at::kCPU);
+  silence(recipe);
+  std::set<std::int64_t> frames;
+  for (std::int64_t step = 0; step < 24; ++step) {
+    std::vector<double> candidates;
+    for (std::int64_t frame = 0; frame < 4; ++frame) {
+      candidates.push_back(
+          expected_loss(recipe, options, step, kMadeScale * video.mean[frame], -1));
+    }
+    frames.insert(only_match(loss(recipe, step), candidates));
+  }
+  EXPECT_THAT(frames, ElementsAre(0, 1, 2, 3));
+}
+
+TEST_F(LidmRecipeTest, NoiseOffsetIsOneNumberPerChannel) {
+  const MadeVideo video = made_video(0, "TRAIN", 1, kSide);
+  write({video});
+  const LidmOptions options = this->options({"diffusion.noise_offset=0.3"});
+  const LidmOptions without = this->options();
+  LidmRecipe recipe(options, at::kCPU);
+  silence(recipe);
+  const at::Tensor x0 = kMadeScale * video.mean[0];
+  for (std::int64_t step = 0; step < 3; ++step) {
+    EXPECT_EQ(only_match(loss(recipe, step), {expected_loss(recipe, options, step, x0, -1),
+                                              expected_loss(recipe, without, step, x0, -1)}),
+              0)
+        << step;
+  }
+}
+
+TEST_F(LidmRecipeTest, ADroppedClassIsTheNullTokenAndNoClass) {
+  write({made_video(0, "TRAIN", 1, kSide), made_video(1, "TRAIN", 1, kSide)});
+  const auto rows_that_learn = [this](const std::string& dropout) {
+    LidmRecipe recipe(options({"diffusion.class_dropout=" + dropout, "training.batch_size=2"}),
+                      at::kCPU);
+    Figures figures;
+    recipe.loss(0, whole_batch(0, 2), figures).backward();
+    const auto embedding = module_of<models::ClassEmbeddingImpl>(recipe, "class_embedding");
+    const at::Tensor gradient = embedding->parameters().front().grad().abs().sum(1);
+    std::vector<bool> rows;
+    for (std::int64_t i = 0; i < gradient.numel(); ++i) {
+      rows.push_back(gradient[i].item<double>() > 0);
+    }
+    return rows;
+  };
+  EXPECT_THAT(rows_that_learn("0"), ElementsAre(true, true, false));
+  EXPECT_THAT(rows_that_learn("1"), ElementsAre(false, false, true));
+}
+
+TEST_F(LidmRecipeTest, BalancedClassesAreDrawnEquallyOften) {
+  std::vector<MadeVideo> videos = {made_video(1, "TRAIN", 1, kSide)};
+  for (const int asd : {0, 2, 4, 6, 8}) videos.push_back(made_video(asd, "TRAIN", 1, kSide));
+  write(videos);
+  const auto drawn_of_the_rare_class = [this](const std::string& balance) {
+    const LidmOptions options =
+        this->options({"data.balance_classes=" + balance, "training.batch_size=12"});
+    const LatentSource source(options.data);
+    int rare = 0;
+    for (const std::int64_t item : make_order(source, options.data, options.training).batch(0)) {
+      rare += source.train()[static_cast<std::size_t>(item)].label == 1 ? 1 : 0;
+    }
+    return rare;
+  };
+  EXPECT_EQ(drawn_of_the_rare_class("true"), 6);
+  EXPECT_EQ(drawn_of_the_rare_class("false"), 2);  // two epochs of six videos
+}
+
+TEST_F(LidmRecipeTest, WritesTheWeightsInThePrecisionAskedFor) {
+  write({made_video(0, "TRAIN", 1, kSide)});
+  LidmRecipe recipe(options({"output.weights_dtype=bfloat16"}), at::kCPU);
+  recipe.export_model(folder_ / "model");
+  const io::SafetensorsFile file(folder_ / "model" / "lidm" /
+                                 "diffusion_pytorch_model.safetensors");
+  const auto network = recipe.modules(0).front().module;
+  for (const auto& item : network->named_parameters()) {
+    ASSERT_EQ(file.dtype(item.key()), at::kBFloat16) << item.key();
+    EXPECT_TRUE(at::equal(file.tensor(item.key()), item.value().detach().to(at::kBFloat16)))
+        << item.key();
+  }
+}
+
+TEST(ClassDropout, HasItsRateAndLeavesTheOthersAsTheyAre) {
+  constexpr std::int64_t kItems = 4000, kNull = 2;
+  std::vector<std::int64_t> classes;
+  for (std::int64_t i = 0; i < kItems; ++i) classes.push_back(i % 2);
+  for (const double rate : {0.0, 0.1, 0.3, 1.0}) {
+    ObjectiveOptions options;
+    options.class_dropout = rate;
+    const ObjectiveDraws draws(options, kSeed);
+    const at::Tensor labels = draws.labels(classes, whole_batch(5, kItems), kNull);
+    std::int64_t dropped = 0;
+    for (std::int64_t i = 0; i < kItems; ++i) {
+      const auto label = labels[i].item<std::int64_t>();
+      if (label == kNull) {
+        ++dropped;
+      } else {
+        ASSERT_EQ(label, classes[static_cast<std::size_t>(i)]);
+      }
+    }
+    // Four standard deviations of the binomial distribution.
+    const double spread = 4.0 * std::sqrt(kItems * rate * (1.0 - rate));
+    EXPECT_NEAR(static_cast<double>(dropped), kItems * rate, spread) << rate;
+  }
+}
+
+}  // namespace
+}  // namespace echopath::training

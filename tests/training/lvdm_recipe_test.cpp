@@ -1,0 +1,230 @@
+#include "training/lvdm_recipe.hpp"
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "training/made_latents.hpp"
+
+namespace echopath::training {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr std::int64_t kBlock = 8;
+constexpr std::int64_t kChannels = 4;
+constexpr std::int64_t kSide = 6;  // padded to 8, one on each side
+constexpr std::uint64_t kSeed = 42;
+
+/// What one item of a batch is trained on.
+struct Sample {
+  at::Tensor x0;     ///< [kBlock, C, H, W]
+  at::Tensor noise;  ///< the same
+  at::Tensor v;      ///< the same: √ᾱ ε − √(1 − ᾱ) x0
+  at::Tensor noisy;  ///< the same
+  at::Tensor timestep;
+};
+
+class LvdmRecipeTest : public MadeLatents {
+ protected:
+  /// One training video of so many frames, one clip a step, no class dropped.
+  LvdmOptions options(std::int64_t frames, std::vector<std::string> overrides = {}) {
+    video_ = made_video(0, "TRAIN", frames, kSide);
+    write({video_});
+    overrides.insert(overrides.begin(),
+                     {"data.latents=" + latents().string(), "data.posterior=mean",
+                      "training.batch_size=1", "diffusion.class_dropout=0"});
+    return toy_options<LvdmOptions>("lvdm", overrides);
+  }
+
+  /// The clip from `start`, zero behind the video's end, as step `step` noises it.
+  Sample sample(const LvdmOptions& options, std::int64_t step, std::int64_t start) const {
+    const auto index = static_cast<std::uint32_t>(step);
+    Sample sample;
+    sample.x0 = at::zeros({kBlock, kChannels, kSide, kSide});
+    const at::Tensor clip = kMadeScale * video_.mean.slice(0, start, start + kBlock);
+    sample.x0.slice(0, 0, clip.size(0)).copy_(clip);
+    sample.noise = normal_tensor(sample.x0.sizes(), {kSeed, Stream::kTrainingNoise, index, 0}) +
+                   options.diffusion.noise_offset *
+                       normal_tensor({1, kChannels, 1, 1}, {kSeed, Stream::kNoiseOffset, index, 0});
+    sample.timestep = ObjectiveDraws(options.diffusion, kSeed).timesteps({step, {0}});
+    const auto [signal, noise] = signal_and_noise(sample.timestep.item<std::int64_t>());
+    sample.v = signal * sample.noise - noise * sample.x0;
+    sample.noisy = signal * sample.x0 + noise * sample.noise;
+    return sample;
+  }
+
+  /// Where the clip of this step starts. A silent network's loss is that of the target alone.
+  std::int64_t start_of(const LvdmOptions& options, LvdmRecipe& silent, std::int64_t step) const {
+    std::vector<double> candidates;
+    for (std::int64_t start = 0; start <= video_.mean.size(0) - kBlock; ++start) {
+      candidates.push_back(sample(options, step, start).v.square().mean().item<double>());
+    }
+    return only_match(loss(silent, step), candidates);
+  }
+
+  /// The loss where the network is given these frames, [c, C, H, W].
+  static double expected_loss(LvdmRecipe& recipe, const Sample& sample, const at::Tensor& given,
+                              std::int64_t label) {
+    torch::NoGradGuard no_grad;
+    const auto network = module_of<models::UNetSpatioTemporalConditionModelImpl>(recipe, "lvdm");
+    const auto embedding = module_of<models::ClassEmbeddingImpl>(recipe, "class_embedding");
+    std::vector<at::Tensor> reference = given.unbind();
+    while (static_cast<std::int64_t>(reference.size()) < kBlock) {
+      reference.push_back(reference.back());
+    }
+    const at::Tensor input =
+        at::replication_pad2d(at::cat({sample.noisy, at::stack(reference)}, 1), {1, 1, 1, 1});
+    const at::Tensor output = network->forward(
+        input.unsqueeze(0), sample.timestep, embedding->forward(at::tensor({label}, at::kLong)),
+        at::full({1, network->config().added_time_id_count()}, 32.0))[0];
+    return (output.slice(2, 1, kSide + 1).slice(3, 1, kSide + 1) - sample.v)
+        .square()
+        .mean()
+        .item<double>();
+  }
+
+  static double loss(LvdmRecipe& recipe, std::int64_t step) {
+    torch::NoGradGuard no_grad;
+    Figures figures;
+    return recipe.loss(0, {step, {0}}, figures).item<double>();
+  }
+
+  static LvdmRecipe silent(const LvdmOptions& options) {
+    LvdmRecipe recipe(options, at::kCPU);
+    silence(recipe);
+    return recipe;
+  }
+
+  at::Tensor scaled() const { return kMadeScale * video_.mean; }
+
+  MadeVideo video_;
+};
+
+TEST_F(LvdmRecipeTest, GivenFramesAreTheFirstOfTheClipAndTheLastOfThemIsHeld) {
+  const LvdmOptions options = this->options(10, {"context_frames=3"});
+  LvdmRecipe mute = silent(options), recipe(options, at::kCPU);
+  std::set<std::int64_t> counts;
+  for (std::int64_t step = 0; step < 8; ++step) {
+    const std::int64_t start = start_of(options, mute, step);
+    ASSERT_GE(start, 0) << step;
+    const Sample drawn = sample(options, step, start);
+    std::vector<double> candidates;
+    for (std::int64_t count = 0; count <= 4; ++count) {
+      // No given frame at all is no candidate: NaN matches nothing.
+      candidates.push_back(
+          count == 0 ? std::nan("")
+                     : expected_loss(recipe, drawn, scaled().slice(0, start, start + count), 0));
+    }
+    counts.insert(only_match(loss(recipe, step), candidates));
+  }
+  EXPECT_THAT(counts, ElementsAre(1, 2, 3));
+}
+
+TEST_F(LvdmRecipeTest, RandomReferenceIsAnyFrameOfTheWholeVideo) {
+  const LvdmOptions options = this->options(14, {"context_frames=1", "reference_frame=random"});
+  LvdmRecipe mute = silent(options), recipe(options, at::kCPU);
+  std::set<std::int64_t> references;
+  int outside = 0;
+  for (std::int64_t step = 0; step < 6; ++step) {
+    const std::int64_t start = start_of(options, mute, step);
+    const Sample drawn = sample(options, step, start);
+    std::vector<double> candidates;
+    for (std::int64_t frame = 0; frame < 14; ++frame) {
+      candidates.push_back(expected_loss(recipe, drawn, scaled().slice(0, frame, frame + 1), 0));
+    }
+    const std::int64_t reference = only_match(loss(recipe, step), candidates);
+    ASSERT_GE(reference, 0) << step;
+    references.insert(reference);
+    if (reference < start || reference >= start + kBlock) ++outside;
+  }
+  EXPECT_GT(references.size(), 3U);
+  EXPECT_GT(outside, 0);
+}
+
+TEST_F(LvdmRecipeTest, ReferenceNoiseIsOnTheGivenFramesOnly) {
+  const LvdmOptions options = this->options(kBlock, {"context_frames=1", "reference_noise=0.5"});
+  LvdmRecipe recipe(options, at::kCPU);
+  for (std::uint32_t step = 0; step < 3; ++step) {
+    const double level = 0.5 * uniform_number({kSeed, Stream::kClipChoice, step, 0}, 3);
+    const at::Tensor clean = scaled().slice(0, 0, 1);
+    const at::Tensor given =
+        clean + level * normal_tensor(clean.sizes(), {kSeed, Stream::kReferenceNoise, step, 0});
+    const Sample drawn = sample(options, step, 0);
+    EXPECT_EQ(only_match(loss(recipe, step), {expected_loss(recipe, drawn, clean, 0),
+                                              expected_loss(recipe, drawn, given, 0)}),
+              1)
+        << step;
+  }
+}
+
+TEST_F(LvdmRecipeTest, PublishedClipNeverStartsAtTheLastPlace) {
+  for (const bool any : {true, false}) {
+    const LvdmOptions options =
+        this->options(10, {std::string("clip_start=") + (any ? "any" : "not_last")});
+    LvdmRecipe mute = silent(options);
+    std::set<std::int64_t> starts;
+    for (std::int64_t step = 0; step < 24; ++step) starts.insert(start_of(options, mute, step));
+    if (any) {
+      EXPECT_THAT(starts, ElementsAre(0, 1, 2));
+    } else {
+      EXPECT_THAT(starts, ElementsAre(0, 1));
+    }
+  }
+}
+
+TEST_F(LvdmRecipeTest, PublishedMaskLetsOneFrameOfPaddingIn) {
+  // How many frames of the block count, found by the loss of step `step`.
+  const auto counted = [this](std::int64_t frames, const std::string& mask, std::int64_t step) {
+    const LvdmOptions options = this->options(frames, {"valid_frame_mask=" + mask});
+    LvdmRecipe mute = silent(options);
+    const at::Tensor v = sample(options, step, 0).v;
+    std::vector<double> candidates;
+    for (std::int64_t count = 0; count <= kBlock; ++count) {
+      // The mean is over all elements, of frames that count or not.
+      candidates.push_back(v.slice(0, 0, count).square().sum().item<double>() /
+                           static_cast<double>(v.numel()));
+    }
+    return only_match(loss(mute, step), candidates);
+  };
+  for (std::int64_t step = 0; step < 3; ++step) {
+    EXPECT_EQ(counted(5, "less", step), 5);
+    EXPECT_EQ(counted(5, "less_equal", step), 6);
+    EXPECT_EQ(counted(kBlock, "less_equal", step), kBlock);
+  }
+}
+
+TEST_F(LvdmRecipeTest, NoiseOffsetIsOneNumberPerChannelOfAClip) {
+  const LvdmOptions options = this->options(kBlock, {"diffusion.noise_offset=0.3"});
+  LvdmOptions without = options;
+  without.diffusion.noise_offset = 0;
+  LvdmRecipe mute = silent(options);
+  for (std::int64_t step = 0; step < 3; ++step) {
+    // It is part of the target too.
+    EXPECT_EQ(
+        only_match(loss(mute, step), {sample(options, step, 0).v.square().mean().item<double>(),
+                                      sample(without, step, 0).v.square().mean().item<double>()}),
+        0)
+        << step;
+  }
+}
+
+TEST_F(LvdmRecipeTest, ADroppedClassIsTheNullTokenAndNoClass) {
+  const auto rows_that_learn = [this](const std::string& dropout) {
+    LvdmRecipe recipe(options(kBlock, {"diffusion.class_dropout=" + dropout}), at::kCPU);
+    Figures figures;
+    recipe.loss(0, {0, {0}}, figures).backward();
+    const auto embedding = module_of<models::ClassEmbeddingImpl>(recipe, "class_embedding");
+    const at::Tensor gradient = embedding->parameters().front().grad().abs().sum(1);
+    std::vector<bool> rows;
+    for (std::int64_t i = 0; i < gradient.numel(); ++i) {
+      rows.push_back(gradient[i].item<double>() > 0);
+    }
+    return rows;
+  };
+  EXPECT_THAT(rows_that_learn("0"), ElementsAre(true, false, false));
+  EXPECT_THAT(rows_that_learn("1"), ElementsAre(false, false, true));
+}
+
+}  // namespace
+}  // namespace echopath::training

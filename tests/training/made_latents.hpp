@@ -1,0 +1,119 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "echopath/config/options.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/core/random.hpp"
+#include "echopath/data/latent_dataset.hpp"
+#include "echopath/training/recipe.hpp"
+
+namespace echopath::training {
+
+/// Latents as a network sees them are this times what is written.
+constexpr double kMadeScale = 0.5;
+
+/// A latent video with the row that lists it.
+struct MadeVideo {
+  data::Study study;
+  at::Tensor mean;  ///< [T, 4, side, side], unscaled
+};
+
+/// Video `index` of a patient of its own; even ones are of class ASD (label 0 of the toy configs),
+/// odd ones of class Non-ASD (label 1).
+inline MadeVideo made_video(int index, const std::string& split, std::int64_t frames,
+                            std::int64_t side) {
+  data::Study study;
+  study.file_name = "video_" + std::to_string(index) + ".avi";
+  study.class_name = index % 2 == 0 ? "ASD" : "Non-ASD";
+  study.patient_id = "P" + std::to_string(index);
+  study.split = split;
+  study.fps = 32.0;
+  study.number_of_frames = frames;
+  return {study, normal_tensor({frames, 4, side, side},
+                               {11, Stream::kDataset, static_cast<std::uint32_t>(index), 0})};
+}
+
+/// Tests in a folder of their own, over latents whose values they know.
+class MadeLatents : public testing::Test {
+ protected:
+  void SetUp() override {
+    const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::temp_directory_path() / ("echopath_" + std::to_string(getpid()) + "_" +
+                                           test.test_suite_name() + "_" + test.name());
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  /// Writes them as a latents directory, with next to no spread around their means.
+  void write(const std::vector<MadeVideo>& videos) const {
+    std::vector<data::Study> studies;
+    for (const MadeVideo& video : videos) {
+      data::write_latents(latents(), video.study, {video.mean, at::full_like(video.mean, -30.0)},
+                          kMadeScale, std::string(64, 'a'));
+      studies.push_back(video.study);
+    }
+    data::write_file_list(latents() / "FileList.csv", studies);
+  }
+  fs::path latents() const { return folder_ / "latents"; }
+
+  /// The options of tests/fixtures/toy/NETWORK.json with these changes.
+  template <class Options>
+  static Options toy_options(const std::string& network,
+                             const std::vector<std::string>& overrides) {
+    Options options;
+    const fs::path file =
+        fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/toy" / (network + ".json");
+    config::apply(config::read_json(file.string()), config::visit_of(options), file.string());
+    config::apply_overrides(overrides, config::visit_of(options));
+    return options;
+  }
+
+  fs::path folder_;
+};
+
+/// The module of phase 0 with this name.
+template <class Module>
+std::shared_ptr<Module> module_of(Recipe& recipe, const std::string& name) {
+  for (const NamedModule& named : recipe.modules(0)) {
+    if (named.name == name) return std::dynamic_pointer_cast<Module>(named.module);
+  }
+  return nullptr;
+}
+
+/// Makes the network answer zero, so that a loss is the mean square of its target.
+inline void silence(Recipe& recipe) {
+  torch::NoGradGuard no_grad;
+  for (const at::Tensor& parameter : recipe.modules(0).front().module->parameters()) {
+    parameter.zero_();
+  }
+}
+
+/// Signal and noise of timestep t of the published schedule: 1000 betas from 1e-4 to 0.02.
+inline std::pair<double, double> signal_and_noise(std::int64_t t) {
+  const at::Tensor betas = at::linspace(1e-4, 0.02, 1000, at::kDouble);
+  const double kept = (1.0 - betas.slice(0, 0, t + 1)).prod().item<double>();
+  return {std::sqrt(kept), std::sqrt(1.0 - kept)};
+}
+
+/// Which of the candidates a value is, where it is exactly one of them; else −1.
+inline std::int64_t only_match(double value, const std::vector<double>& candidates) {
+  std::int64_t found = -1;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    // So that a value that is no number matches nothing.
+    if (!(std::abs(candidates[i] - value) <= 2e-5 * std::abs(value))) continue;
+    if (found >= 0) return -1;
+    found = static_cast<std::int64_t>(i);
+  }
+  return found;
+}
+
+}  // namespace echopath::training
