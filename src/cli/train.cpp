@@ -1,13 +1,18 @@
 #include "echopath/training/train.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <iostream>
 
 #include "cli/config_kind.hpp"
 #include "cli/resources.hpp"
 #include "cli/verbs.hpp"
 #include "echopath/core/errors.hpp"
+#include "echopath/core/logging.hpp"
 #include "echopath/core/text.hpp"
+#include "echopath/distributed/environment.hpp"
+#include "echopath/distributed/launcher.hpp"
+#include "echopath/distributed/rendezvous.hpp"
 
 namespace echopath::cli {
 namespace {
@@ -70,18 +75,40 @@ void print_done(const training::TrainReport& report) {
   }
 }
 
+/// Runs this very command line as `nproc` processes. They tell what goes wrong themselves.
+void launch(int nproc) {
+  std::vector<std::string> arguments;
+  std::ifstream command_line("/proc/self/cmdline", std::ios::binary);
+  for (std::string argument; std::getline(command_line, argument, '\0');) {
+    arguments.push_back(argument);
+  }
+  if (arguments.empty()) throw DeviceError("train: --nproc needs /proc to start the processes");
+  arguments.front() = "/proc/self/exe";
+  const int code = distributed::launch_local(nproc, arguments);
+  if (code != 0) throw distributed::ToldByRoot(static_cast<ExitCode>(code));
+}
+
 void train(const Options& options, const CommonOptions& common) {
   training::TrainRequest request = options.request;
   check_network(request.network);
-  if (options.nproc > 1) {
-    throw UsageError(
-        "train: --nproc above 1 is not available in this version; train with one "
-        "process");
+  request.processes = options.nproc;
+  const auto environment = distributed::environment_from_variables();
+  if (!request.dry_run && environment.world_size == 1 && options.nproc > 1) {
+    return launch(options.nproc);
+  }
+  if (!request.dry_run && options.nproc > 1 && environment.world_size != options.nproc) {
+    throw UsageError("train: --nproc " + std::to_string(options.nproc) + ", but torchrun or srun " +
+                     "started " + std::to_string(environment.world_size) +
+                     " processes; leave --nproc out");
+  }
+  if (!environment.is_root() && common.log_level != "debug" && common.log_level != "trace") {
+    initialise_logging(common.log_level == "off" ? "off" : "error", true);
   }
   if (!options.config.empty()) request.config = find_config(options.config);
   request.device = common.device;
   request.seed = common.seed;
   const training::TrainReport report = training::run_training(request);
+  if (!environment.is_root()) return;
   if (common.json) {
     print_json(to_json(report, request.dry_run));
   } else if (request.dry_run) {
@@ -116,8 +143,10 @@ void add_train(Program& program) {
       ->type_name("DIR");
   verb.add_flag("--dry-run", request.dry_run,
                 "report config, parameters, memory, steps and what is missing; write nothing");
-  verb.add_option("--nproc", options->nproc,
-                  "processes on this machine (above 1: not available in this version)")
+  verb.add_option(
+          "--nproc", options->nproc,
+          "processes on this machine that share each batch, one per GPU where there are any; "
+          "torchrun and srun start them instead")
       ->check(CLI::Range(1, 1024).description(""))
       ->capture_default_str()
       ->type_name("N");

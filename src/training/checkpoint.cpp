@@ -44,6 +44,7 @@ Checkpoint read_checkpoint(const fs::path& folder) {
   const fs::path state_path = folder / "state.json";
   const config::Json state = config::parse_json(read_file(state_path), state_path.string());
   checkpoint.step = state.at("step").get<std::int64_t>();
+  checkpoint.processes = state.value("processes", std::int64_t{1});
   checkpoint.recipe_state = state.at("recipe").get<std::map<std::string, double>>();
   checkpoint.config =
       config::parse_json(read_file(folder / "config.json"), (folder / "config.json").string());
@@ -65,7 +66,9 @@ void save_checkpoint(const fs::path& run_directory, const Checkpoint& checkpoint
   const fs::path& path = folder.temporary_path();
   const io::TensorMap* tensors[] = {&checkpoint.weights, &checkpoint.ema, &checkpoint.optimizer};
   for (int i = 0; i < 3; ++i) io::save_safetensors(path / kTensorFiles[i], *tensors[i]);
-  const config::Json state = {{"step", checkpoint.step}, {"recipe", checkpoint.recipe_state}};
+  const config::Json state = {{"step", checkpoint.step},
+                              {"processes", checkpoint.processes},
+                              {"recipe", checkpoint.recipe_state}};
   write_file(path / "state.json", state.dump(2) + "\n");
   write_file(path / "config.json", checkpoint.config.dump(2) + "\n");
   config::Json hashes = config::Json::object();

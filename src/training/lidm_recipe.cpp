@@ -4,6 +4,7 @@
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/padding.hpp"
 #include "training/export.hpp"
+#include "training/precision.hpp"
 
 namespace echopath::training {
 namespace {
@@ -48,7 +49,8 @@ std::vector<NamedModule> LidmRecipe::modules(int) {
 at::Tensor LidmRecipe::predict(const at::Tensor& noisy, const at::Tensor& timesteps,
                                const at::Tensor& labels) {
   const at::Tensor context = embedding_ ? embedding_->forward(labels.to(device_)) : at::Tensor();
-  const models::PaddedLatents padded = models::pad_latents(noisy.to(device_));
+  const models::PaddedLatents padded =
+      models::pad_latents(noisy.to(device_, precision_of(network_->module())));
   const at::Tensor output = network_->predict(padded.latents, timesteps.to(device_), context);
   return models::unpad_latents(output, padded);
 }
@@ -74,7 +76,7 @@ at::Tensor LidmRecipe::loss(int, const MicroBatch& batch, Figures&) {
       embedding_ ? draws_.labels(classes, batch, embedding_->null_label()) : at::Tensor();
   const at::Tensor output = predict(schedule_.add_noise(x0, noise, t), t, labels);
   const at::Tensor target = schedule_.target(x0, noise, t).to(device_);
-  return (output.to(at::kFloat) - target).square().mean();
+  return (for_loss(output) - target).square().mean();
 }
 
 Figures LidmRecipe::validate() {
@@ -101,7 +103,7 @@ Figures LidmRecipe::validate() {
         at::full({kValidationItems}, (2 * level + 1) * steps / (2 * kNoiseLevels), at::kLong);
     const at::Tensor output =
         predict(schedule_.add_noise(x0, noise, t), t, at::tensor(classes, at::kLong));
-    total += (output.to(at::kFloat) - schedule_.target(x0, noise, t).to(device_))
+    total += (for_loss(output) - schedule_.target(x0, noise, t).to(device_))
                  .square()
                  .mean()
                  .item<double>();

@@ -1,6 +1,7 @@
 #include "echopath/training/losses.hpp"
 
 #include "training/autocast.hpp"
+#include "training/precision.hpp"
 
 namespace echopath::training {
 namespace {
@@ -34,7 +35,7 @@ at::Tensor similarity(const at::Tensor& a, const at::Tensor& b, const at::Tensor
 at::Tensor multi_scale_similarity(const at::Tensor& a, const at::Tensor& b, std::int64_t scales) {
   // The variances are small differences of large numbers: bfloat16 would make them negative.
   const AutocastScope full_precision(false, a.device().type());
-  at::Tensor x = a.to(at::kFloat), y = b.to(at::kFloat);
+  at::Tensor x = for_loss(a), y = for_loss(b);
   const at::Tensor window = gaussian_window(x, x.size(1));
   at::Tensor total = similarity(x, y, window);
   for (std::int64_t scale = 1; scale < scales; ++scale) {

@@ -7,6 +7,7 @@
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/padding.hpp"
 #include "training/export.hpp"
+#include "training/precision.hpp"
 
 namespace echopath::training {
 namespace {
@@ -97,8 +98,8 @@ LvdmRecipe::Clips LvdmRecipe::clips(const std::vector<LatentItem>& items,
 at::Tensor LvdmRecipe::predict(const Clips& clips, const at::Tensor& noisy,
                                const at::Tensor& timesteps, const at::Tensor& labels) {
   // The reference is concatenated before padding, and the loss is taken on the unpadded part.
-  const models::PaddedLatents padded =
-      models::pad_latents(at::cat({noisy, clips.reference}, 2).to(device_));
+  const models::PaddedLatents padded = models::pad_latents(
+      at::cat({noisy, clips.reference}, 2).to(device_, precision_of(*network_)));
   const at::Tensor time_ids =
       at::full({noisy.size(0), options_.model.added_time_id_count()}, options_.data.fps)
           .to(device_);
@@ -110,7 +111,7 @@ at::Tensor LvdmRecipe::predict(const Clips& clips, const at::Tensor& noisy,
 at::Tensor LvdmRecipe::masked_loss(const Clips& clips, const at::Tensor& output,
                                    const at::Tensor& noise, const at::Tensor& timesteps) const {
   const at::Tensor target = schedule_.target(clips.x0, noise, timesteps).to(device_);
-  return ((output.to(at::kFloat) - target).square() * clips.valid.to(device_)).mean();
+  return ((for_loss(output) - target).square() * clips.valid.to(device_)).mean();
 }
 
 at::Tensor LvdmRecipe::loss(int, const MicroBatch& batch, Figures&) {

@@ -7,8 +7,10 @@ namespace echopath::training {
 void LoopOptions::visit(config::Visitor& v) {
   v.integer("steps", steps, {1, 1'000'000'000}, "optimisation steps");
   v.integer("batch_size", batch_size, {1, 1'000'000}, "items per step over all processes");
-  v.integer("micro_batch_size", micro_batch_size, {0, 1'000'000},
-            "items per forward pass; gradients accumulate up to batch_size (0: all at once)");
+  v.integer(
+      "micro_batch_size", micro_batch_size, {0, 1'000'000},
+      "items per forward pass of one process; gradients accumulate up to its share of batch_size "
+      "(0: all at once)");
   v.choice("optimizer", optimizer, {"adam", "adamw"}, "Adam, or Adam with decoupled weight decay");
   v.real("learning_rate", learning_rate, {0, 10}, "peak learning rate");
   v.choice("learning_rate_schedule", learning_rate_schedule, {"constant", "cosine"},
@@ -32,6 +34,11 @@ void LoopOptions::visit(config::Visitor& v) {
             "skipped steps in a row (loss or gradient not finite) after which training stops");
   v.real("time_limit_minutes", time_limit_minutes, {0, 1e9},
          "stop, save and write the model after so many minutes (0: no limit)");
+  v.integer("join_timeout_seconds", join_timeout_seconds, {1, 1'000'000},
+            "several processes: how long one waits at the start for the others to come");
+  v.real("wait_timeout_minutes", wait_timeout_minutes, {0.05, 1e6},
+         "several processes: how long one waits for another later on, so longer than rank 0 takes "
+         "to validate, to save or to write the model");
 }
 
 void OutputOptions::visit(config::Visitor& v) {

@@ -26,6 +26,8 @@ const std::set<std::string>& free_keys() {
                                              "training.keep_last",
                                              "training.time_limit_minutes",
                                              "training.max_nonfinite_steps",
+                                             "training.join_timeout_seconds",
+                                             "training.wait_timeout_minutes",
                                              "data.cache_gigabytes",
                                              "output.model_directory",
                                              "output.weights_dtype"};

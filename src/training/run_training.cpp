@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <chrono>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -9,6 +12,7 @@
 #include "echopath/training/train.hpp"
 #include "echopath/training/trainer.hpp"
 #include "training/jobs.hpp"
+#include "training/parallel.hpp"
 #include "training/preflight.hpp"
 
 namespace echopath::training {
@@ -101,6 +105,79 @@ std::vector<std::string> what_is_missing(const TrainRequest& request, const Fold
   return missing;
 }
 
+/// What `work` throws; null where it throws nothing.
+std::exception_ptr failure_of(const std::function<void()>& work) {
+  try {
+    work();
+    return nullptr;
+  } catch (const Error&) {
+    return std::current_exception();
+  }
+}
+
+distributed::Timeouts timeouts(const LoopOptions& loop) {
+  using Minutes = std::chrono::duration<double, std::ratio<60>>;
+  return {
+      std::chrono::seconds(loop.join_timeout_seconds),
+      std::chrono::duration_cast<std::chrono::milliseconds>(Minutes(loop.wait_timeout_minutes))};
+}
+
+/// Estimate of what each of `request.processes` processes takes with its share of the batch.
+double memory_of_one_process(const TrainRequest& request, const TrainReport& report) {
+  const std::unique_ptr<Job> share = make_job(request.network);
+  config::apply(report.config, share->visit(), "config");
+  const std::int64_t items = share->loop().batch_size / request.processes;
+  config::apply_overrides({"training.batch_size=" + std::to_string(items)}, share->visit());
+  return share->memory_bytes(report.parameters, wants_cuda(request.device));
+}
+
+/// Writes the trained network, from rank 0.
+void export_result(Trainer& trainer, Recipe& recipe, const fs::path& model_directory) {
+  if (recipe.keeps_best()) {
+    trainer.restore_best();
+    recipe.export_model(model_directory);
+  } else {
+    EmaScope averaged(trainer.ema());
+    recipe.export_model(model_directory);
+  }
+}
+
+/// The run itself, once the options are known to be right.
+void train(const TrainRequest& request, const Folders& folders, Job& job,
+           distributed::Rendezvous& rendezvous, TrainReport& report) {
+  const distributed::ProcessEnvironment& environment = rendezvous.environment();
+  const LoopOptions& loop = job.loop();
+  require_same_start(rendezvous, job.visit());
+  at::Device device = at::kCPU;
+  std::unique_ptr<Recipe> recipe;
+  rendezvous.together([&] {
+    device = device_of_process(request.device, environment);
+    if (environment.is_root()) check_folders(folders, request.resume);
+    recipe = make_recipe(request, job, folders.model, device);
+    for (int phase = 0; phase < recipe->phases(); ++phase) {
+      require_independent_items(recipe->modules(phase), environment.world_size);
+    }
+  });
+  const std::shared_ptr<distributed::ProcessGroup> group =
+      distributed::make_process_group(rendezvous, device);
+  Trainer trainer(*recipe, {loop, folders.run, request.resume, device, report.config, group});
+  if (environment.is_root()) {
+    log_info("training " + request.network + ": " + std::to_string(report.parameters) +
+             " parameters, " + std::to_string(loop.steps) + " steps of " +
+             std::to_string(loop.batch_size) + " on " + device.str() +
+             (environment.world_size == 1
+                  ? ""
+                  : ", " + std::to_string(environment.world_size) + " processes"));
+  }
+  report.metrics = trainer.run();
+  report.steps = trainer.step();
+  rendezvous.together([&] {
+    if (!environment.is_root()) return;
+    export_result(trainer, *recipe, folders.model);
+    log_info("wrote " + request.network + " to " + folders.model.string());
+  });
+}
+
 }  // namespace
 
 const std::vector<std::string>& trainable_networks() {
@@ -121,39 +198,36 @@ config::Json check_config(const std::string& network, const fs::path& file) {
 }
 
 TrainReport run_training(const TrainRequest& request) {
+  const distributed::ProcessEnvironment environment =
+      request.dry_run ? distributed::ProcessEnvironment{}
+                      : distributed::environment_from_variables();
   std::unique_ptr<Job> job = make_job(request.network);
   TrainReport report;
   const fs::path run_directory =
       request.out.empty() ? fs::path("runs") / request.network : request.out;
-  report.config = complete_config(request, run_directory, *job);
-  const LoopOptions& loop = job->loop();
+  const auto configure = [&] {
+    report.config = complete_config(request, run_directory, *job);
+    require_equal_shares(job->loop(), std::max(request.processes, environment.world_size));
+  };
+  // A config that is wrong is told by rank 0 alone, so the processes meet before it is thrown.
+  const std::exception_ptr fault = failure_of(configure);
+  if (environment.world_size == 1 && fault) std::rethrow_exception(fault);
+  distributed::Rendezvous rendezvous(environment, timeouts(job->loop()));
+  rendezvous.together([&] {
+    if (fault) std::rethrow_exception(fault);
+  });
   report.model_directory = job->output().model_directory.empty()
                                ? run_directory / "model"
                                : fs::path(job->output().model_directory);
-  report.steps = loop.steps;
+  report.steps = job->loop().steps;
   report.parameters = job->parameter_count();
-  report.memory_bytes = job->memory_bytes(report.parameters, wants_cuda(request.device));
+  const Folders folders{run_directory, report.model_directory};
   if (request.dry_run) {
-    report.missing = what_is_missing(request, {run_directory, report.model_directory}, *job);
+    report.memory_bytes = memory_of_one_process(request, report);
+    report.missing = what_is_missing(request, folders, *job);
     return report;
   }
-  const at::Device device = parse_device(request.device);
-  check_folders({run_directory, report.model_directory}, request.resume);
-  const std::unique_ptr<Recipe> recipe = make_recipe(request, *job, report.model_directory, device);
-  Trainer trainer(*recipe, {loop, run_directory, request.resume, device, report.config});
-  log_info("training " + request.network + ": " + std::to_string(report.parameters) +
-           " parameters, " + std::to_string(loop.steps) + " steps of " +
-           std::to_string(loop.batch_size) + " on " + device.str());
-  report.metrics = trainer.run();
-  report.steps = trainer.step();
-  if (recipe->keeps_best()) {
-    trainer.restore_best();
-    recipe->export_model(report.model_directory);
-  } else {
-    EmaScope averaged(trainer.ema());
-    recipe->export_model(report.model_directory);
-  }
-  log_info("wrote " + request.network + " to " + report.model_directory.string());
+  train(request, folders, *job, rendezvous, report);
   return report;
 }
 

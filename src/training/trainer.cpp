@@ -2,7 +2,7 @@
 
 #include <cmath>
 #include <numbers>
-#include <numeric>
+#include <optional>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
@@ -12,6 +12,7 @@
 #include "echopath/core/text.hpp"
 #include "echopath/training/checkpoint.hpp"
 #include "training/autocast.hpp"
+#include "training/parallel.hpp"
 #include "training/preflight.hpp"
 
 namespace echopath::training {
@@ -67,7 +68,11 @@ double learning_rate_factor(const LoopOptions& loop, std::int64_t step) {
 }
 
 Trainer::Trainer(Recipe& recipe, TrainerOptions options)
-    : recipe_(recipe), options_(std::move(options)), started_(std::chrono::steady_clock::now()) {
+    : recipe_(recipe),
+      options_(std::move(options)),
+      group_(options_.group),
+      started_(std::chrono::steady_clock::now()) {
+  if (!group_) group_ = distributed::make_process_group({}, options_.device);
   const LoopOptions& loop = options_.loop;
   const AdamOptions adam{loop.adam_beta1, loop.adam_beta2, loop.adam_epsilon, loop.weight_decay,
                          loop.optimizer == "adamw"};
@@ -76,13 +81,63 @@ Trainer::Trainer(Recipe& recipe, TrainerOptions options)
     optimizers_.push_back(std::make_unique<Adam>(named_parameters(modules_.back()), adam));
   }
   ema_ = std::make_unique<Ema>(optimizers_.front()->parameters(), loop.ema_decay);
+  open_run_directory();
+  share_state();
+  for (const auto& modules : modules_) {
+    reducers_.push_back(group_->make_gradient_reducer(in_order_of_use(modules)));
+  }
+}
 
+void Trainer::open_run_directory() {
+  std::int64_t code = 0;
+  std::exception_ptr fault;
+  try {
+    if (is_root()) begin_or_resume();
+  } catch (const Error& error) {
+    code = static_cast<std::int64_t>(error.exit_code());
+    fault = std::current_exception();
+  }
+  code = group_->sum(code);
+  if (code != 0) group_->part();
+  if (fault) std::rethrow_exception(fault);
+  if (code != 0) throw distributed::ToldByRoot(static_cast<ExitCode>(code));
+}
+
+void Trainer::begin_or_resume() {
   const fs::path& run = options_.run_directory;
   require_run_directory(run, options_.resume);
   if (options_.resume) resume_from_checkpoint();
   fs::create_directories(run);
   add_log_file(run / "log.txt");
   write_file(run / "config.json", options_.config.dump(2) + "\n");
+}
+
+/// Gives every process the state of rank 0. A fresh network must be the same everywhere to begin
+/// with: one that is not was made from other weights, another seed or another program.
+void Trainer::share_state() {
+  if (group_->size() == 1) return;
+  if (options_.resume) {
+    const config::Json small = {{"step", step_}, {"recipe", recipe_.state()}};
+    const config::Json root = config::Json::parse(group_->all_gather_text(small.dump()).front());
+    step_ = root.at("step").get<std::int64_t>();
+    if (!is_root() && step_ > 0) {
+      recipe_.load_state(root.at("recipe").get<std::map<std::string, double>>());
+    }
+    broadcast_from_root(weights(), *group_);
+    broadcast_from_root(ema_->state(), *group_);
+    for (const auto& optimizer : optimizers_) broadcast_from_root(optimizer->state(), *group_);
+  }
+  for (const auto& modules : modules_) {
+    io::TensorMap buffers;
+    for (const NamedModule& module : modules) {
+      for (const auto& item : module.module->named_buffers()) {
+        buffers[module.name + "." + item.key()] = item.value();
+      }
+    }
+    broadcast_from_root(buffers, *group_);
+  }
+  const io::TensorMap all = weights();
+  distributed::check_parameters_equal(*group_, {all.begin(), all.end()});
 }
 
 void Trainer::resume_from_checkpoint() {
@@ -112,6 +167,11 @@ void Trainer::resume_from_checkpoint() {
   step_ = saved_step_ = checkpoint->step;
   truncate_metrics(run / "metrics.jsonl", step_);
   log_info("resumed " + run.string() + " at step " + std::to_string(step_));
+  if (checkpoint->processes != group_->size()) {
+    log_info("it was saved by " + std::to_string(checkpoint->processes) +
+             " processes and goes on with " + std::to_string(group_->size()) +
+             ": sums are taken in another order, so that the last bits will differ");
+  }
 }
 
 io::TensorMap Trainer::weights() const {
@@ -141,36 +201,55 @@ bool Trainer::time_is_up() const {
 
 bool Trainer::optimise_phase(int phase, Figures& figures) {
   const LoopOptions& loop = options_.loop;
-  const std::int64_t micro = loop.micro_batch_size > 0 ? loop.micro_batch_size : loop.batch_size;
-  Adam& optimizer = *optimizers_[static_cast<std::size_t>(phase)];
+  const auto index = static_cast<std::size_t>(phase);
   for (auto& other : optimizers_) other->zero_grad();
-  double total = 0.0;
-  for (std::int64_t first = 0; first < loop.batch_size; first += micro) {
-    MicroBatch batch{step_, {}};
-    batch.positions.resize(static_cast<std::size_t>(std::min(micro, loop.batch_size - first)));
-    std::iota(batch.positions.begin(), batch.positions.end(), first);
-    const double share =
-        static_cast<double>(batch.positions.size()) / static_cast<double>(loop.batch_size);
+  const std::vector<MicroBatch> batches =
+      micro_batches(loop, step_, group_->rank(), group_->size());
+  Figures means;
+  for (const MicroBatch& batch : batches) {
+    const double share = static_cast<double>(batch.positions.size() * group_->size()) /
+                         static_cast<double>(loop.batch_size);
+    seed_forward_pass(loop.seed, phase, batch);
     Figures part;
     at::Tensor loss;
     {
       AutocastScope autocast(loop.precision == "bf16", options_.device.type());
       loss = recipe_.loss(phase, batch, part);
     }
-    (loss * share).backward();
-    total += loss.item<double>() * share;
-    if (first == 0) {
-      figures.insert(figures.end(), part.begin(), part.end());
-    }
+    reducers_[index]->backward(loss * share, &batch == &batches.back());
+    part.insert(part.begin(),
+                {phase == 0 ? "loss" : modules_[index].front().name, loss.item<double>()});
+    accumulate(part, share, means);
   }
-  const double norm = optimizer.clip_grad_norm(loop.max_grad_norm);
-  figures.insert(
-      figures.begin(),
-      {phase == 0 ? "loss" : modules_[static_cast<std::size_t>(phase)].front().name, total});
-  if (phase == 0) figures.emplace_back("grad_norm", norm);
+  average(means, *group_);
+  const double norm = optimizers_[index]->clip_grad_norm(loop.max_grad_norm);
+  const double total = means.front().second;
+  if (phase == 0) means.emplace_back("grad_norm", norm);
+  figures.insert(figures.begin(), means.begin(), means.end());
   if (!std::isfinite(total) || !std::isfinite(norm)) return false;
-  optimizer.step(learning_rate() * recipe_.learning_rate_factor(phase));
+  optimizers_[index]->step(learning_rate() * recipe_.learning_rate_factor(phase));
   return true;
+}
+
+void Trainer::guard(bool finite) {
+  if (finite) {
+    nonfinite_in_a_row_ = 0;
+    return;
+  }
+  ++nonfinite_in_a_row_;
+  if (is_root()) {
+    log_warning("step " + std::to_string(step_ + 1) +
+                ": loss or gradient is not finite; step skipped (" +
+                std::to_string(nonfinite_in_a_row_) + " in a row)");
+  }
+  if (nonfinite_in_a_row_ < options_.loop.max_nonfinite_steps) return;
+  distributed::throw_once(
+      *group_,
+      DataError("training stopped at step " + std::to_string(step_ + 1) + ": " +
+                std::to_string(nonfinite_in_a_row_) +
+                " steps in a row without a finite loss; lower training.learning_rate or look "
+                "at the data. The last good state is in " +
+                (options_.run_directory / "checkpoints").string()));
 }
 
 Figures Trainer::train_step() {
@@ -180,21 +259,7 @@ Figures Trainer::train_step() {
     if (!recipe_.active(phase, step_)) continue;
     finite = optimise_phase(phase, figures) && finite;
   }
-  if (finite) {
-    nonfinite_in_a_row_ = 0;
-  } else {
-    ++nonfinite_in_a_row_;
-    log_warning("step " + std::to_string(step_ + 1) +
-                ": loss or gradient is not finite; step skipped (" +
-                std::to_string(nonfinite_in_a_row_) + " in a row)");
-    if (nonfinite_in_a_row_ >= options_.loop.max_nonfinite_steps) {
-      throw DataError("training stopped at step " + std::to_string(step_ + 1) + ": " +
-                      std::to_string(nonfinite_in_a_row_) +
-                      " steps in a row without a finite loss; lower training.learning_rate or look "
-                      "at the data. The last good state is in " +
-                      (options_.run_directory / "checkpoints").string());
-    }
-  }
+  guard(finite);
   ++step_;
   ema_->update(step_);
   return figures;
@@ -207,7 +272,7 @@ void Trainer::write_metrics(const Figures& figures, const char* kind) {
 }
 
 void Trainer::validate() {
-  if (validated_step_ == step_) return;
+  if (!is_root() || validated_step_ == step_) return;
   torch::NoGradGuard no_grad;
   EmaScope averaged(*ema_);
   for (auto& modules : modules_) {
@@ -238,9 +303,10 @@ void Trainer::restore_best() {
 }
 
 void Trainer::save() {
-  if (saved_step_ == step_) return;
+  if (!is_root() || saved_step_ == step_) return;
   Checkpoint checkpoint;
   checkpoint.step = step_;
+  checkpoint.processes = group_->size();
   checkpoint.weights = weights();
   checkpoint.ema = ema_->state();
   for (const auto& optimizer : optimizers_) checkpoint.optimizer.merge(optimizer->state());
@@ -251,33 +317,53 @@ void Trainer::save() {
   saved_step_ = step_;
 }
 
+Trainer::Halt Trainer::agree_on_halt() {
+  const bool done = is_root() && (recipe_.finished() || time_is_up());
+  std::vector<at::Tensor> votes = {
+      at::tensor({interrupt_requested() ? 1 : 0, done ? 1 : 0}, at::kLong)};
+  group_->all_reduce_sum(votes);
+  return {votes[0][0].item<std::int64_t>() > 0, votes[0][1].item<std::int64_t>() > 0};
+}
+
+void Trainer::report_step(const Figures& figures, double rate, double seconds) {
+  if (!is_root() || (step_ % options_.loop.log_every != 0 && step_ != options_.loop.steps)) return;
+  Figures row = figures;
+  row.emplace_back("learning_rate", rate);
+  row.emplace_back("step_seconds", seconds);
+  write_metrics(row, "training");
+}
+
+void Trainer::handle_interrupt() {
+  save();
+  group_->barrier();  // nobody leaves before rank 0 has saved
+  distributed::throw_once(*group_,
+                          Interrupted("stopped by a signal at step " + std::to_string(step_) +
+                                      "; the checkpoint is saved, continue with --resume"));
+}
+
 Figures Trainer::run() {
   const LoopOptions& loop = options_.loop;
   for (auto& modules : modules_) {
     for (NamedModule& module : modules) module.module->train();
   }
-  Progress progress("training", loop.steps, step_);
-  while (step_ < loop.steps && !recipe_.finished() && !time_is_up()) {
+  std::optional<Progress> progress;
+  if (is_root()) progress.emplace("training", loop.steps, step_);
+  bool done = agree_on_halt().done;
+  while (step_ < loop.steps && !done) {
     const auto start = std::chrono::steady_clock::now();
     const double rate = learning_rate();
-    Figures figures = train_step();
+    const Figures figures = train_step();
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    progress.update(step_, describe_figures(figures));
-    if (step_ % loop.log_every == 0 || step_ == loop.steps) {
-      figures.emplace_back("learning_rate", rate);
-      figures.emplace_back("step_seconds", seconds);
-      write_metrics(figures, "training");
-    }
+    if (progress) progress->update(step_, describe_figures(figures));
+    report_step(figures, rate, seconds);
     if (step_ % loop.validate_every == 0) validate();
     if (step_ % loop.checkpoint_every == 0) save();
-    if (interrupt_requested()) {
-      save();
-      throw Interrupted("stopped by a signal at step " + std::to_string(step_) +
-                        "; the checkpoint is saved, continue with --resume");
-    }
+    const Halt halt = agree_on_halt();
+    if (halt.interrupted) handle_interrupt();
+    done = halt.done;
   }
-  progress.finish();
+  if (progress) progress->finish();
   validate();
   save();
   return validation_;

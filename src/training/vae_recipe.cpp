@@ -5,6 +5,7 @@
 #include "echopath/core/random.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "training/export.hpp"
+#include "training/precision.hpp"
 #include "training/splits.hpp"
 
 namespace echopath::training {
@@ -94,7 +95,7 @@ at::Tensor VaeRecipe::frames(const MicroBatch& batch) {
                        static_cast<std::uint32_t>(position)};
     images.push_back(image(study, uniform_integer(key, cache_.load(study).count)));
   }
-  return at::stack(images).to(device_);
+  return at::stack(images).to(device_, precision_of(*model_));
 }
 
 at::Tensor VaeRecipe::judged_view(const at::Tensor& grey, const MicroBatch& batch,

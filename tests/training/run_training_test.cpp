@@ -7,11 +7,9 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
-#include "echopath/core/random.hpp"
-#include "echopath/data/latent_dataset.hpp"
-#include "echopath/io/video.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/training/train.hpp"
+#include "toy_data.hpp"
 #include "training/export.hpp"
 
 namespace echopath::training {
@@ -38,20 +36,7 @@ class RunTraining : public testing::Test {
   void TearDown() override { fs::remove_all(root_); }
 
   void write_latents(const std::string& encoder_hash) const {
-    std::vector<data::Study> studies;
-    for (std::uint32_t i = 0; i < 6; ++i) {
-      data::Study study;
-      study.file_name = "video_" + std::to_string(i) + ".avi";
-      study.class_name = i % 2 == 0 ? "ASD" : "Non-ASD";
-      study.patient_id = "P" + std::to_string(i);
-      study.split = i < 4 ? "TRAIN" : "VAL";
-      study.fps = 32.0;
-      study.number_of_frames = 10;
-      const at::Tensor mean = normal_tensor({10, 4, 8, 8}, {1, Stream::kDataset, i, 0});
-      data::write_latents(latents(), study, {mean, at::full_like(mean, -4.0)}, 0.5, encoder_hash);
-      studies.push_back(study);
-    }
-    data::write_file_list(latents() / "FileList.csv", studies);
+    tests::write_toy_latents(latents(), encoder_hash);
   }
 
   /// Puts a VAE into the model directory and gives its hash.
@@ -150,34 +135,8 @@ TEST_F(RunTraining, ReplacingAVaeUnderOtherNetworksWarns) {
               HasSubstr("holds lidm, reid, trained on the latents of another VAE"));
 }
 
-/// Videos of grey noise, 32x32.
-void write_videos(const fs::path& directory) {
-  std::vector<data::Study> studies;
-  for (std::uint32_t i = 0; i < 4; ++i) {
-    io::Frames frames;
-    frames.count = 3;
-    frames.height = frames.width = 32;
-    frames.fps = 32;
-    const at::Tensor noise = normal_tensor({3, 32, 32}, {2, Stream::kDataset, i, 0});
-    const at::Tensor grey = (noise * 50 + 128).clamp(0, 255).to(at::kByte).contiguous();
-    frames.pixels.assign(grey.const_data_ptr<std::uint8_t>(),
-                         grey.const_data_ptr<std::uint8_t>() + grey.numel());
-    data::Study study;
-    study.file_name = "noise" + std::to_string(i) + ".avi";
-    study.class_name = "ASD";
-    study.patient_id = "P" + std::to_string(i);
-    study.split = i < 3 ? "TRAIN" : "VAL";
-    study.fps = 32;
-    study.number_of_frames = 3;
-    study.frame_height = study.frame_width = 32;
-    io::write_video(directory / "Videos" / study.file_name, frames);
-    studies.push_back(study);
-  }
-  data::write_file_list(directory / "FileList.csv", studies);
-}
-
 TEST_F(RunTraining, FrozenEncoderKeepsTheLatentsValid) {
-  write_videos(root_ / "videos");
+  tests::write_toy_videos(root_ / "videos");
   TrainRequest training = request("vae");
   training.overrides = {"data.dataset=" + (root_ / "videos").string(),
                         "output.model_directory=" + model().string(), "training.steps=2"};

@@ -15,9 +15,10 @@ namespace echopath::training {
 /// the data is a function of the step, so the step stands for both.
 struct Checkpoint {
   std::int64_t step = 0;
-  io::TensorMap weights;    ///< weights.safetensors: parameters and buffers
-  io::TensorMap ema;        ///< ema.safetensors
-  io::TensorMap optimizer;  ///< optimizer.safetensors
+  std::int64_t processes = 1;  ///< that saved it
+  io::TensorMap weights;       ///< weights.safetensors: parameters and buffers
+  io::TensorMap ema;           ///< ema.safetensors
+  io::TensorMap optimizer;     ///< optimizer.safetensors
   std::map<std::string, double> recipe_state;
   config::Json config;
 };

@@ -38,6 +38,8 @@ struct LoopOptions {
   std::int64_t keep_last = 2;
   std::int64_t max_nonfinite_steps = 10;
   double time_limit_minutes = 0.0;
+  std::int64_t join_timeout_seconds = 300;
+  double wait_timeout_minutes = 30.0;
   void visit(config::Visitor& v);
 };
 

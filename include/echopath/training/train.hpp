@@ -22,6 +22,7 @@ struct TrainRequest {
   std::filesystem::path init_from;  ///< model directory whose weights to start from; may be empty
   bool resume = false;              ///< go on from the newest whole checkpoint of `out`
   bool dry_run = false;             ///< report only, write nothing, need no data
+  int processes = 1;                ///< dry run: of how many processes the real run would be
   std::string device = "auto";
   std::optional<std::uint64_t> seed;  ///< overrides training.seed
 };
@@ -30,15 +31,18 @@ struct TrainRequest {
 struct TrainReport {
   config::Json config;  ///< complete, after overrides
   std::int64_t parameters = 0;
-  double memory_bytes = 0;           ///< estimate: weights, gradients, optimizer, EMA, activations
-  std::int64_t steps = 0;            ///< to do (dry run) or done
-  std::vector<std::string> missing;  ///< dry run: what a real run would lack
+  double memory_bytes = 0;  ///< of one process, estimate: weights, gradients, optimizer, EMA,
+                            ///< activations
+  std::int64_t steps = 0;   ///< to do (dry run) or done
+  std::vector<std::string> missing;                     ///< dry run: what a real run would lack
   std::filesystem::path model_directory;                ///< where the trained network was written
   std::vector<std::pair<std::string, double>> metrics;  ///< the last validation
 };
 
-/// Trains one network. Throws ConfigError, DataError, DeviceError, or Interrupted after saving a
-/// checkpoint.
+/// Trains one network, as one of the processes that the environment tells of
+/// (distributed/environment.hpp). Throws ConfigError, DataError, DeviceError, or Interrupted after
+/// saving a checkpoint. Of several processes rank 0 alone throws what they all find or what any of
+/// them finds before the first step; the others throw distributed::ToldByRoot.
 TrainReport run_training(const TrainRequest& request);
 
 /// Reads the config file of one network and checks it as `run_training` does; returns it complete.

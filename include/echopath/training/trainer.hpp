@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "echopath/config/options.hpp"
+#include "echopath/distributed/process_group.hpp"
 #include "echopath/training/ema.hpp"
 #include "echopath/training/options.hpp"
 #include "echopath/training/recipe.hpp"
@@ -17,19 +18,26 @@ struct TrainerOptions {
   std::filesystem::path run_directory;
   bool resume = false;
   at::Device device = at::kCPU;
-  config::Json config;  ///< complete; written beside the checkpoints
+  config::Json config;                               ///< complete; written beside the checkpoints
+  std::shared_ptr<distributed::ProcessGroup> group;  ///< of the run; empty: this process alone
 };
 
 /// The step loop of every recipe: accumulation, clipping, Adam, averages, guards, metrics,
 /// checkpoints, resume, early stopping.
+///
+/// Data-parallel over the processes of `group`: each has its slice of the global batch, their
+/// gradients are averaged, and all make the same update. Rank 0 alone touches the run directory and
+/// validates; the others get its state. One process is a group of one.
 class Trainer {
  public:
-  /// Throws UsageError where the run directory already holds a run and `resume` is false, or holds
-  /// none and `resume` is true; DataError where its checkpoints are of another network.
+  /// On rank 0, throws UsageError where the run directory already holds a run and `resume` is
+  /// false, or holds none and `resume` is true; DataError where its checkpoints are of another
+  /// network. On every rank, DeviceError where the networks differ.
   Trainer(Recipe& recipe, TrainerOptions options);
 
-  /// Trains until the steps are done, the recipe is finished or the time is up; then validates.
-  /// Throws Interrupted after saving where a signal came, DataError after max_nonfinite_steps.
+  /// Trains until the steps are done, the recipe is finished or the time is up; then validates, and
+  /// returns the figures of that on rank 0. Throws Interrupted after saving where a signal came to
+  /// any process, DataError after max_nonfinite_steps (ToldByRoot on other ranks than 0).
   Figures run();
 
   std::int64_t step() const { return step_; }
@@ -38,8 +46,22 @@ class Trainer {
   void restore_best();
 
  private:
+  /// What ends the loop, the same on every process.
+  struct Halt {
+    bool interrupted = false;
+    bool done = false;
+  };
+
+  void open_run_directory();
+  void begin_or_resume();
   void resume_from_checkpoint();
+  void share_state();
+  bool is_root() const { return group_->is_root(); }
+  Halt agree_on_halt();
+  void report_step(const Figures& figures, double rate, double seconds);
+  void handle_interrupt();
   Figures train_step();
+  void guard(bool finite);
   bool optimise_phase(int phase, Figures& figures);
   double learning_rate() const;
   void validate();
@@ -51,8 +73,10 @@ class Trainer {
 
   Recipe& recipe_;
   TrainerOptions options_;
+  std::shared_ptr<distributed::ProcessGroup> group_;
   std::vector<std::vector<NamedModule>> modules_;
   std::vector<std::unique_ptr<Adam>> optimizers_;
+  std::vector<std::unique_ptr<distributed::GradientReducer>> reducers_;
   std::unique_ptr<Ema> ema_;  ///< over phase 0
   std::int64_t step_ = 0;     ///< finished steps
   std::int64_t saved_step_ = -1;

@@ -1,0 +1,149 @@
+#include "training/parallel.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "echopath/core/build_info.hpp"
+#include "echopath/core/device.hpp"
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/core/random.hpp"
+#include "echopath/core/text.hpp"
+
+namespace echopath::training {
+namespace {
+
+/// What must be the same on every process: one line each.
+std::vector<std::string> description(const config::VisitFunction& options) {
+  std::vector<std::string> lines = {"the program is version " + version() + " (SHA-256 " +
+                                    sha256_file("/proc/self/exe").substr(0, 12) + "…)"};
+  for (const config::OptionDescription& row : config::describe(options)) {
+    lines.push_back(row.key + " is " + one_line(row.default_value));
+  }
+  return lines;
+}
+
+/// "<ours> on rank 0 and <theirs> on rank 2", of the first line that differs; empty where none
+/// does.
+std::string first_difference(const std::vector<std::string>& ours,
+                             const std::vector<std::string>& theirs, std::size_t rank) {
+  for (std::size_t i = 0; i < std::max(ours.size(), theirs.size()); ++i) {
+    const std::string left = i < ours.size() ? ours[i] : "there is no such option";
+    const std::string right = i < theirs.size() ? theirs[i] : "there is no such option";
+    if (left != right)
+      return left + " on rank 0, but " + right + " on rank " + std::to_string(rank);
+  }
+  return {};
+}
+
+bool normalises_over_the_batch(const torch::nn::Module& module) {
+  for (const auto& item : module.named_buffers()) {
+    const std::string& name = item.key();
+    if (name.size() >= 12 && name.compare(name.size() - 12, 12, "running_mean") == 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void require_equal_shares(const LoopOptions& loop, int processes) {
+  if (loop.batch_size % processes == 0) return;
+  throw ConfigError("training.batch_size is " + std::to_string(loop.batch_size) + ", which " +
+                    std::to_string(processes) +
+                    " processes cannot share equally; use a multiple of " +
+                    std::to_string(processes) + " or another number of processes");
+}
+
+void require_independent_items(const std::vector<NamedModule>& modules, int processes) {
+  if (processes == 1) return;
+  for (const NamedModule& module : modules) {
+    if (!normalises_over_the_batch(*module.module)) continue;
+    throw UsageError("'" + module.name +
+                     "' has batch normalisation, whose statistics are those of one process's "
+                     "items: train it with one process");
+  }
+}
+
+void require_same_start(distributed::Rendezvous& rendezvous, const config::VisitFunction& options) {
+  if (rendezvous.environment().world_size == 1) return;
+  const std::vector<std::string> all = rendezvous.exchange(join(description(options), "\n"));
+  const std::vector<std::string> ours = split(all[0], '\n');
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    const std::string difference = first_difference(ours, split(all[rank], '\n'), rank);
+    if (difference.empty()) continue;
+    distributed::throw_once(rendezvous.environment().is_root(),
+                            ConfigError("the processes of a run must agree: " + difference +
+                                        "; start every process with the same program, config and "
+                                        "options"));
+  }
+}
+
+at::Device device_of_process(const std::string& name,
+                             const distributed::ProcessEnvironment& environment) {
+  if (environment.world_size == 1) return parse_device(name);
+  if (name.rfind("cuda:", 0) == 0) {
+    throw UsageError(
+        "--device " + name +
+        " names one GPU for all processes; give --device cuda, and each takes its own");
+  }
+  const at::Device device = parse_device(name);
+  return device.is_cuda() ? parse_device("cuda:" + std::to_string(environment.local_rank)) : device;
+}
+
+std::vector<MicroBatch> micro_batches(const LoopOptions& loop, std::int64_t step, int rank,
+                                      int processes) {
+  const std::int64_t share = loop.batch_size / processes;
+  const std::int64_t micro =
+      loop.micro_batch_size > 0 ? std::min(loop.micro_batch_size, share) : share;
+  const std::int64_t end = (rank + 1) * share;
+  std::vector<MicroBatch> batches;
+  for (std::int64_t first = rank * share; first < end; first += micro) {
+    MicroBatch batch{step, {}};
+    batch.positions.resize(static_cast<std::size_t>(std::min(micro, end - first)));
+    std::iota(batch.positions.begin(), batch.positions.end(), first);
+    batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
+void seed_forward_pass(std::int64_t seed, int phase, const MicroBatch& batch) {
+  const auto of_phase =
+      derived_seed(static_cast<std::uint64_t>(seed), static_cast<std::uint64_t>(phase));
+  const auto of_step = derived_seed(of_phase, static_cast<std::uint64_t>(batch.step));
+  torch::manual_seed(derived_seed(of_step, static_cast<std::uint64_t>(batch.positions.front())));
+}
+
+void accumulate(const Figures& figures, double share, Figures& total) {
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    if (i == total.size()) total.emplace_back(figures[i].first, 0.0);
+    total[i].second += figures[i].second * share;
+  }
+}
+
+void average(Figures& figures, distributed::ProcessGroup& group) {
+  std::vector<double> values;
+  for (const auto& [name, value] : figures) values.push_back(value);
+  std::vector<at::Tensor> tensors = {at::tensor(values, at::kDouble)};
+  group.all_reduce_mean(tensors);
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    figures[i].second = tensors[0][static_cast<std::int64_t>(i)].item<double>();
+  }
+}
+
+std::vector<at::Tensor> in_order_of_use(const std::vector<NamedModule>& modules) {
+  std::vector<at::Tensor> tensors;
+  const std::vector<NamedModule> reversed(modules.rbegin(), modules.rend());
+  for (const NamedParameter& parameter : named_parameters(reversed)) {
+    tensors.push_back(parameter.tensor);
+  }
+  return tensors;
+}
+
+void broadcast_from_root(const io::TensorMap& tensors, distributed::ProcessGroup& group) {
+  torch::NoGradGuard no_grad;
+  std::vector<at::Tensor> list;
+  for (const auto& [name, tensor] : tensors) list.push_back(tensor);
+  group.broadcast(list, 0);
+}
+
+}  // namespace echopath::training
