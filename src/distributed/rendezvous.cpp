@@ -2,6 +2,7 @@
 
 #include <c10/util/Logging.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <exception>
@@ -95,7 +96,10 @@ Error error_of(std::size_t rank, const std::string& description) {
 }  // namespace
 
 std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
+  std::string line = text.substr(0, std::min(text.find('\n'), text.find(" This is typically")));
+  const std::size_t place = line.find("] ");
+  if (line.rfind("[/", 0) == 0 && place != std::string::npos) line.erase(0, place + 2);
+  return line;
 }
 
 std::vector<std::string> exchange(c10d::Store& store, const std::string& name,
