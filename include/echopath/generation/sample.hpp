@@ -19,7 +19,7 @@ struct SampleOptions {
   std::int64_t seed = 0;                 ///< of the first video; the next ones count on from it
   diffusion::GuidanceOptions guidance{.scale = 5.0};
   /// How much of the class's guidance the LVDM gets: its scale is 1 + share·(w − 1).
-  double video_guidance_share = 1.0;
+  double video_guidance_share = 0.25;
   std::int64_t blocks = 4;
   diffusion::SolverOptions solver;
   std::string anchor = "hard";
