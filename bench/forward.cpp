@@ -8,11 +8,10 @@
 // answers each line of standard input with the seconds of one pass. Before the end it prints the
 // peak memory of the process. bench/forward.py runs it beside diffusers.
 
-#include <sys/resource.h>
-
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <string>
@@ -31,11 +30,14 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Largest resident memory of this process so far.
+/// Largest resident memory of this program so far. (getrusage() would answer that of the process
+/// that started it, where that was larger.)
 double peak_megabytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) * 1024.0 / 1e6;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::stod(line.substr(6)) * 1024.0 / 1e6;
+  }
+  return 0.0;
 }
 
 /// Loads a network and answers what runs it once.
