@@ -6,6 +6,7 @@
 #include "echopath/core/files.hpp"
 #include "echopath/models/scheduler_config.hpp"
 #include "echopath/models/weights.hpp"
+#include "echopath/nn/initialisation.hpp"
 #include "models/network_weights.hpp"
 
 namespace echopath::models {
@@ -146,6 +147,7 @@ std::string ModelDirectory::encoder_hash() const {
 }
 
 AutoencoderKL ModelDirectory::load_vae(at::Device device) const {
+  const nn::UninitialisedScope loaded_next;
   require({"vae"});
   AutoencoderKL vae(
       read_options<AutoencoderKLConfig>(path_ / "vae" / "config.json", "AutoencoderKL"));
@@ -154,6 +156,7 @@ AutoencoderKL ModelDirectory::load_vae(at::Device device) const {
 }
 
 std::unique_ptr<LatentImageModel> ModelDirectory::load_lidm(at::Device device) const {
+  const nn::UninitialisedScope loaded_next;
   require({"lidm"});
   const fs::path path = path_ / "lidm" / "config.json";
   auto lidm = make_latent_image_model(read_config(path), path.string());
@@ -163,6 +166,7 @@ std::unique_ptr<LatentImageModel> ModelDirectory::load_lidm(at::Device device) c
 
 UNetSpatioTemporalConditionModel ModelDirectory::load_lvdm(at::Device device,
                                                            Compatibility compatibility) const {
+  const nn::UninitialisedScope loaded_next;
   require({"lvdm"});
   UNetSpatioTemporalConditionModel lvdm(
       read_options<UNetSpatioTemporalConfig>(path_ / "lvdm" / "config.json",

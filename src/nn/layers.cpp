@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "echopath/nn/initialisation.hpp"
 #include "nn/group_norm_kernel.hpp"
 
 namespace echopath::nn {
@@ -12,7 +13,8 @@ namespace {
 /// uniform in ±1/√fan_in.
 torch::Tensor uniform_parameter(at::IntArrayRef shape, std::int64_t fan_in) {
   const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
-  return torch::empty(shape).uniform_(-bound, bound);
+  const torch::Tensor parameter = torch::empty(shape);
+  return UninitialisedScope::active() ? parameter : parameter.uniform_(-bound, bound);
 }
 
 /// Group normalisation in channels-last memory with its gradient. Autograd takes no undefined
