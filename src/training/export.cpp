@@ -87,8 +87,10 @@ void warn_of_dependents(const fs::path& model_directory) {
 std::optional<double> scaling_factor_of(const fs::path& model_directory,
                                         const std::string& encoder_hash) {
   const std::optional<models::ModelDirectory> model = existing_model(model_directory);
-  if (!model || !model->has("vae") || model->encoder_hash() != encoder_hash) return std::nullopt;
-  return model->load_vae(at::kCPU)->config().scaling_factor;
+  if (!model || !model->has("vae")) return std::nullopt;
+  const models::AutoencoderKL vae = model->load_vae(at::kCPU);
+  if (models::encoder_hash(vae) != encoder_hash) return std::nullopt;
+  return vae->config().scaling_factor;
 }
 
 void describe_latent_model(models::ModelInfo& info, const LatentDataOptions& data,

@@ -13,6 +13,7 @@
 #include "echopath/core/files.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/data/latent_dataset.hpp"
+#include "echopath/models/class_embedding.hpp"
 #include "echopath/training/recipe.hpp"
 
 namespace echopath::training {
@@ -87,6 +88,19 @@ std::shared_ptr<Module> module_of(Recipe& recipe, const std::string& name) {
     if (named.name == name) return std::dynamic_pointer_cast<Module>(named.module);
   }
   return nullptr;
+}
+
+/// Which rows of the class embedding have a gradient after this batch.
+inline std::vector<bool> class_rows_that_learn(Recipe& recipe, const MicroBatch& batch) {
+  Figures figures;
+  recipe.loss(0, batch, figures).backward();
+  const auto embedding = module_of<models::ClassEmbeddingImpl>(recipe, "class_embedding");
+  const at::Tensor gradient = embedding->parameters().front().grad().abs().sum(1);
+  std::vector<bool> rows;
+  for (std::int64_t i = 0; i < gradient.numel(); ++i) {
+    rows.push_back(gradient[i].item<double>() > 0);
+  }
+  return rows;
 }
 
 /// Makes the network answer zero, so that a loss is the mean square of its target.
