@@ -1,5 +1,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+#include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -149,6 +151,51 @@ TEST(Progress, WritesOnePlainLineAtTheEndWithoutATerminal) {
   const std::string screen = read_file(folder / "stderr");
   EXPECT_THAT(screen, testing::HasSubstr("training 8/8 (100 %) in 0.0 s, loss 0.25\n"));
   EXPECT_EQ(std::count(screen.begin(), screen.end(), '\n'), 1) << screen;
+}
+
+/// What `body` writes to a terminal of `columns` columns, as standard error of a child process.
+std::string on_terminal(unsigned short columns, const std::function<void()>& body) {
+  int master = -1, slave = -1;
+  const winsize size{24, columns, 0, 0};
+  if (openpty(&master, &slave, nullptr, nullptr, &size) != 0) return "no terminal";
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(slave, STDERR_FILENO);
+    body();
+    _exit(0);
+  }
+  close(slave);
+  std::string seen;
+  char bytes[512];
+  for (ssize_t count = 0; (count = read(master, bytes, sizeof(bytes))) > 0;) {
+    seen.append(bytes, static_cast<std::size_t>(count));
+  }
+  close(master);
+  waitpid(child, nullptr, 0);
+  return seen;
+}
+
+TEST(Progress, DrawsABarOnATerminalAndReplacesItByTheLastLine) {
+  const std::string screen = on_terminal(120, [] {
+    initialise_logging("info", false);
+    Progress progress("training", 8, 2);
+    progress.update(4, "loss 0.5");
+    progress.update(8, "loss 0.25");
+    progress.finish();
+  });
+  EXPECT_THAT(screen,
+              testing::StartsWith("\r\033[Ktraining [==========>         ] 4/8 (50 %), 0.0 s left, "
+                                  "loss 0.5\r\033[K"));
+  EXPECT_THAT(screen, testing::EndsWith("\r\033[Ktraining 8/8 (100 %) in 0.0 s, loss 0.25\r\n"));
+}
+
+TEST(Progress, IsCutToTheTerminalsWidth) {
+  const std::string screen = on_terminal(32, [] {
+    initialise_logging("info", false);
+    Progress progress("training", 8, 2);
+    progress.update(4, "loss 0.5");
+  });
+  EXPECT_THAT(screen, testing::StartsWith("\r\033[Ktraining [==========>         ]\r\n"));
 }
 
 }  // namespace
