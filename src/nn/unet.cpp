@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "echopath/nn/checkpointing.hpp"
+
 namespace echopath::nn {
 
 namespace {
@@ -27,6 +29,63 @@ void register_layers(torch::nn::Module& owner, const BlockLayers& layers,
   if (layers.sampler) register_list(owner, sampler_name, {layers.sampler});
 }
 
+using Layers = std::vector<std::shared_ptr<FeatureLayer>>;
+
+/// The layers one after the other, on feature maps whose channels are put together. It holds no
+/// map longer than the first layer does.
+torch::Tensor run_plain(const Layers& layers, std::vector<torch::Tensor> maps,
+                        const StepContext& step) {
+  torch::Tensor x = maps.size() == 1 ? maps.front() : at::cat(maps, 1);
+  maps.clear();
+  for (const auto& layer : layers) x = layer->forward(x, step);
+  return x;
+}
+
+/// The same where activations are checkpointed: what the layers are told besides the feature maps
+/// has gradients too, so that it goes in as inputs of the segment.
+torch::Tensor run_checkpointed(const Layers& layers, const std::vector<torch::Tensor>& maps,
+                               const StepContext& step) {
+  std::vector<torch::Tensor> inputs = maps;
+  StepContext rest = step;
+  std::vector<Condition StepContext::*> given;
+  for (Condition StepContext::*member : {&StepContext::activated_temb, &StepContext::context}) {
+    if (!(step.*member).defined()) continue;
+    inputs.push_back((step.*member).value());
+    given.push_back(member);
+    rest.*member = {};
+  }
+  const std::size_t count = maps.size();
+  const auto segment = [layers, rest, given, count](const std::vector<torch::Tensor>& tensors) {
+    StepContext again = rest;
+    for (std::size_t i = 0; i < given.size(); ++i) again.*given[i] = tensors[count + i];
+    const auto end = tensors.begin() + static_cast<std::ptrdiff_t>(count);
+    return run_plain(layers, {tensors.begin(), end}, again);
+  };
+  std::vector<torch::Tensor> parameters;
+  for (const auto& layer : layers) {
+    const std::vector<torch::Tensor> own = layer->parameters();
+    parameters.insert(parameters.end(), own.begin(), own.end());
+  }
+  return checkpoint(segment, inputs, parameters);
+}
+
+torch::Tensor run(const Layers& layers, std::vector<torch::Tensor> maps, const StepContext& step) {
+  return CheckpointingScope::active() ? run_checkpointed(layers, maps, step)
+                                      : run_plain(layers, std::move(maps), step);
+}
+
+torch::Tensor run(const Layers& layers, torch::Tensor&& x, const StepContext& step) {
+  std::vector<torch::Tensor> maps;
+  maps.push_back(std::move(x));
+  return run(layers, std::move(maps), step);
+}
+
+/// Resnet `i` of a block with the attention behind it.
+Layers stage(const BlockLayers& layers, std::size_t i) {
+  if (layers.attentions.empty()) return {layers.resnets[i]};
+  return {layers.resnets[i], layers.attentions[i]};
+}
+
 }  // namespace
 
 DownBlock::DownBlock(BlockLayers layers) : layers_(std::move(layers)) {
@@ -36,12 +95,11 @@ DownBlock::DownBlock(BlockLayers layers) : layers_(std::move(layers)) {
 torch::Tensor DownBlock::forward(torch::Tensor x, const StepContext& step,
                                  std::vector<torch::Tensor>* skips) {
   for (std::size_t i = 0; i < layers_.resnets.size(); ++i) {
-    x = layers_.resnets[i]->forward(x, step);
-    if (!layers_.attentions.empty()) x = layers_.attentions[i]->forward(x, step);
+    x = run(stage(layers_, i), std::move(x), step);
     if (skips != nullptr) skips->push_back(x);
   }
   if (layers_.sampler) {
-    x = layers_.sampler->forward(x, step);
+    x = run({layers_.sampler}, std::move(x), step);
     if (skips != nullptr) skips->push_back(x);
   }
   return x;
@@ -52,10 +110,12 @@ MidBlock::MidBlock(BlockLayers layers) : layers_(std::move(layers)) {
 }
 
 torch::Tensor MidBlock::forward(torch::Tensor x, const StepContext& step) {
-  x = layers_.resnets[0]->forward(x, step);
+  x = run({layers_.resnets[0]}, std::move(x), step);
   for (std::size_t i = 1; i < layers_.resnets.size(); ++i) {
-    if (!layers_.attentions.empty()) x = layers_.attentions[i - 1]->forward(x, step);
-    x = layers_.resnets[i]->forward(x, step);
+    Layers stage;
+    if (!layers_.attentions.empty()) stage.push_back(layers_.attentions[i - 1]);
+    stage.push_back(layers_.resnets[i]);
+    x = run(stage, std::move(x), step);
   }
   return x;
 }
@@ -67,17 +127,18 @@ UpBlock::UpBlock(BlockLayers layers) : layers_(std::move(layers)) {
 torch::Tensor UpBlock::forward(torch::Tensor x, const StepContext& step,
                                std::vector<torch::Tensor>* skips) {
   for (std::size_t i = 0; i < layers_.resnets.size(); ++i) {
+    std::vector<torch::Tensor> maps;
+    maps.push_back(std::move(x));
     if (skips != nullptr) {
-      x = at::cat({x, skips->back()}, 1);
+      maps.push_back(std::move(skips->back()));
       skips->pop_back();
     }
-    x = layers_.resnets[i]->forward(x, step);
-    if (!layers_.attentions.empty()) x = layers_.attentions[i]->forward(x, step);
+    x = run(stage(layers_, i), std::move(maps), step);
   }
   if (!layers_.sampler) return x;
   StepContext sized = step;
   if (skips != nullptr) sized.upsample_size = {skips->back().size(2), skips->back().size(3)};
-  return layers_.sampler->forward(x, sized);
+  return run({layers_.sampler}, std::move(x), sized);
 }
 
 UpBlockChannels up_block_channels(const std::vector<std::int64_t>& block_out_channels,
