@@ -32,6 +32,8 @@ echopath_library_target(echopath_gdcm gdcmImageReader.h gdcmMSFF gdcmDSED gdcmCo
 echopath_library_target(echopath_opencv opencv2/core.hpp opencv_imgcodecs opencv_imgproc opencv_core)
 echopath_library_target(echopath_nifti nifti2_io.h nifti2)
 echopath_library_target(echopath_csv csv.h csv)
+echopath_library_target(echopath_isal isa-l/crc.h isal)
+echopath_library_target(echopath_protozero protozero/pbf_builder.hpp) # headers only
 
 # Debian's gloo headers only: the library itself is inside libtorch_cpu.
 find_path(ECHOPATH_GLOO_INCLUDE gloo/context.h REQUIRED)
