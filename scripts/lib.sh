@@ -62,3 +62,22 @@ build() {
   run cmake --build "$root/build/$preset" --parallel "$(jobs)" ${1:+--target "$@"} ||
     fail "the build failed: see the first error above"
 }
+
+# peer_python: sets `python` to an interpreter with PyTorch, diffusers and torchvision, in a virtual
+# environment that is made once, pinned, in the user's cache (6 GB).
+peer_environment="$cache/verify-diffusers-0.42.1"
+peer_python() {
+  has python3 || fail "python3 is missing; install it with the module venv"
+  if [ ! -e "$peer_environment/DONE" ]; then
+    require_space "$cache" 14000 "PyTorch, diffusers and torchvision"
+    say "Installing diffusers and torchvision into $peer_environment"
+    rm -rf "$peer_environment"
+    run python3 -m venv "$peer_environment" ||
+      fail "no virtual environment: is the package python3-venv there?"
+    run "$peer_environment/bin/python" -m pip install --quiet --disable-pip-version-check \
+      "torch==$torch_version" torchvision==0.29.2 diffusers==0.42.1 safetensors==0.8.0 numpy==2.4.6 ||
+      fail "the packages could not be installed: see the message above"
+    touch "$peer_environment/DONE"
+  fi
+  python="$peer_environment/bin/python"
+}

@@ -9,7 +9,7 @@
 # --program PATH  the echopath to compare (default: build/release/bin/echopath)
 # --threads N     threads of both sides (default: one for each core)
 set -euo pipefail
-# shellcheck source=lib.sh
+# shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 python=""
@@ -32,21 +32,7 @@ done
 
 [ -x "$program" ] || fail "there is no program at $program" "Build it (scripts/quickstart.sh), or give --program."
 
-if [ -z "$python" ]; then
-  has python3 || fail "python3 is missing; install it with the module venv"
-  environment="$cache/verify-diffusers-0.42.1"
-  if [ ! -e "$environment/DONE" ]; then
-    require_space "$cache" 14000 "PyTorch, diffusers and torchvision"
-    say "Installing diffusers and torchvision into $environment"
-    rm -rf "$environment"
-    run python3 -m venv "$environment" || fail "no virtual environment: is the package python3-venv there?"
-    run "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
-      "torch==$torch_version" torchvision==0.29.2 diffusers==0.42.1 safetensors==0.8.0 numpy==2.4.6 ||
-      fail "the packages could not be installed: see the message above"
-    touch "$environment/DONE"
-  fi
-  python="$environment/bin/python"
-fi
+[ -n "$python" ] || peer_python
 
 work="$(mktemp -d "${TMPDIR:-/tmp}/echopath-verify.XXXXXX")"
 trap 'rm -rf "$work"' EXIT
