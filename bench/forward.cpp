@@ -8,37 +8,21 @@
 // answers each line of standard input with the seconds of one pass. Before the end it prints the
 // peak memory of the process. bench/forward.py runs it beside diffusers.
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <string>
 
+#include "echopath/core/allocator.hpp"
 #include "echopath/io/safetensors.hpp"
 #include "echopath/models/model_directory.hpp"
+#include "measure.hpp"
 
 namespace {
 
 using echopath::io::TensorMap;
 using echopath::models::ModelDirectory;
-
-double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Largest resident memory of this program so far. (getrusage() would answer that of the process
-/// that started it, where that was larger.)
-double peak_megabytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmHWM:", 0) == 0) return std::stod(line.substr(6)) * 1024.0 / 1e6;
-  }
-  return 0.0;
-}
 
 /// Loads a network and answers what runs it once.
 std::function<void()> make_pass(const ModelDirectory& model, const std::string& network,
@@ -76,11 +60,13 @@ std::function<void()> make_pass(const ModelDirectory& model, const std::string& 
 }  // namespace
 
 int main(int argc, char** argv) {
+  using namespace echopath::bench;
   if (argc != 6) {
     std::fprintf(stderr, "usage: bench_forward MODEL NETWORK INPUTS float32|bf16 THREADS\n");
     return 2;
   }
   at::set_num_threads(std::atoi(argv[5]));
+  echopath::keep_freed_memory();  // as the program does
   const torch::NoGradGuard no_grad;
   const auto dtype = std::string(argv[4]) == "bf16" ? at::kBFloat16 : at::kFloat;
   std::function<void()> pass;
@@ -91,9 +77,6 @@ int main(int argc, char** argv) {
   const double peak = peak_megabytes();
   pass();
   std::cout << "ready " << loading << ' ' << peak << std::endl;
-  for (std::string line; std::getline(std::cin, line);) {
-    std::cout << seconds_of(pass) << std::endl;
-  }
-  std::cout << "peak " << peak_megabytes() << std::endl;
+  take_turns([&] { return seconds_of(pass); });
   return 0;
 }

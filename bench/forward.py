@@ -7,17 +7,17 @@ PYTHON has torch, diffusers 0.42.1, torchvision and safetensors (scripts/verify_
 makes such an environment; --openvino needs openvino too). For each network and precision both sides
 warm up, then take turns; a row gives the median of each side and the median of the pairs' ratios. The
 bar is a ratio of at most 1.02 in float32 against eager diffusers. "first pass" is the time from the
-start of our program to the end of its first pass, over that of reading the weights' bytes and one pass. Weights are random, sizes are those
-of configs/paper.
+start of our program to the end of its first pass, over that of reading the weights' bytes and one pass.
+OpenVINO runs alone, before the pairs: the median of up to three passes. Weights are random, sizes are
+those of configs/paper.
 """
 import argparse
+import copy
 import pathlib
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -26,8 +26,10 @@ import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 import verify_against_diffusers as reference  # noqa: E402
+from sides import Pairs, Side, seconds_of  # noqa: E402
 
 BAR = 1.02
+OPENVINO_PASSES = 3
 
 
 def cases():
@@ -50,38 +52,6 @@ def cases():
             ("VAE encode, 16 frames", "vae-encode", encode)]
 
 
-class Ours:
-    """bench_forward, answering one line for each pass."""
-
-    def __init__(self, program, *arguments):
-        start = time.perf_counter()
-        self.process = subprocess.Popen([program, *map(str, arguments)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        ready = self.process.stdout.readline().split()
-        if not ready or ready[0] != "ready":
-            sys.exit(f"{program} did not start; build it with: cmake --build BUILD --target bench_forward")
-        self.loading, self.loading_peak = map(float, ready[1:])
-        self.first = time.perf_counter() - start  # from the start to the end of a first pass
-
-    def __call__(self):
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-    def close(self):
-        """Ends it; its peak memory in megabytes."""
-        self.process.stdin.close()
-        peak = float(self.process.stdout.readline().split()[1])
-        self.process.wait()
-        return peak
-
-
-def seconds_of(work):
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def reading_seconds(path):
     """Reads all of a file, which stands in the page cache as it does for the program."""
     def read():
@@ -91,8 +61,8 @@ def reading_seconds(path):
     return min(seconds_of(read) for _ in range(3))
 
 
-def openvino_pass(case, module, inputs, threads, dtype):
-    """One OpenVINO inference on the same weights, or None where it cannot be made."""
+def in_openvino(case, module):
+    """The network as OpenVINO's model; tracing it takes longer than most passes."""
     import openvino
 
     class Plain(torch.nn.Module):
@@ -101,47 +71,61 @@ def openvino_pass(case, module, inputs, threads, dtype):
             self.module = module
 
         def forward(self, *tensors):
-            outputs = case.run(self.module, dict(zip(inputs, tensors)))
-            return tuple(outputs.values())
+            return tuple(case.run(self.module, dict(zip(case.inputs, tensors))).values())
 
-    model = openvino.convert_model(Plain(), example_input=tuple(inputs.values()))
+    return openvino.convert_model(Plain(), example_input=tuple(case.inputs.values()))
+
+
+def openvino_seconds(model, case, dtype, options):
+    """Median of OpenVINO's passes in its precision for `dtype`."""
+    import openvino
+
     precision = {"float32": "f32", "bf16": "bf16"}[dtype]
-    compiled = openvino.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": threads,
+    compiled = openvino.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": options.threads,
                                                      "INFERENCE_PRECISION_HINT": precision})
-    arrays = [tensor.numpy() for tensor in inputs.values()]
+    arrays = [tensor.numpy() for tensor in case.inputs.values()]
     compiled(arrays)
-    return lambda: compiled(arrays)
+    return statistics.median(seconds_of(lambda: compiled(arrays))
+                             for _ in range(min(options.pairs, OPENVINO_PASSES)))
 
 
-def measure(options, title, network, case, dtype, work):
-    module = reference.randomise(case.make(), seed=1)
-    shutil.rmtree(work, ignore_errors=True)
-    reference.save(module, case, work / case.folder)
+def measure(options, title, network, case, dtype, work, module, openvino_model):
     weights = work / case.folder / reference.WEIGHTS
-    save_file(case.inputs, work / "in.safetensors")
-    ours = Ours(options.build / "bin/bench_forward", work, network, work / "in.safetensors", dtype,
+    openvino = "–"
+    if openvino_model:
+        openvino = f"{openvino_seconds(openvino_model, case, dtype, options):.2f} s"
+    ours = Side(options.build / "bin/bench_forward", work, network, work / "in.safetensors", dtype,
                 options.threads)
-    other = openvino_pass(case, module, case.inputs, options.threads, dtype) if options.openvino else None
     inputs = case.inputs
     if dtype == "bf16":
-        module = module.to(torch.bfloat16)
+        module = copy.deepcopy(module).to(torch.bfloat16)
         inputs = {k: v.to(torch.bfloat16) if v.is_floating_point() else v for k, v in inputs.items()}
     theirs = lambda: seconds_of(lambda: case.run(module, inputs))  # noqa: E731
     theirs()
-    pairs = []
-    for _ in range(options.pairs):  # each side goes first in turn
-        pairs.append((ours(), theirs()) if len(pairs) % 2 == 0 else (theirs(), ours())[::-1])
-    openvino = "–"
-    if other:
-        openvino = f"{statistics.median(seconds_of(other) for _ in range(options.pairs)):.2f} s"
-    ratio = statistics.median(a / b for a, b in pairs)
+    pairs = Pairs(ours, theirs, options.pairs)
     peak = ours.close()
-    forward, size = statistics.median(a for a, _ in pairs), weights.stat().st_size / 1e6
-    start = ours.first / (reading_seconds(weights) + forward)
-    print(f"| {title} | {dtype} | {statistics.median(b for _, b in pairs):.2f} s | {forward:.2f} s | "
-          f"{ratio:.2f} | {openvino} | {ours.loading:.2f} s | {start:.2f} | "
-          f"{ours.loading_peak / size:.2f} × {size:.0f} MB | {peak:.0f} MB |", flush=True)
-    return dtype != "float32" or ratio <= BAR
+    loading, loading_peak = ours.figures
+    size = weights.stat().st_size / 1e6
+    start = ours.first / (reading_seconds(weights) + pairs.ours)
+    print(f"| {title} | {dtype} | {pairs.theirs:.2f} s | {pairs.ours:.2f} s | {pairs.ratio:.2f} | {openvino} | "
+          f"{loading:.2f} s | {start:.2f} | {loading_peak / size:.2f} × {size:.0f} MB | {peak:.0f} MB |",
+          flush=True)
+    return dtype != "float32" or pairs.ratio <= BAR
+
+
+def measure_all(options, work):
+    passed = True
+    for title, network, case in cases():
+        if options.only not in (None, network):
+            continue
+        module = reference.randomise(case.make(), seed=1)
+        shutil.rmtree(work, ignore_errors=True)
+        reference.save(module, case, work / case.folder)
+        save_file(case.inputs, work / "in.safetensors")
+        openvino_model = in_openvino(case, module) if options.openvino else None
+        for dtype in options.dtype or ["float32", "bf16"]:
+            passed &= measure(options, title, network, case, dtype, work, module, openvino_model)
+    return passed
 
 
 def main():
@@ -160,12 +144,8 @@ def main():
     print("| work | precision | diffusers eager | echopath | ratio | OpenVINO | loading | first pass | "
           "peak of loading | peak |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    passed = True
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-        for title, network, case in cases():
-            if options.only in (None, network):
-                for dtype in options.dtype or ["float32", "bf16"]:
-                    passed &= measure(options, title, network, case, dtype, pathlib.Path(folder) / "model")
+        passed = measure_all(options, pathlib.Path(folder) / "model")
     sys.exit(0 if passed else 1)
 
 

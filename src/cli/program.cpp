@@ -5,6 +5,7 @@
 
 #include "cli/error_report.hpp"
 #include "cli/suggestions.hpp"
+#include "echopath/core/allocator.hpp"
 #include "echopath/core/build_info.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/interrupt.hpp"
@@ -106,6 +107,7 @@ void Program::execute() {
   initialise_logging(common_.log_level, common_.quiet);
   install_interrupt_handlers();
   set_threads(common_.threads);
+  keep_freed_memory();
   action_(common_);
   if (!std::cout.flush()) {
     throw DataError("cannot write to standard output; is the disk full or the pipe closed?");

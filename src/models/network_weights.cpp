@@ -71,6 +71,9 @@ void load_network_weights(torch::nn::Module& module, const std::filesystem::path
   source.specs = specs_of(named.tensors);
   source.tensor = [&](const std::string& name) { return named.tensors.at(name); };
   source.done = [&](const std::string& name) { stored.forget(named.origin.at(name)); };
+  source.may_keep = [&](const std::string& name) {
+    return stored.is_mapped(named.origin.at(name));
+  };
   load_weights(module, source, stored.where);
 }
 

@@ -29,8 +29,10 @@ NetworkWeights name_weights(const io::TensorMap& stored, const Recognised& recog
 void adapt_weights(NetworkWeights& weights, const TensorSpecs& expected);
 
 /// load_weights() of a folder's weights, whatever convert reads there: one safetensors file, shards
-/// with an index, a file of torch.save. Throws DataError as it and read_stored_weights() do, and on
-/// tensors that stand beside the network.
+/// with an index, a file of torch.save. Where the file holds a tensor as the network wants it in
+/// memory, the network works on the map of the file, whose pages come when they are first used;
+/// writing to them changes this process's copy only. Throws DataError as it and
+/// read_stored_weights() do, and on tensors that stand beside the network.
 void load_network_weights(torch::nn::Module& module, const std::filesystem::path& weights);
 
 }  // namespace echopath::models

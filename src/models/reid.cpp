@@ -1,8 +1,15 @@
 #include "echopath/models/reid.hpp"
 
+#include <c10/core/impl/LocalDispatchKeySet.h>
+
 namespace echopath::models {
 
 namespace {
+
+/// While one lives, autocast changes nothing.
+struct FullPrecision {
+  c10::impl::ExcludeDispatchKeyGuard guard{c10::autocast_dispatch_keyset};
+};
 
 /// (x − low)/(high − low)·2 − 1; −1 where both bounds agree.
 torch::Tensor to_unit_range(const torch::Tensor& x, const torch::Tensor& low,
@@ -35,11 +42,13 @@ ReIdNetImpl::ReIdNetImpl(ReIdConfig config) : config_(std::move(config)) {
 }
 
 torch::Tensor ReIdNetImpl::embed(const torch::Tensor& x) {
+  const FullPrecision scope;
   return model_->forward(x).sigmoid();
 }
 
 torch::Tensor ReIdNetImpl::compare(const torch::Tensor& embedding_a,
                                    const torch::Tensor& embedding_b) {
+  const FullPrecision scope;
   return fc_end_->forward((embedding_a - embedding_b).abs()).squeeze(1);
 }
 

@@ -1,5 +1,8 @@
 #include "models/weight_check.hpp"
 
+#include <ATen/Parallel.h>
+
+#include <atomic>
 #include <sstream>
 
 #include "echopath/core/text.hpp"
@@ -12,6 +15,22 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::ostringstream text;
   text << at::IntArrayRef(shape);
   return text.str();
+}
+
+/// Whether any of `count` numbers has all bits of its exponent set: it is NaN or infinite.
+template <class Bits>
+bool any_full_exponent(const void* numbers, std::int64_t count, Bits exponent) {
+  constexpr std::int64_t kGrain = std::int64_t{1} << 16;
+  const auto* bits = static_cast<const Bits*>(numbers);
+  std::atomic<bool> found = false;
+  at::parallel_for(0, count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    Bits full = 0;
+    for (std::int64_t i = begin; i < end; ++i) {
+      full |= static_cast<Bits>((bits[i] & exponent) == exponent);
+    }
+    if (full != 0) found = true;
+  });
+  return found;
 }
 
 bool same_kind(at::ScalarType a, at::ScalarType b) {
@@ -77,9 +96,18 @@ WeightFaults compare_weights(const TensorSpecs& expected, const TensorSpecs& fou
 
 bool all_finite(const at::Tensor& tensor) {
   if (!tensor.is_floating_point()) return true;
-  // A sum is finite unless an element is not, or it overflows: only then look at each element.
-  return at::isfinite(tensor.sum(at::kDouble)).item<bool>() ||
-         at::isfinite(tensor).all().item<bool>();
+  const bool plain = tensor.is_cpu() && tensor.is_non_overlapping_and_dense();
+  const void* numbers = plain ? tensor.const_data_ptr() : nullptr;
+  switch (plain ? tensor.scalar_type() : at::ScalarType::Undefined) {
+    case at::kFloat:
+      return !any_full_exponent<std::uint32_t>(numbers, tensor.numel(), 0x7F80'0000U);
+    case at::kHalf:
+      return !any_full_exponent<std::uint16_t>(numbers, tensor.numel(), 0x7C00U);
+    case at::kBFloat16:
+      return !any_full_exponent<std::uint16_t>(numbers, tensor.numel(), 0x7F80U);
+    default:
+      return at::isfinite(tensor).all().item<bool>();
+  }
 }
 
 }  // namespace echopath::models

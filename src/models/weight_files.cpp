@@ -198,6 +198,11 @@ std::string hash_of_weights(const fs::path& path) {
   return sha256_hex(hashes);
 }
 
+bool StoredWeights::is_mapped(const std::string& name) const {
+  return std::any_of(files.begin(), files.end(),
+                     [&](const io::SafetensorsFile& file) { return file.contains(name); });
+}
+
 void StoredWeights::forget(const std::string& name) const {
   for (const io::SafetensorsFile& file : files) {
     if (file.contains(name)) file.forget(name);

@@ -16,6 +16,8 @@ struct StoredWeights {
   std::string where;      ///< the file, or the index of the shards
   std::vector<io::SafetensorsFile> files;  ///< that the tensors are mapped from
 
+  /// Whether a tensor is on a map, which nothing but it uses.
+  bool is_mapped(const std::string& name) const;
   /// io::SafetensorsFile::forget() of a tensor, where it is on a map.
   void forget(const std::string& name) const;
 };

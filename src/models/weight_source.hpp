@@ -13,7 +13,9 @@ namespace echopath::models {
 struct WeightSource {
   TensorSpecs specs;
   std::function<at::Tensor(const std::string&)> tensor;
-  std::function<void(const std::string&)> done;  ///< called behind the last use of a tensor
+  std::function<void(const std::string&)> done;  ///< called once a tensor is checked and taken
+  /// Whether the module may take the tensor itself instead of a copy: nothing else uses its memory.
+  std::function<bool(const std::string&)> may_keep;
 };
 
 /// load_weights() of echopath/models/weights.hpp.

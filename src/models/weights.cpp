@@ -16,6 +16,12 @@ std::map<std::string, torch::Tensor> named_tensors(const torch::nn::Module& modu
   return tensors;
 }
 
+/// Whether a tensor is in memory what the module would make of it.
+bool is_like(const torch::Tensor& tensor, const torch::Tensor& target) {
+  return tensor.device() == target.device() && tensor.scalar_type() == target.scalar_type() &&
+         tensor.is_contiguous(target.suggest_memory_format());
+}
+
 }  // namespace
 
 void load_weights(torch::nn::Module& module, const WeightSource& weights,
@@ -27,7 +33,13 @@ void load_weights(torch::nn::Module& module, const WeightSource& weights,
   for (auto& [name, target] : targets) {
     const at::Tensor tensor = weights.tensor(name);
     if (!all_finite(tensor)) faults.not_finite.push_back(name);
-    if (faults.none()) target.copy_(tensor);
+    if (faults.none()) {
+      if (weights.may_keep(name) && is_like(tensor, target)) {
+        target.set_data(tensor);
+      } else {
+        target.copy_(tensor);
+      }
+    }
     weights.done(name);
   }
   if (!faults.none()) throw DataError(faults.message(source));
@@ -35,8 +47,12 @@ void load_weights(torch::nn::Module& module, const WeightSource& weights,
 
 void load_weights(torch::nn::Module& module, const io::TensorMap& weights,
                   const std::string& source) {
-  const auto tensor = [&](const std::string& name) { return weights.at(name); };
-  load_weights(module, WeightSource{specs_of(weights), tensor, [](const std::string&) {}}, source);
+  WeightSource from;
+  from.specs = specs_of(weights);
+  from.tensor = [&](const std::string& name) { return weights.at(name); };
+  from.done = [](const std::string&) {};
+  from.may_keep = [](const std::string&) { return false; };
+  load_weights(module, from, source);
 }
 
 void load_weights(torch::nn::Module& module, const io::SafetensorsFile& weights,
@@ -47,6 +63,7 @@ void load_weights(torch::nn::Module& module, const io::SafetensorsFile& weights,
   }
   from.tensor = [&](const std::string& name) { return weights.tensor(name); };
   from.done = [&](const std::string& name) { weights.forget(name); };
+  from.may_keep = [](const std::string&) { return false; };
   load_weights(module, from, source);
 }
 

@@ -11,10 +11,11 @@ namespace {
 
 /// PyTorch's default for Linear and Conv weights and biases: kaiming_uniform with a = √5, which is
 /// uniform in ±1/√fan_in.
-torch::Tensor uniform_parameter(at::IntArrayRef shape, std::int64_t fan_in) {
+torch::Tensor uniform_parameter(at::IntArrayRef shape, std::int64_t fan_in,
+                                at::MemoryFormat format = at::MemoryFormat::Contiguous) {
+  if (UninitialisedScope::active()) return torch::empty(shape, format);
   const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
-  const torch::Tensor parameter = torch::empty(shape);
-  return UninitialisedScope::active() ? parameter : parameter.uniform_(-bound, bound);
+  return torch::empty(shape).uniform_(-bound, bound).contiguous(format);
 }
 
 /// Group normalisation in channels-last memory with its gradient. Autograd takes no undefined
@@ -68,8 +69,8 @@ Conv2d::Conv2d(const Conv2dOptions& options) : options_(options) {
   const std::int64_t fan_in = options.in_channels * k * k;
   // oneDNN wants the weights in the memory format of the feature maps.
   weight_ = register_parameter(
-      "weight", uniform_parameter({options.out_channels, options.in_channels, k, k}, fan_in)
-                    .contiguous(at::MemoryFormat::ChannelsLast));
+      "weight", uniform_parameter({options.out_channels, options.in_channels, k, k}, fan_in,
+                                  at::MemoryFormat::ChannelsLast));
   bias_ = register_parameter("bias", uniform_parameter({options.out_channels}, fan_in));
 }
 
@@ -80,8 +81,8 @@ torch::Tensor Conv2d::forward(const torch::Tensor& x) {
 TemporalConv::TemporalConv(std::int64_t in_channels, std::int64_t out_channels) {
   const std::int64_t fan_in = in_channels * 3;
   weight_ =
-      register_parameter("weight", uniform_parameter({out_channels, in_channels, 3, 1, 1}, fan_in)
-                                       .contiguous(at::MemoryFormat::ChannelsLast3d));
+      register_parameter("weight", uniform_parameter({out_channels, in_channels, 3, 1, 1}, fan_in,
+                                                     at::MemoryFormat::ChannelsLast3d));
   bias_ = register_parameter("bias", uniform_parameter({out_channels}, fan_in));
 }
 

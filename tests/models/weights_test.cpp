@@ -4,10 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
 #include "echopath/models/reid.hpp"
+#include "echopath/nn/layers.hpp"
+#include "models/network_weights.hpp"
+#include "models/weight_check.hpp"
 
 namespace echopath::models {
 namespace {
@@ -126,6 +131,81 @@ TEST_F(WeightFiles, NotFiniteWeightsAreNotSaved) {
   state_dict(*network).at("fc_end.bias").fill_(std::numeric_limits<float>::quiet_NaN());
   EXPECT_THROW(save_weights(*network, path_), DataError);
   EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+/// Whether the tensor's memory is a map of the file.
+bool is_on_map(const torch::Tensor& tensor, const std::filesystem::path& file) {
+  const auto place = reinterpret_cast<std::uintptr_t>(tensor.data_ptr());
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::size_t dash = 0;
+    const std::uintptr_t begin = std::stoull(line, &dash, 16);
+    const std::uintptr_t end = std::stoull(line.substr(dash + 1), nullptr, 16);
+    if (begin <= place && place < end) return line.ends_with(file.string());
+  }
+  return false;
+}
+
+TEST_F(WeightFiles, ANetworkWorksOnTheMapOfItsFileAndNeverWritesThere) {
+  torch::manual_seed(3);
+  nn::Linear saved(24, 16);
+  save_weights(saved, path_);
+  const std::string bytes = read_file(path_);
+  nn::Linear loaded(24, 16);
+  load_network_weights(loaded, path_);
+  const torch::Tensor weight = state_dict(loaded).at("weight");
+  EXPECT_TRUE(is_on_map(weight, path_));
+  EXPECT_TRUE(loaded.parameters().front().requires_grad());
+  const torch::Tensor x = torch::rand({2, 24});
+  EXPECT_TRUE(at::equal(loaded.forward(x), saved.forward(x)));
+  weight.fill_(7.0);
+  EXPECT_EQ(weight.min().item<float>(), 7.0F);
+  EXPECT_EQ(loaded.parameters().front().min().item<float>(), 7.0F);
+  EXPECT_EQ(read_file(path_), bytes);
+  std::filesystem::remove(path_);
+  EXPECT_EQ(weight.max().item<float>(), 7.0F);
+}
+
+TEST_F(WeightFiles, ConvolutionsAreLaidOutAsTheyComputeAndNotAsTheFile) {
+  torch::manual_seed(4);
+  nn::Conv2d saved({3, 5, 3, 1, 1});
+  save_weights(saved, path_);
+  nn::Conv2d loaded({3, 5, 3, 1, 1});
+  load_network_weights(loaded, path_);
+  EXPECT_TRUE(at::equal(loaded.weight(), saved.weight()));
+  EXPECT_TRUE(loaded.weight().is_contiguous(at::MemoryFormat::ChannelsLast));
+  EXPECT_FALSE(is_on_map(loaded.weight(), path_));
+  EXPECT_TRUE(is_on_map(loaded.bias(), path_));
+}
+
+TEST_F(WeightFiles, OtherPrecisionsAreConvertedAndNotMapped) {
+  nn::Linear saved(24, 16);
+  save_weights(saved, path_, at::kHalf);
+  nn::Linear loaded(24, 16);
+  load_network_weights(loaded, path_);
+  const torch::Tensor weight = state_dict(loaded).at("weight");
+  EXPECT_FALSE(is_on_map(weight, path_));
+  EXPECT_TRUE(at::equal(weight, state_dict(saved).at("weight").to(at::kHalf).to(at::kFloat)));
+}
+
+TEST(Weights, OneBadNumberAnywhereIsFoundInEveryPrecision) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16}) {
+    const torch::Tensor whole = torch::randn({3, 70'001}).to(dtype);
+    EXPECT_TRUE(all_finite(whole)) << dtype;
+    for (const double bad :
+         {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
+          -std::numeric_limits<double>::infinity()}) {
+      for (const std::int64_t place : {0, 65'535, 70'000}) {
+        torch::Tensor tensor = whole.clone();
+        tensor[2][place] = bad;
+        EXPECT_FALSE(all_finite(tensor)) << dtype;
+        EXPECT_FALSE(all_finite(tensor.t())) << dtype;
+        EXPECT_TRUE(all_finite(tensor.slice(1, place + 1))) << dtype;
+      }
+    }
+  }
+  EXPECT_TRUE(all_finite(torch::full({2}, std::numeric_limits<float>::max())));
+  EXPECT_TRUE(all_finite(torch::ones({2}, torch::kLong)));
 }
 
 TEST(Weights, CountIsOfParametersNotBuffers) {

@@ -21,7 +21,9 @@ struct ReIdConfig : ResNetShape {
 };
 
 /// Siamese network: are two latent frames of one person? Keys `model.*` (torchvision's names) and
-/// `fc_end.*`, as EchoNet-Synthetic saves them.
+/// `fc_end.*`, as EchoNet-Synthetic saves them. It computes in the precision of its weights under
+/// autocast too: its answer hangs on small differences of embeddings, of which bfloat16 loses a
+/// twentieth to a sixth.
 class ReIdNetImpl : public torch::nn::Module {
  public:
   explicit ReIdNetImpl(ReIdConfig config = {});

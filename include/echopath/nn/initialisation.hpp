@@ -1,10 +1,12 @@
 #pragma once
 
+#include "echopath/core/allocator.hpp"
+
 namespace echopath::nn {
 
 /// While one lives, the Linear and convolution layers that this thread makes leave their weights as
 /// the memory came, for networks whose weights are all loaded next: drawing them takes longer than
-/// reading them.
+/// reading them. The weights' memory is separate: a map of the file may take its place.
 class UninitialisedScope {
  public:
   UninitialisedScope();
@@ -16,6 +18,7 @@ class UninitialisedScope {
   static bool active();
 
  private:
+  SeparateBlocksScope separate_;
   bool outer_;
 };
 
