@@ -5,6 +5,8 @@
 
 #include <mutex>
 
+#include "echopath/nn/dropout.hpp"
+
 namespace echopath::nn {
 
 namespace {
@@ -76,6 +78,7 @@ struct Rerun : torch::CustomClassHolder {
   Segment segment;
   std::size_t input_count = 0;
   Surroundings surroundings;
+  DropoutDraws dropout;
 };
 
 using torch::autograd::AutogradContext;
@@ -89,6 +92,7 @@ class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> 
     rerun->segment = segment;
     rerun->input_count = inputs.size();
     rerun->surroundings = Surroundings::current(inputs.front().device());
+    rerun->dropout = DropoutScope::current();
     context->saved_data["rerun"] = c10::IValue::make_capsule(rerun);
     variable_list kept = inputs.vec();
     kept.insert(kept.end(), parameters.begin(), parameters.end());
@@ -125,6 +129,7 @@ class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> 
  private:
   static torch::Tensor run_again(const Rerun& rerun, const variable_list& leaves) {
     const SurroundingsScope as_before(rerun.surroundings, leaves.front().device());
+    const DropoutScope same_masks(rerun.dropout);
     const CheckpointingScope kept_this_time(false);
     const NoAutocastCacheScope no_cache;
     const at::AutoGradMode with_gradients(true);

@@ -1,5 +1,7 @@
 #include "echopath/nn/resnet_block.hpp"
 
+#include "echopath/nn/dropout.hpp"
+
 namespace echopath::nn {
 
 namespace {
@@ -44,7 +46,7 @@ torch::Tensor ResnetBlock2D::forward(const torch::Tensor& x, const StepContext& 
     shift = per_frame(row, step.frames);
   }
   h = norm2_->forward_silu(h, shift);
-  if (options_.dropout > 0.0) h = at::dropout(h, options_.dropout, is_training());
+  h = item_dropout(h, options_.dropout, is_training());
   h = conv2_->forward(h);
   torch::Tensor shortcut = resample(x, options_.resampling);
   if (conv_shortcut_) shortcut = conv_shortcut_->forward(shortcut);
