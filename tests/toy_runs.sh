@@ -42,6 +42,7 @@ toy_options() {
       options+=(--set 'data.classes=["ASD","Non-ASD","PAH","Non-PAH"]'
         --set class_embedding.num_classes=4)
       ;;
+    classifier) options+=(--set 'data.classes=["ASD","PAH"]') ;; # VAL has videos of both
   esac
   local pair
   for pair in "$@"; do options+=(--set "$pair"); done

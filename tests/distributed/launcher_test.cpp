@@ -37,7 +37,7 @@ TEST(Launcher, GivesEveryProcessItsPlaceAndItsPrefix) {
 TEST(Launcher, StopsTheOthersWhenOneFailsAndReturnsItsCode) {
   const auto start = Clock::now();
   EXPECT_EQ(run_processes(3, "fails_on_one"), static_cast<int>(ExitCode::kData));
-  EXPECT_LT(seconds_since(start), 30.0);
+  EXPECT_LT(seconds_since(start), 10.0);
 }
 
 TEST(Launcher, CountsAKilledProcessAsADeviceFailure) {
@@ -48,7 +48,7 @@ TEST(Launcher, KillsAProcessThatDoesNotStopWithinTheGracePeriod) {
   const auto start = Clock::now();
   EXPECT_EQ(run_processes(2, "deaf", {.failure_grace = std::chrono::milliseconds(300)}),
             static_cast<int>(ExitCode::kData));
-  EXPECT_LT(seconds_since(start), 30.0);
+  EXPECT_LT(seconds_since(start), 10.0);
 }
 
 TEST(Launcher, PassesATerminationOn) {
