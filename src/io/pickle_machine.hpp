@@ -65,6 +65,9 @@ class PickleMachine {
   void push_integer(PickleKind kind, std::int64_t value);
   void push_long(std::size_t length);
   void push_items(PickleKind kind, std::vector<PickleIndex> items);
+  /// Counts items that a collection is about to hold; DataError where they are more than the bytes
+  /// read so far can have named, so that one list cannot be copied over and over.
+  void count_items(std::size_t count);
   void push_global(const std::string& module, const std::string& name);
   PickleIndex pop();
   PickleIndex top() const;
@@ -80,6 +83,7 @@ class PickleMachine {
   std::vector<PickleIndex> stack_;
   std::vector<std::size_t> marks_;
   std::unordered_map<PickleIndex, PickleIndex> memo_;
+  std::size_t items_ = 0;  ///< of all collections
 };
 
 }  // namespace echopath::io

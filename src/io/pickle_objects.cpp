@@ -14,6 +14,10 @@ constexpr std::string_view kRebuildTensor = "torch._utils _rebuild_tensor_v2";
 constexpr std::string_view kRebuildOldTensor = "torch._utils _rebuild_tensor";  // before torch 0.4
 constexpr std::string_view kRebuildParameter = "torch._utils _rebuild_parameter";
 constexpr std::string_view kOrderedDict = "collections OrderedDict";
+/// ("storage", type, key, location, count[, view]).
+constexpr std::size_t kMaxPersistentItems = 6;
+/// (storage, offset, size, stride, requires_grad, hooks[, metadata]).
+constexpr std::size_t kMaxTensorArguments = 7;
 
 constexpr std::array<std::string_view, 16> kAllowedGlobals = {
     kRebuildTensor,
@@ -57,6 +61,9 @@ bool PickleMachine::use_object(std::uint8_t opcode) {
       if (tuple.kind != PickleKind::kTuple) {
         input_.fail("has a persistent id that is no tuple");
       }
+      if (tuple.items.size() > kMaxPersistentItems) {
+        input_.fail("has a persistent id of more than 6 items");
+      }
       push_items(PickleKind::kPersistent, tuple.items);
       return true;
     }
@@ -90,7 +97,8 @@ void PickleMachine::reduce() {
   if (callable.kind != PickleKind::kGlobal || arguments.kind != PickleKind::kTuple) {
     input_.fail("calls something that is not callable");
   }
-  if (callable.text == kRebuildTensor || callable.text == kRebuildOldTensor) {
+  if ((callable.text == kRebuildTensor || callable.text == kRebuildOldTensor) &&
+      arguments.items.size() <= kMaxTensorArguments) {
     push_items(PickleKind::kTensor, arguments.items);
   } else if (callable.text == kRebuildParameter && arguments.items.size() == 3) {
     stack_.push_back(arguments.items[0]);
@@ -103,7 +111,8 @@ void PickleMachine::reduce() {
 
 /// OrderedDict() or OrderedDict([[key, value], …]).
 void PickleMachine::make_dict(const std::vector<PickleIndex>& arguments) {
-  std::vector<PickleIndex> items;
+  PickleValue dict;
+  dict.kind = PickleKind::kDict;
   if (arguments.size() > 1 ||
       (arguments.size() == 1 && values_[arguments[0]].kind != PickleKind::kList)) {
     input_.fail("makes an OrderedDict of something else than a list of pairs");
@@ -114,10 +123,11 @@ void PickleMachine::make_dict(const std::vector<PickleIndex>& arguments) {
       if (both.size() != 2) {
         input_.fail("makes an OrderedDict of something else than a list of pairs");
       }
-      items.insert(items.end(), both.begin(), both.end());
+      count_items(both.size());
+      dict.items.insert(dict.items.end(), both.begin(), both.end());
     }
   }
-  push_items(PickleKind::kDict, std::move(items));
+  push(std::move(dict));
 }
 
 /// An OrderedDict's attributes (a state_dict's _metadata) hold no tensors and are dropped.

@@ -7,6 +7,10 @@ namespace {
 /// Values and memo entries of one file: far more than a checkpoint's, and within a few hundred MB.
 constexpr std::size_t kMaxValues = 2'000'000;
 constexpr std::size_t kMaxMemo = 2'000'000;
+/// Items of all collections for each byte of the pickle. An item takes a byte to name, and is held
+/// twice where a call takes its arguments; the constant is for the shortest pickles.
+constexpr std::size_t kItemsPerByte = 2;
+constexpr std::size_t kItemsOfShortPickles = 1000;
 
 }  // namespace
 
@@ -44,7 +48,15 @@ void PickleMachine::push_long(std::size_t length) {
   push_integer(PickleKind::kInteger, static_cast<std::int64_t>(bits));
 }
 
+void PickleMachine::count_items(std::size_t count) {
+  items_ += count;
+  if (items_ > kItemsPerByte * input_.position() + kItemsOfShortPickles) {
+    input_.fail("repeats its lists: they hold more items than its bytes name");
+  }
+}
+
 void PickleMachine::push_items(PickleKind kind, std::vector<PickleIndex> items) {
+  count_items(items.size());
   PickleValue value;
   value.kind = kind;
   value.items = std::move(items);
@@ -80,6 +92,7 @@ void PickleMachine::extend(std::vector<PickleIndex> items, PickleKind kind) {
   if (target.kind != kind || (kind == PickleKind::kDict && items.size() % 2 != 0)) {
     input_.fail("adds items to something that is no list or dictionary");
   }
+  count_items(items.size());
   target.items.insert(target.items.end(), items.begin(), items.end());
 }
 

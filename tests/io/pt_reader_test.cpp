@@ -313,5 +313,30 @@ TEST(PtHardening, CyclesDepthAndRepetitionEnd) {
   expect_zip_refused(std::string(2'000'001, 'N'), "", "over 2000000 values");
 }
 
+// A memoised tuple or list of many items that calls take again and again: each would copy it.
+TEST(PtHardening, CopiesOfOneCollectionAreRefused) {
+  const auto many = [](const std::string& item, char opcode) {
+    std::string items = opcode == 't' ? "(" : "](";
+    for (int i = 0; i < 2000; ++i) items += item;
+    return items + opcode + "q\x01" + "0";
+  };
+  const auto repeated = [](const std::string& call, int times) {
+    std::string calls;
+    for (int i = 0; i < times; ++i) calls += call;
+    return calls;
+  };
+  const std::string tuple_of_many = many("N", 't');
+  expect_zip_refused(tuple_of_many + "h\x01Q", "", "persistent id of more than 6 items");
+  expect_zip_refused(tuple_of_many + kRebuild + "h\x01R", "",
+                     "calls 'torch._utils _rebuild_tensor_v2' with arguments that do not fit");
+  const std::string ordered_dict = "ccollections\nOrderedDict\nh\x01\x85R0";
+  const std::string pairs = "K\x01K\x01\x86q\x02" + many("h\x02", 'e');
+  expect_zip_refused(pairs + repeated(ordered_dict, 20), "", "repeats its lists");
+  expect_zip_refused(pairs + repeated("](h\x01h\x01h\x01"
+                                      "e0",
+                                      20),
+                     "", "holds no tensor");
+}
+
 }  // namespace
 }  // namespace echopath::io
