@@ -57,4 +57,9 @@ double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b, 
   return frechet_distance(a.mean(), a.covariance(ddof), b.mean(), b.covariance(ddof));
 }
 
+double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b,
+                        const models::Compatibility& compatibility) {
+  return frechet_distance(a, b, compatibility.covariance_ddof);
+}
+
 }  // namespace echopath::evaluation

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "echopath/core/errors.hpp"
+#include "evaluation/reference.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -30,6 +31,19 @@ TEST(Frechet, OfNonCommutingCovariancesEqualsTheMatrixSquareRoot) {
   const double determinant = (2 * 1 - 0.25) * (1 * 3 - 0.09);
   const double expected = 3 + 4 - 2 * std::sqrt(trace + 2 * std::sqrt(determinant));
   EXPECT_NEAR(frechet_distance(doubles({0, 0}), a, doubles({0, 0}), b), expected, 1e-10);
+}
+
+TEST(Frechet, OfFeaturesEqualsTheReferenceWithEitherDivisor) {
+  const auto gathered = [](const char* name) {
+    FeatureStatistics statistics(6);
+    statistics.add(testing::reference().at(name));
+    return statistics;
+  };
+  const FeatureStatistics a = gathered("features_a"), b = gathered("features_b");
+  const at::Tensor expected = testing::reference().at("frechet");
+  for (const std::int64_t ddof : {0, 1}) {
+    EXPECT_NEAR(frechet_distance(a, b, ddof), expected[ddof].item<double>(), 1e-9) << ddof;
+  }
 }
 
 TEST(Frechet, IsFiniteForFewerItemsThanFeatures) {

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "echopath/models/compatibility.hpp"
+
 namespace echopath::evaluation {
 
 /// Mean and covariance of a set of feature vectors, gathered batch by batch in float64, so that
@@ -37,5 +39,8 @@ double frechet_distance(const at::Tensor& mean_a, const at::Tensor& covariance_a
                         const at::Tensor& mean_b, const at::Tensor& covariance_b);
 double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b,
                         std::int64_t ddof = 1);
+/// The divisor is `covariance_ddof`'s.
+double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b,
+                        const models::Compatibility& compatibility);
 
 }  // namespace echopath::evaluation
