@@ -17,8 +17,10 @@ struct Options {
   std::vector<std::string> overrides;
   std::vector<std::string> classes;
   std::optional<double> guidance_scale;
+  std::optional<std::string> sampler;
   std::optional<std::int64_t> blocks;
   std::optional<std::int64_t> count;
+  std::optional<std::int64_t> ejection_fraction;
   std::optional<std::int64_t> steps;
   std::optional<std::string> solver;
   std::optional<std::string> anchor;
@@ -44,8 +46,10 @@ generation::SampleOptions resolve(const Options& given, const CommonOptions& com
   config::apply_overrides(given.overrides, visit);
   if (!given.classes.empty()) options.classes = given.classes;
   if (given.guidance_scale) options.guidance.scale = *given.guidance_scale;
+  if (given.sampler) options.sampler = *given.sampler;
   if (given.blocks) options.blocks = *given.blocks;
   if (given.count) options.count = *given.count;
+  if (given.ejection_fraction) options.ejection_fraction = *given.ejection_fraction;
   if (given.steps) options.solver.num_inference_steps = *given.steps;
   if (given.solver) options.solver.name = *given.solver;
   if (given.anchor) options.anchor = *given.anchor;
@@ -94,9 +98,17 @@ void add_what(CLI::App& verb, Options& options) {
   verb.add_option("--class", options.classes, "class to sample, repeatable (default: every class)")
       ->type_name("NAME")
       ->allow_extra_args(false);
+  verb.add_option("--ef", options.ejection_fraction,
+                  "ejection fraction in percent, for a model that is conditioned on it")
+      ->type_name("PERCENT");
   verb.add_option("--w", options.guidance_scale,
                   "guidance scale: 0 unconditional, 1 conditional, above 1 stronger (default 5)")
       ->type_name("W");
+  verb.add_option(
+          "--sampler", options.sampler,
+          "blocks (default), or stitched: EchoNet-Synthetic's overlapping windows, --blocks "
+          "of them")
+      ->type_name("NAME");
   verb.add_option("--blocks", options.blocks,
                   "blocks of frames, each continuing the one before (default 4)")
       ->type_name("M");

@@ -26,6 +26,7 @@ config::Json ManifestEntry::to_json() const {
           {"guidance_scale", guidance_scale},
           {"solver", solver},
           {"steps", steps},
+          {"sampler", sampler},
           {"anchor", anchor},
           {"blocks", blocks},
           {"block_length", block_length},
@@ -52,6 +53,7 @@ ManifestEntry ManifestEntry::from_json(const config::Json& json, const std::stri
     json.at("guidance_scale").get_to(entry.guidance_scale);
     json.at("solver").get_to(entry.solver);
     json.at("steps").get_to(entry.steps);
+    json.at("sampler").get_to(entry.sampler);
     json.at("anchor").get_to(entry.anchor);
     json.at("blocks").get_to(entry.blocks);
     json.at("block_length").get_to(entry.block_length);

@@ -48,7 +48,15 @@ void check(const SampleOptions& options) {
     throw UsageError("codec '" + options.codec + "' is unknown; use h264 or ffv1");
   }
   if (options.out.empty()) throw UsageError("name an output folder with --out");
+  if (options.solver.name == "ddpm" && options.solver.variance_type.rfind("learned", 0) == 0) {
+    throw ConfigError("solver.variance_type " + options.solver.variance_type +
+                      " needs networks that answer a variance too; LIDM and LVDM do not, use "
+                      "fixed_small or fixed_large");
+  }
   parse_anchor(options.anchor);
+  if (options.sampler != "blocks" && options.sampler != "stitched") {
+    throw UsageError("sampler '" + options.sampler + "' is unknown; use blocks or stitched");
+  }
 }
 
 std::string file_stem(const std::string& class_name, std::uint64_t seed) {
@@ -62,14 +70,35 @@ std::string file_stem(const std::string& class_name, std::uint64_t seed) {
   return stem + "_" + digits;
 }
 
+/// The class of each window of the stitched sampler.
+std::vector<std::int64_t> window_labels(const SampleOptions& options, std::int64_t index,
+                                        const std::vector<std::int64_t>& class_labels) {
+  const auto label_of = [&](std::int64_t video) {
+    return class_labels[static_cast<std::size_t>(video) % class_labels.size()];
+  };
+  if (options.compatibility.stitch_labels == "video") {
+    return std::vector<std::int64_t>(static_cast<std::size_t>(options.blocks), label_of(index));
+  }
+  // The batch is taken as full, so that a video does not depend on the number of videos.
+  const std::int64_t place = index % options.published_batch;
+  std::vector<std::int64_t> batch;
+  for (std::int64_t b = 0; b < options.published_batch; ++b) {
+    batch.push_back(label_of(index - place + b));
+  }
+  return published_window_labels(batch, place, options.blocks);
+}
+
 std::vector<VideoPlan> plan_videos(const SampleOptions& options, const models::ModelInfo& info) {
   std::vector<VideoPlan> plans;
   const auto classes = static_cast<std::int64_t>(options.classes.size());
+  std::vector<std::int64_t> labels;
+  for (const std::string& name : options.classes) labels.push_back(info.label(name));
   for (std::int64_t index = 0; index < options.count * classes; ++index) {
     VideoPlan plan;
     plan.index = index;
     plan.class_name = options.classes[static_cast<std::size_t>(index % classes)];
-    plan.label = info.label(plan.class_name);
+    plan.label = labels[static_cast<std::size_t>(index % classes)];
+    if (options.sampler == "stitched") plan.window_labels = window_labels(options, index, labels);
     plan.seed = static_cast<std::uint64_t>(options.seed + index);
     plan.stem = file_stem(plan.class_name, plan.seed);
     plans.push_back(std::move(plan));
@@ -83,6 +112,18 @@ std::map<std::string, std::string> hashes_of(const models::ModelDirectory& model
     if (model.has(component)) hashes[component] = model.component_hash(component);
   }
   return hashes;
+}
+
+/// Guidance by the frame compares with a prediction without one.
+void warn_of_untrained_guidance(const SampleOptions& options, const models::ModelDirectory& model) {
+  if (options.guidance.frame_scale == 1.0) return;
+  const auto record = model.info().trained_on.find("lvdm");
+  const bool learned = record != model.info().trained_on.end() &&
+                       record->second.value("reference_dropout", 0.0) > 0.0;
+  if (learned) return;
+  log_warning("guidance.frame_scale is not 1, but '" + model.path().string() +
+              "/echopath.json' does not say that the LVDM was trained with reference_dropout; "
+              "without it the network knows no video without a reference");
 }
 
 /// What a whole run leaves beside its videos, from the manifest.
@@ -171,22 +212,39 @@ void SampleOptions::visit(config::Visitor& v) {
   v.text("model", model, "model directory");
   v.texts("classes", classes, "classes to sample, in turn (empty: every class of the model)");
   v.integer("count", count, {1, 1'000'000'000}, "videos of each class");
+  v.optional_integer("ejection_fraction", ejection_fraction, {0, 100},
+                     "percent, for a model that is conditioned on it and not on the class");
   v.integer("seed", seed, {0, std::numeric_limits<std::int64_t>::max()},
             "seed of the first video; the next ones count on from it");
   v.real("guidance_scale", guidance.scale, {0, 1000},
          "w of u + w(c - u): 1 is the class-conditional model, 0 the unconditional one");
   v.section(
       "guidance", [this](config::Visitor& s) { visit_guidance(s); }, "how guidance acts");
-  v.integer("blocks", blocks, {1, 1'000'000}, "autoregressive blocks of each video");
+  v.choice("sampler", sampler, {"blocks", "stitched"},
+           "blocks that continue each other, or EchoNet-Synthetic's overlapping windows of a video "
+           "that is denoised whole");
+  v.integer("blocks", blocks, {1, 1'000'000}, "autoregressive blocks (or windows) of each video");
   visit_solver(v, solver);
   v.choice("anchor", anchor, {"hard", "soft", "none"},
            "given frames of a block: pinned, drawn towards, or reference only");
+  v.section(
+      "stitched",
+      [this](config::Visitor& s) {
+        s.integer("overlap", window_overlap, {0, 4096},
+                  "frames that a window shares with the one before (0: half a window)");
+        s.integer("published_batch", published_batch, {1, 1'000'000},
+                  "videos in a batch of the published code, from which "
+                  "compatibility.stitch_labels=published takes labels");
+      },
+      "the stitched sampler");
   v.integer("max_redraws", max_redraws, {0, 1'000'000},
             "heart frames drawn again before the privacy gate gives up");
   v.boolean("allow_unfiltered", allow_unfiltered,
             "go on, marked in the manifest, where the privacy gate is missing or gives up");
   v.choice("codec", codec, {"h264", "ffv1"}, "H.264 MP4, or lossless FFV1 AVI");
-  v.nested("compatibility", compatibility, "reproduction switches");
+  v.section(
+      "compatibility", [this](config::Visitor& c) { compatibility.visit_sampling(c); },
+      "reproduction switches");
 }
 
 void SampleOptions::visit_guidance(config::Visitor& v) {
@@ -212,6 +270,7 @@ SampleSummary run_sampling(const SampleOptions& requested) {
   // Refuses a solver that does not fit the model's schedule before anything is loaded or written.
   diffusion::make_solver(diffusion::NoiseSchedule(model.schedule()), options.solver);
   options.classes = resolve_classes(options, model.info());
+  warn_of_untrained_guidance(options, model);
   const std::vector<VideoPlan> plans = plan_videos(options, model.info());
 
   const auto hashes = hashes_of(model);

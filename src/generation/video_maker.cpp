@@ -12,14 +12,17 @@ namespace {
 constexpr std::int64_t kDecodedAtOnce = 16;
 
 DenoisingOptions heart_denoising(const SampleOptions& options) {
-  DenoisingOptions denoising{options.solver, options.guidance};
+  DenoisingOptions denoising{options.solver, options.guidance, options.ejection_fraction};
   denoising.guidance.frame_scale = 1.0;  // a heart frame has no reference
   return denoising;
 }
 
 DenoisingOptions video_denoising(const SampleOptions& options) {
-  DenoisingOptions denoising{options.solver, options.guidance};
-  denoising.guidance.scale = 1.0 + options.video_guidance_share * (options.guidance.scale - 1.0);
+  DenoisingOptions denoising{options.solver, options.guidance, options.ejection_fraction};
+  // The share is of what exceeds the conditional prediction: w = 0 stays unconditional.
+  if (options.guidance.scale > 1.0) {
+    denoising.guidance.scale = 1.0 + options.video_guidance_share * (options.guidance.scale - 1.0);
+  }
   return denoising;
 }
 
@@ -66,14 +69,22 @@ VideoMaker::VideoMaker(const models::ModelDirectory& model, const SampleOptions&
       scaling_factor_(model.info().latent_scaling_factor),
       fps_(model.info().fps),
       heart_(model, heart_denoising(options), device, options.compatibility),
-      blocks_(model, video_denoising(options), parse_anchor(options.anchor), device,
-              options.compatibility),
       codec_(model.load_vae(device), device, kDecodedAtOnce),
-      gate_(open_gate(model, options.allow_unfiltered, device)) {}
+      gate_(open_gate(model, options.allow_unfiltered, device)) {
+  const DenoisingOptions denoising = video_denoising(options);
+  if (options.sampler == "stitched") {
+    stitched_.emplace(model, denoising, options.window_overlap, device, options.compatibility);
+  } else {
+    blocks_.emplace(model, denoising, parse_anchor(options.anchor), device, options.compatibility);
+  }
+}
+
+std::int64_t VideoMaker::block_length() const {
+  return stitched_ ? stitched_->window_length() : blocks_->block_length();
+}
 
 std::int64_t VideoMaker::work_per_video() const {
-  return diffusion::evaluation_count(options_.solver) *
-         (1 + options_.blocks * blocks_.block_length());
+  return diffusion::evaluation_count(options_.solver) * (1 + options_.blocks * block_length());
 }
 
 ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& heart) const {
@@ -85,10 +96,11 @@ ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& hear
   entry.guidance_scale = options_.guidance.scale;
   entry.solver = options_.solver.name;
   entry.steps = options_.solver.num_inference_steps;
-  entry.anchor = options_.anchor;
+  entry.sampler = options_.sampler;
+  entry.anchor = stitched_ ? "none" : options_.anchor;
   entry.blocks = options_.blocks;
-  entry.block_length = blocks_.block_length();
-  entry.context_frames = blocks_.context_frames();
+  entry.block_length = block_length();
+  entry.context_frames = stitched_ ? stitched_->overlap() : blocks_->context_frames();
   entry.frames = video_length(entry.block_length, entry.context_frames, entry.blocks);
   entry.height = heart.latent.size(1) * codec_.factor();
   entry.width = heart.latent.size(2) * codec_.factor();
@@ -101,10 +113,31 @@ ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& hear
   return entry;
 }
 
+void VideoMaker::make_blocks(const VideoPlan& plan, const at::Tensor& heart, io::TensorMap* trace,
+                             const StepCallback& on_step, const LatentsCallback& on_latents) const {
+  at::Tensor given = heart.unsqueeze(0);
+  for (std::int64_t k = 0; k < options_.blocks; ++k) {
+    const at::Tensor block =
+        blocks_->sample(given, plan.label, plan.seed, static_cast<std::uint32_t>(k), on_step);
+    if (trace != nullptr) (*trace)[block_name(plan, k)] = block;
+    // The frames a block was given are already in the video, but for the heart frame of block 0.
+    on_latents(block.slice(0, k == 0 ? 0 : given.size(0)));
+    given = block.slice(0, block_length() - blocks_->context_frames()).clone();
+  }
+}
+
+void VideoMaker::make_windows(const VideoPlan& plan, const at::Tensor& heart, io::TensorMap* trace,
+                              const StepCallback& on_step,
+                              const LatentsCallback& on_latents) const {
+  const at::Tensor video = stitched_->sample(heart, plan.window_labels, plan.seed, on_step);
+  if (trace != nullptr) (*trace)[plan.stem + "/video"] = video;
+  on_latents(video);
+}
+
 ManifestEntry VideoMaker::make(const VideoPlan& plan, const std::filesystem::path& directory,
                                io::TensorMap* trace, const WorkCallback& on_work) const {
   const StepCallback on_heart_step = [&] { on_work(1); };
-  const StepCallback on_block_step = [&] { on_work(blocks_.block_length()); };
+  const StepCallback on_block_step = [&] { on_work(block_length()); };
   const HeartFrame heart = draw_heart_frame(
       [&](std::uint32_t attempt) {
         return heart_.sample(plan.label, plan.seed, attempt, on_heart_step);
@@ -122,15 +155,14 @@ ManifestEntry VideoMaker::make(const VideoPlan& plan, const std::filesystem::pat
   writer_options.metadata = tags_of(entry);
   io::VideoWriter writer(directory / entry.file, writer_options);
 
-  at::Tensor given = heart.latent.unsqueeze(0);
-  for (std::int64_t k = 0; k < options_.blocks; ++k) {
-    const at::Tensor block =
-        blocks_.sample(given, plan.label, plan.seed, static_cast<std::uint32_t>(k), on_block_step);
-    if (trace != nullptr) (*trace)[block_name(plan, k)] = block;
-    // The frames a block was given are already in the video, but for the heart frame of block 0.
-    const at::Tensor fresh = block.slice(0, k == 0 ? 0 : given.size(0));
-    codec_.decode(fresh / scaling_factor_, [&](const std::uint8_t* frame) { writer.write(frame); });
-    given = block.slice(0, blocks_.block_length() - blocks_.context_frames()).clone();
+  const LatentsCallback write = [&](const at::Tensor& latents) {
+    codec_.decode(latents / scaling_factor_,
+                  [&](const std::uint8_t* frame) { writer.write(frame); });
+  };
+  if (stitched_) {
+    make_windows(plan, heart.latent, trace, on_block_step, write);
+  } else {
+    make_blocks(plan, heart.latent, trace, on_block_step, write);
   }
   writer.finish();
   return entry;

@@ -56,6 +56,7 @@ TEST(SampleVerb, WritesTheVideoAndWhatLiesBesideIt) {
                    {"seed", 3},
                    {"solver", "ddim"},
                    {"steps", 2},
+                   {"sampler", "blocks"},
                    {"anchor", "hard"},
                    {"blocks", 2},
                    {"frames", 10},
@@ -104,6 +105,39 @@ TEST(SampleVerb, WithoutAClassEveryClassInTurn) {
   EXPECT_EQ(report["skipped"], 0);
   EXPECT_EQ(report["redraws"], 0);
   EXPECT_EQ(report["unfiltered"], 0);
+}
+
+TEST(SampleVerb, StitchesWindowsOnDemand) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "samples";
+  const Outcome outcome = sample(
+      out, {"--class", "ASD", "--sampler", "stitched", "--trace", folder / "trace.safetensors"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const json line = json::parse(read_file(out + "/manifest.jsonl"));
+  EXPECT_EQ(line["sampler"], "stitched");
+  EXPECT_EQ(line["anchor"], "none");
+  EXPECT_EQ(line["context_frames"], 3);  // half a window is shared
+  EXPECT_EQ(line["frames"], 9);
+  const data::Dataset dataset = data::Dataset::open(out);
+  EXPECT_EQ(dataset.load(dataset.studies().at(0)).count, 9);
+  const io::SafetensorsFile trace(folder / "trace.safetensors");
+  EXPECT_THAT(trace.shape("ASD_000003/video"), ElementsAre(9, 4, 14, 14));
+
+  const Outcome other = sample(out, {"--class", "ASD", "--resume"});  // with the block sampler
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, ::testing::HasSubstr("/options/sampler"));
+}
+
+TEST(SampleVerb, RefusesASamplerOrAnOverlapThatIsNotThere) {
+  const TemporaryFolder folder;
+  const Outcome unknown = sample(folder / "a", {"--sampler", "woven"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, ::testing::HasSubstr("sampler"));
+  const Outcome overlap =
+      sample(folder / "b", {"--sampler", "stitched", "--set", "stitched.overlap=6"});
+  EXPECT_EQ(overlap.exit_code, 2);
+  EXPECT_THAT(overlap.err, ::testing::HasSubstr("stitched.overlap is 6"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "b"));
 }
 
 }  // namespace

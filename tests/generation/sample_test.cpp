@@ -84,6 +84,7 @@ TEST(Sample, ManifestSaysWhatMadeTheVideo) {
   EXPECT_EQ(entry.seed, 10U);
   EXPECT_EQ(entry.class_name, "ASD");
   EXPECT_EQ(entry.guidance_scale, 2.0);
+  EXPECT_EQ(entry.sampler, "blocks");
   EXPECT_EQ(entry.solver, "ddim");
   EXPECT_EQ(entry.steps, 2);
   EXPECT_EQ(entry.blocks, 2);
@@ -123,6 +124,22 @@ TEST(Sample, EveryBlockStartsWithTheFramesTheLastOneEndedWith) {
   const at::Tensor third = trace.at("ASD_000010/block_0002");
   EXPECT_TRUE(at::equal(second.slice(0, 0, 2), first.slice(0, 4)));
   EXPECT_TRUE(at::equal(third.slice(0, 0, 2), second.slice(0, 4)));
+}
+
+// The share of the guidance is of what exceeds the conditional prediction; there is none below.
+TEST(Sample, WithoutGuidanceTheShareOfTheVideoChangesNothing) {
+  const TemporaryFolder folder;
+  const auto traced = [&](double scale, double share) {
+    const std::string name = std::to_string(scale) + "_" + std::to_string(share);
+    SampleOptions options = toy_options(folder / name);
+    options.trace = (folder / (name + ".safetensors")).string();
+    options.guidance.scale = scale;
+    options.video_guidance_share = share;
+    run_sampling(options);
+    return io::load_safetensors(options.trace).begin()->second;
+  };
+  EXPECT_TRUE(at::equal(traced(0.0, 0.25), traced(0.0, 1.0)));
+  EXPECT_FALSE(at::equal(traced(3.0, 0.25), traced(3.0, 1.0)));
 }
 
 TEST(Sample, SeedGivesTheSameVideoAtAnyCount) {
@@ -201,6 +218,7 @@ TEST(Sample, RefusesValuesOutOfRange) {
   refused([](auto& o) { o.blocks = 0; });
   refused([](auto& o) { o.count = 0; });
   refused([](auto& o) { o.anchor = "firm"; });
+  refused([](auto& o) { o.sampler = "woven"; });
   refused([](auto& o) { o.codec = "vp9"; });
   refused([](auto& o) {
     o.guidance.interval_start = 0.8;
@@ -214,6 +232,11 @@ TEST(Sample, WritesNothingWhereTheSolverIsRefused) {
   SampleOptions options = toy_options(folder / "out");
   options.solver.num_inference_steps = 5000;
   EXPECT_THROW(run_sampling(options), Error);
+  EXPECT_FALSE(fs::exists(folder / "out"));
+  options = toy_options(folder / "out");
+  options.solver.name = "ddpm";
+  options.solver.variance_type = "learned_range";
+  EXPECT_THROW(run_sampling(options), ConfigError);
   EXPECT_FALSE(fs::exists(folder / "out"));
 }
 

@@ -3,14 +3,15 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
-#include <vector>
 
-#include "echopath/diffusion/schedule.hpp"
 #include "echopath/generation/denoising.hpp"
 #include "echopath/models/model_directory.hpp"
 
 namespace echopath::generation {
+
+class VideoDenoiser;
 
 /// What becomes of a block's given frames while it is denoised.
 enum class Anchor {
@@ -33,8 +34,9 @@ class BlockSampler {
   /// Throws DataError where the model directory has no LVDM, or one for other latents.
   BlockSampler(const models::ModelDirectory& model, const DenoisingOptions& options, Anchor anchor,
                at::Device device, const models::Compatibility& compatibility = {});
+  ~BlockSampler();
 
-  std::int64_t block_length() const { return block_length_; }
+  std::int64_t block_length() const;
   /// How many frames of a block the next one is given.
   std::int64_t context_frames() const { return context_frames_; }
 
@@ -46,24 +48,9 @@ class BlockSampler {
                     std::uint32_t block, const StepCallback& on_step = {}) const;
 
  private:
-  struct References;
-  /// What does not change over the sampler's life, computed once.
-  void prepare(models::ClassEmbedding& embedding, double fps);
-  at::Tensor predict(const at::Tensor& sample, const References& references, std::size_t index,
-                     std::int64_t label) const;
-
-  DenoisingOptions options_;
+  std::unique_ptr<const VideoDenoiser> lvdm_;
   Anchor anchor_;
-  models::Compatibility compatibility_;
-  at::Device device_;
-  diffusion::NoiseSchedule schedule_;
-  std::int64_t block_length_;
   std::int64_t context_frames_;
-  mutable models::UNetSpatioTemporalConditionModel network_{nullptr};
-  std::vector<double> timesteps_;      ///< of every trajectory
-  std::vector<nn::Condition> times_;   ///< of each of them
-  std::vector<nn::Condition> tokens_;  ///< of each class and the null
-  nn::Condition frame_numbers_;
 };
 
 }  // namespace echopath::generation

@@ -20,10 +20,11 @@ struct ManifestEntry {
   double guidance_scale = 0.0;
   std::string solver;
   std::int64_t steps = 0;
-  std::string anchor;
-  std::int64_t blocks = 0;
+  std::string sampler = "blocks";  ///< blocks or stitched
+  std::string anchor;              ///< none for stitched
+  std::int64_t blocks = 0;         ///< or windows
   std::int64_t block_length = 0;
-  std::int64_t context_frames = 0;
+  std::int64_t context_frames = 0;  ///< frames that a block repeats; a window's overlap
   std::int64_t frames = 0;
   std::int64_t height = 0;
   std::int64_t width = 0;

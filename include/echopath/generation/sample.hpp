@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,16 +14,22 @@ namespace echopath::generation {
 
 /// What `echopath sample` makes.
 struct SampleOptions {
-  std::string model = "models/phantom";  ///< model directory
-  std::vector<std::string> classes;      ///< empty: every class of the model
-  std::int64_t count = 1;                ///< videos of each class
-  std::int64_t seed = 0;                 ///< of the first video; the next ones count on from it
+  std::string model = "models/phantom";           ///< model directory
+  std::vector<std::string> classes;               ///< empty: every class of the model
+  std::int64_t count = 1;                         ///< videos of each class
+  std::optional<std::int64_t> ejection_fraction;  ///< percent; of models conditioned on it
+  std::int64_t seed = 0;  ///< of the first video; the next ones count on from it
   diffusion::GuidanceOptions guidance{.scale = 5.0};
-  /// How much of the class's guidance the LVDM gets: its scale is 1 + share·(w − 1).
+  /// How much of the class's guidance the LVDM gets: where w > 1 its scale is 1 + share·(w − 1).
   double video_guidance_share = 0.25;
-  std::int64_t blocks = 4;
+  std::string sampler = "blocks";  ///< blocks, or stitched: EchoNet-Synthetic's windows
+  std::int64_t blocks = 4;         ///< or windows
   diffusion::SolverOptions solver;
-  std::string anchor = "hard";
+  std::string anchor = "hard";      ///< of the block sampler
+  std::int64_t window_overlap = 0;  ///< of the stitched sampler, frames; 0: half a window
+  /// Videos that the published code samples at once. With the published label order, which takes
+  /// labels from the rest of the batch, video i counts as one of the batch ⌊i / this⌋ of the run.
+  std::int64_t published_batch = 24;
   std::int64_t max_redraws = 50;
   bool allow_unfiltered = false;
   std::string codec = "h264";
