@@ -8,6 +8,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/io/safetensors.hpp"
 #include "echopath/models/reid_threshold.hpp"
+#include "training/loss_of.hpp"
 #include "training/made_latents.hpp"
 
 namespace echopath::training {
@@ -93,7 +94,7 @@ class ReidRecipeTest : public MadeLatents {
   static double loss(ReidRecipe& recipe, std::int64_t step) {
     torch::NoGradGuard no_grad;
     Figures figures;
-    return recipe.loss(0, {step, {0}}, figures).item<double>();
+    return loss_of(recipe, 0, {step, {0}}, figures).item<double>();
   }
 
   std::vector<MadeVideo> videos_;
@@ -102,27 +103,49 @@ class ReidRecipeTest : public MadeLatents {
 TEST_F(ReidRecipeTest, TauIsTakenOverTheFramesOfTheSideAskedFor) {
   std::unique_ptr<ReidRecipe> recipe;
   // Percentile 0 is the smallest, percentile 100 the largest of the largest correlations.
-  const double over_val = tau({"threshold.calibration=validation"}, recipe);
+  const double over_val = tau({"compatibility.privacy_calibration=validation"}, recipe);
   const at::Tensor train = embeddings(*recipe, "TRAIN", false);
   const at::Tensor val = embeddings(*recipe, "VAL", false);
   const std::vector<double> of_val = largest_correlations(val, train);
   const std::vector<double> of_train = largest_correlations(train, val);
   EXPECT_NEAR(over_val, of_val.front(), 1e-5);
-  EXPECT_NEAR(tau({"threshold.calibration=training"}, recipe), of_train.front(), 1e-5);
+  EXPECT_NEAR(tau({"compatibility.privacy_calibration=training"}, recipe), of_train.front(), 1e-5);
   EXPECT_GT(std::abs(of_val.front() - of_train.front()), 1e-4);
-  EXPECT_NEAR(tau({"threshold.calibration=training", "threshold.percentile=50"}, recipe),
-              of_train[2], 1e-5);
+  EXPECT_NEAR(
+      tau({"compatibility.privacy_calibration=training", "threshold.percentile=50"}, recipe),
+      of_train[2], 1e-5);
   const auto kept = io::load_safetensors(folder_ / "model/reid/train_embeddings.safetensors");
   EXPECT_TRUE(at::allclose(kept.at("embeddings"), train, 1e-5, 1e-6));
+}
+
+TEST_F(ReidRecipeTest, ValidationGivesTheAucWithItsInterval) {
+  // TEST joins VAL: an interval over two patients says little.
+  for (MadeVideo& video : videos_) {
+    if (video.study.split == "TEST") video.study.split = "VAL";
+  }
+  write(videos_);
+  torch::manual_seed(1);
+  ReidRecipe recipe(options(), at::kCPU);
+  torch::NoGradGuard no_grad;
+  const Figures figures = recipe.validate();
+  ASSERT_EQ(figures.size(), 4U);
+  EXPECT_EQ(figures[0].first, "val_loss");
+  EXPECT_EQ(figures[1].first, "val_auc");
+  EXPECT_EQ(figures[2].first, "val_auc_low");
+  EXPECT_EQ(figures[3].first, "val_auc_high");
+  EXPECT_LT(figures[2].second, figures[1].second);
+  EXPECT_GT(figures[3].second, figures[1].second);
+  EXPECT_EQ(recipe.validate(), figures);
 }
 
 // EchoNet-Synthetic: percentile over TRAIN of the largest correlation with TEST, first frames,
 // minimum and maximum over the whole video.
 TEST_F(ReidRecipeTest, PublishedTauIsThatOfTrainingFramesAgainstTestFrames) {
   std::unique_ptr<ReidRecipe> recipe;
-  const double published = tau({"threshold.calibration=training", "threshold.split=TEST",
-                                "data.normalisation=video", "threshold.percentile=95"},
-                               recipe);
+  const double published =
+      tau({"compatibility.privacy_calibration=training", "compatibility.privacy_split=TEST",
+           "compatibility.privacy_normalisation=video", "threshold.percentile=95"},
+          recipe);
   const at::Tensor train = embeddings(*recipe, "TRAIN", true);
   const std::vector<double> largest =
       largest_correlations(train, embeddings(*recipe, "TEST", true));
@@ -139,7 +162,7 @@ TEST_F(ReidRecipeTest, SplitOfTheThresholdMustBeThere) {
   write(videos_);
   EXPECT_NO_THROW(ReidRecipe(options(), at::kCPU));
   try {
-    ReidRecipe recipe(options({"threshold.split=TEST"}), at::kCPU);
+    ReidRecipe recipe(options({"compatibility.privacy_split=TEST"}), at::kCPU);
     FAIL() << "accepted";
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(), HasSubstr("no video in split TEST"));
