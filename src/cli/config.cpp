@@ -63,7 +63,7 @@ void add_config(Program& program) {
   CLI::App& show_verb =
       program.add_subverb(verb, "show", "every option of a network: key, default, range, meaning",
                           [options](const CommonOptions& common) { show(options->name, common); });
-  show_verb.add_option("name", options->name, "vae, lidm, lvdm, reid or sample")
+  show_verb.add_option("name", options->name, "vae, lidm, lvdm, reid, classifier or sample")
       ->required()
       ->type_name("NAME");
   CLI::App& check_verb = program.add_subverb(
@@ -72,7 +72,8 @@ void add_config(Program& program) {
   check_verb.add_option("file", options->name, "config file")->required()->type_name("FILE");
   check_verb
       .add_option("--kind", options->kind,
-                  "what it configures (default: told by the file's name: lidm.json, my_lidm.json)")
+                  "what it configures (default: told by the file's name: lidm.json, my_lidm.json, "
+                  "classifier_asd.json)")
       ->type_name("NAME");
   program
       .add_subverb(verb, "docs", "prints docs/cli.md",

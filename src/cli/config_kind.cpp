@@ -10,14 +10,8 @@
 
 namespace echopath::cli {
 
-std::vector<std::string> available_networks() {
-  std::vector<std::string> networks = training::trainable_networks();
-  std::erase(networks, "classifier");  // not in this version
-  return networks;
-}
-
 std::vector<std::string> config_kinds() {
-  std::vector<std::string> kinds = available_networks();
+  std::vector<std::string> kinds = training::trainable_networks();
   kinds.emplace_back("sample");
   return kinds;
 }
@@ -48,11 +42,9 @@ config::Json check_config_of(const std::string& kind, const std::string& path) {
 std::string kind_of_file(const std::string& path) {
   const std::string stem = to_lower(std::filesystem::path(path).stem().string());
   for (const std::string& kind : config_kinds()) {
-    if (stem.size() >= kind.size() &&
-        stem.compare(stem.size() - kind.size(), kind.size(), kind) == 0) {
-      return kind;
-    }
+    if (stem.ends_with(kind) || stem.starts_with(kind + "_")) return kind;
   }
+  if (stem.ends_with("segmentation")) return "classifier";  // its task
   throw UsageError("config check: the name of '" + path + "' does not say what it configures; " +
                    "give --kind, one of " + join(config_kinds(), ", "));
 }

@@ -7,9 +7,6 @@
 
 namespace echopath::cli {
 
-/// The networks that this version trains.
-std::vector<std::string> available_networks();
-
 /// What can be configured by a file: the networks and sample.
 std::vector<std::string> config_kinds();
 
@@ -20,7 +17,8 @@ config::VisitFunction options_of(const std::string& kind);
 /// file and key, UsageError on an unknown kind.
 config::Json check_config_of(const std::string& kind, const std::string& path);
 
-/// The kind that a file's name ends in: lidm.json, my_lidm.json. Throws UsageError.
+/// The kind that a file's name ends or begins with: lidm.json, my_lidm.json, classifier_asd.json;
+/// segmentation.json is a classifier's. Throws UsageError.
 std::string kind_of_file(const std::string& path);
 
 }  // namespace echopath::cli

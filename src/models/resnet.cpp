@@ -1,6 +1,7 @@
 #include "echopath/models/resnet.hpp"
 
 #include "echopath/core/errors.hpp"
+#include "echopath/nn/dropout.hpp"
 #include "echopath/nn/layers.hpp"
 
 namespace echopath::models {
@@ -78,6 +79,7 @@ void ResNetShape::visit(config::Visitor& v) {
 void ResNetOptions::visit(config::Visitor& v) {
   ResNetShape::visit(v);
   v.integer("num_classes", num_classes, {1, 1000000}, "width of the last layer");
+  v.real("dropout", dropout, {0, 1}, "dropout of the features before the last layer");
 }
 
 struct ResNetImpl::Layers {
@@ -121,16 +123,24 @@ std::int64_t ResNetImpl::feature_dim() const {
   return options_.width * 8 * (options_.block == "bottleneck" ? 4 : 1);
 }
 
-torch::Tensor ResNetImpl::features(const torch::Tensor& x) {
+std::vector<torch::Tensor> ResNetImpl::feature_maps(const torch::Tensor& x) {
   torch::Tensor h = x.contiguous(at::MemoryFormat::ChannelsLast);
-  h = at::relu(layers_->bn1->forward(layers_->conv1->forward(h)));
-  h = at::max_pool2d(h, 3, 2, 1);
-  for (const auto& block : layers_->blocks) h = block->forward(h);
-  return h.mean({2, 3});
+  std::vector<torch::Tensor> maps = {at::relu(layers_->bn1->forward(layers_->conv1->forward(h)))};
+  h = at::max_pool2d(maps.front(), 3, 2, 1);
+  auto block = layers_->blocks.begin();
+  for (const std::int64_t depth : options_.depths) {
+    for (std::int64_t i = 0; i < depth; ++i) h = (*block++)->forward(h);
+    maps.push_back(h);
+  }
+  return maps;
+}
+
+torch::Tensor ResNetImpl::features(const torch::Tensor& x) {
+  return feature_maps(x).back().mean({2, 3});
 }
 
 torch::Tensor ResNetImpl::forward(const torch::Tensor& x) {
-  return layers_->fc->forward(features(x));
+  return layers_->fc->forward(nn::item_dropout(features(x), options_.dropout, is_training()));
 }
 
 }  // namespace echopath::models

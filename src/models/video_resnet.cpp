@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/nn/dropout.hpp"
 #include "echopath/nn/layers.hpp"
 
 namespace echopath::models {
@@ -100,13 +101,18 @@ Sequential stem_of(const VideoResNetOptions& options) {
 
 }  // namespace
 
-void VideoResNetOptions::visit(config::Visitor& v) {
+void VideoResNetShape::visit(config::Visitor& v) {
   v.integer("in_channels", in_channels, {1, 256}, "channels of the video");
   v.integer("width", width, {4, 1024}, "channels of the stem (r3d_18: 64)");
   v.integers("depths", depths, {1, 64}, "blocks of the four stages (r3d_18: 2, 2, 2, 2)");
+}
+
+void VideoResNetOptions::visit(config::Visitor& v) {
+  VideoResNetShape::visit(v);
   v.choice("convolution", convolution, {"3d", "2plus1d"},
            "3x3x3 (r3d_18), or over space and then over time (r2plus1d_18)");
   v.integer("num_classes", num_classes, {1, 1000000}, "width of the last layer");
+  v.real("dropout", dropout, {0, 1}, "dropout of the features before the last layer");
 }
 
 struct VideoResNetImpl::Layers {
@@ -151,7 +157,7 @@ torch::Tensor VideoResNetImpl::features(const torch::Tensor& x) {
 }
 
 torch::Tensor VideoResNetImpl::forward(const torch::Tensor& x) {
-  return layers_->fc->forward(features(x));
+  return layers_->fc->forward(nn::item_dropout(features(x), options_.dropout, is_training()));
 }
 
 }  // namespace echopath::models

@@ -6,6 +6,26 @@
 namespace echopath::training {
 namespace {
 
+/// Values kept for the backward pass. Under activation checkpointing a part keeps what it gives
+/// to the next, and its inside only while it runs again: one part at a time.
+class KeptValues {
+ public:
+  explicit KeptValues(bool checkpointing) : checkpointing_(checkpointing) {}
+  /// A part with so many values inside, and so many that it gives.
+  void add(double inside, double given) {
+    kept_ += checkpointing_ ? given : inside;
+    if (checkpointing_) largest_ = std::max(largest_, inside);
+  }
+  /// Values that are kept in any case.
+  void add(double values) { kept_ += values; }
+  double total() const { return kept_ + largest_; }
+
+ private:
+  bool checkpointing_;
+  double kept_ = 0.0;
+  double largest_ = 0.0;
+};
+
 /// What stands behind each residual block of a level, and in the middle.
 enum class Attention { kNone, kPlain, kCross };
 
@@ -20,6 +40,7 @@ struct UNetPlan {
   double side = 16.0;
   bool resnet_resampling = false;  ///< resampling is a residual block, not a convolution
   bool temporal = false;           ///< each block is followed by one over time
+  bool checkpointing = false;      ///< activations are checkpointed
 };
 
 /// A list with one entry per level, or one for all.
@@ -49,7 +70,7 @@ constexpr double kBlend = 2.0;
 /// block on the way up keeps both parts.
 class UNetCounter {
  public:
-  explicit UNetCounter(const UNetPlan& plan) : plan_(plan) {}
+  explicit UNetCounter(const UNetPlan& plan) : plan_(plan), kept_(plan.checkpointing) {}
 
   double count() {
     const double first = static_cast<double>(plan_.channels.front());
@@ -79,8 +100,8 @@ class UNetCounter {
       }
       if (level > 0) resample(width, positions(level - 1));
     }
-    total_ += 3.0 * first * positions(0);  // norm, SiLU and convolution at the end
-    return total_;
+    kept_.add(3.0 * first * positions(0));  // norm, SiLU and convolution at the end
+    return kept_.total();
   }
 
  private:
@@ -90,25 +111,26 @@ class UNetCounter {
   }
 
   void resample(double channels, double positions) {
-    total_ +=
-        plan_.resnet_resampling ? resnet(channels, channels, positions) : channels * positions;
+    const double given = channels * positions;
+    kept_.add(plan_.resnet_resampling ? resnet(channels, channels, positions) : given, given);
   }
 
   void block(double in, double out, std::size_t level, Attention kind) {
     const double at = positions(level);
-    total_ += resnet(in, out, at);
-    if (plan_.temporal) total_ += resnet(out, out, at) + kBlend * out * at;
-    if (kind == Attention::kPlain) total_ += attention(out, at);
+    double inside = resnet(in, out, at);
+    if (plan_.temporal) inside += resnet(out, out, at) + kBlend * out * at;
+    if (kind == Attention::kPlain) inside += attention(out, at);
     if (kind == Attention::kCross) {
       double per_layer = kTransformerBlock;
       if (plan_.temporal) per_layer += kTransformerBlock + kFeedForward + kBlend + 1.0;
       const auto depth = static_cast<double>(entry(plan_.transformer_layers, level));
-      total_ += (3.0 + depth * per_layer) * out * at;  // 3: norm, and the projection out
+      inside += (3.0 + depth * per_layer) * out * at;  // 3: norm, and the projection out
     }
+    kept_.add(inside, out * at);
   }
 
   UNetPlan plan_;
-  double total_ = 0.0;
+  KeptValues kept_;
 };
 
 Attention attention_of(const std::string& block_type) {
@@ -146,30 +168,38 @@ UNetPlan conditional_plan_of(const Config& config) {
   return plan;
 }
 
-double vae_values(const models::AutoencoderKLConfig& config) {
+double vae_values(const models::AutoencoderKLConfig& config, bool checkpointing) {
   const std::size_t levels = config.block_out_channels.size();
-  const auto layers = static_cast<double>(config.layers_per_block);
-  double total = 0.0, positions = 0.0;
+  KeptValues kept(checkpointing);
+  double positions = 0.0;
   double width = static_cast<double>(config.block_out_channels.front());
   for (std::size_t level = 0; level < levels; ++level) {
     const auto channels = static_cast<double>(config.block_out_channels[level]);
     const double side =
         static_cast<double>(config.sample_size) / static_cast<double>(std::int64_t{1} << level);
     positions = side * side;
-    // Encoder, then decoder, which has one block more and takes the width of the level below.
-    total +=
-        resnet(width, channels, positions) + (layers - 1) * resnet(channels, channels, positions);
+    const double given = channels * positions;
     const double below =
         static_cast<double>(config.block_out_channels[std::min(level + 1, levels - 1)]);
-    total += resnet(below, channels, positions) + layers * resnet(channels, channels, positions);
-    if (level + 1 < levels) total += (channels + below) * positions;  // resampling convolutions
+    // Encoder and decoder, which has one block more and takes the width of the level below.
+    kept.add(resnet(width, channels, positions), given);
+    kept.add(resnet(below, channels, positions), given);
+    for (int block = 0; block < 2 * config.layers_per_block - 1; ++block) {
+      kept.add(resnet(channels, channels, positions), given);
+    }
+    if (level + 1 < levels) kept.add((channels + below) * positions);  // resampling convolutions
     width = channels;
   }
-  const double middle = 2.0 * resnet(width, width, positions) +
-                        (config.mid_block_add_attention ? attention(width, positions) : 0.0);
+  for (int block = 0; block < 4; ++block) {
+    kept.add(resnet(width, width, positions), width * positions);
+  }
+  if (config.mid_block_add_attention) {
+    kept.add(2.0 * attention(width, positions), 2.0 * width * positions);
+  }
   const double first = static_cast<double>(config.block_out_channels.front());
   const double frame = static_cast<double>(config.sample_size * config.sample_size);
-  return total + 2.0 * middle + 3.0 * width * positions + 3.0 * first * frame;
+  kept.add(3.0 * width * positions + 3.0 * first * frame);
+  return kept.total();
 }
 
 /// Convolution, norm and leaky ReLU of the patch discriminator for one frame.
@@ -186,13 +216,63 @@ double discriminator_values(const VaeOptions& options) {
   return total;
 }
 
+/// Norm and ReLU of each convolution of a ResNet for one image of `side` pixels.
+double resnet_values(const models::ResNetShape& shape, double side) {
+  const bool bottleneck = shape.block == "bottleneck";
+  double channels = static_cast<double>(shape.width);
+  side = std::ceil(side / 2.0);
+  double total = 2.0 * channels * side * side;
+  side = std::ceil(side / 2.0);  // max pooling
+  for (std::size_t stage = 0; stage < shape.depths.size(); ++stage) {
+    if (stage > 0) {
+      channels *= 2.0;
+      side = std::ceil(side / 2.0);
+    }
+    // A bottleneck ends four times as wide.
+    const double block = bottleneck ? 4.0 + 2.0 * 4.0 : 4.0;
+    const double shortcut = bottleneck ? 4.0 : 1.0;
+    total += channels * side * side * (block * static_cast<double>(shape.depths[stage]) + shortcut);
+  }
+  return total;
+}
+
+/// Height and width, and length, of a clip.
+struct ClipSize {
+  double side = 0.0;
+  double frames = 0.0;
+};
+
+/// The same for a video ResNet. Between the factors of a convolution over space and one over time
+/// lie nine quarters of the block's channels (r2plus1d_18), with norm and ReLU of their own.
+double video_resnet_values(const models::VideoResNetShape& shape, bool factorised, ClipSize clip) {
+  const double block = 4.0 + (factorised ? 2.0 * 2.0 * 9.0 / 4.0 : 0.0);
+  double channels = static_cast<double>(shape.width);
+  clip.side = std::ceil(clip.side / 2.0);
+  const double stem = factorised ? 1.0 + 45.0 / 64.0 : 1.0;
+  double total = 2.0 * stem * channels * clip.side * clip.side * clip.frames;
+  for (std::size_t stage = 0; stage < shape.depths.size(); ++stage) {
+    if (stage > 0) {
+      channels *= 2.0;
+      clip.side = std::ceil(clip.side / 2.0);
+      clip.frames = std::ceil(clip.frames / 2.0);
+    }
+    const double blocks = block * static_cast<double>(shape.depths[stage]);
+    const double shortcut = stage > 0 ? 1.0 : 0.0;
+    total += channels * clip.side * clip.side * clip.frames * (blocks + shortcut);
+  }
+  return total;
+}
+
 }  // namespace
 
 double kept_values(const LidmOptions& options) {
   if (options.architecture == "UNet2DModel") {
-    return UNetCounter(plan_of(options.unconditional)).count();
+    UNetPlan plan = plan_of(options.unconditional);
+    plan.checkpointing = options.training.activation_checkpointing;
+    return UNetCounter(plan).count();
   }
   UNetPlan plan = conditional_plan_of(options.conditional);
+  plan.checkpointing = options.training.activation_checkpointing;
   plan.middle =
       attention_of(options.conditional.mid_block_type.substr(std::string("UNetMidBlock2D").size()));
   return UNetCounter(plan).count();
@@ -201,11 +281,12 @@ double kept_values(const LidmOptions& options) {
 double kept_values(const LvdmOptions& options) {
   UNetPlan plan = conditional_plan_of(options.model);
   plan.temporal = true;
+  plan.checkpointing = options.training.activation_checkpointing;
   return static_cast<double>(options.block_length) * UNetCounter(plan).count();
 }
 
 double kept_values(const VaeOptions& options) {
-  const double autoencoder = vae_values(options.model);
+  const double autoencoder = vae_values(options.model, options.training.activation_checkpointing);
   if (options.adversarial_weight == 0) return autoencoder;
   // The reconstruction is judged while the autoencoder's values are still there.
   return autoencoder + discriminator_values(options);
@@ -213,29 +294,30 @@ double kept_values(const VaeOptions& options) {
 
 double kept_values(const ReidOptions& options) {
   constexpr double kLatentSide = 14.0;  // 112 pixels through the VAE; the config does not say
-  const bool bottleneck = options.model.block == "bottleneck";
-  const auto width = static_cast<double>(options.model.width);
-  double side = kLatentSide / 2.0;
-  double total = 2.0 * width * side * side;  // stem: norm and ReLU
-  double channels = width;
-  side = std::ceil(side / 2.0);  // max pooling
-  for (std::size_t stage = 0; stage < options.model.depths.size(); ++stage) {
-    if (stage > 0) {
-      channels *= 2.0;
-      side = std::ceil(side / 2.0);
-    }
-    // Norm and ReLU of each convolution; a bottleneck ends four times as wide.
-    const double block = bottleneck ? 4.0 + 2.0 * 4.0 : 4.0;
-    const double shortcut = bottleneck ? 4.0 : 1.0;
-    total += channels * side * side *
-             (block * static_cast<double>(options.model.depths[stage]) + shortcut);
+  return 2.0 * resnet_values(options.model, kLatentSide);
+}
+
+double kept_values(const ClassifierOptions& options) {
+  const models::ClassifierConfig& config = options.model;
+  const auto side = static_cast<double>(config.clip.sample_size);
+  const auto frames = static_cast<double>(config.clip.frames);
+  if (config.architecture == "resnet50") return frames * resnet_values(config.image, side);
+  if (config.architecture != "unet") {
+    return video_resnet_values(config.video, config.architecture == "r2plus1d_18", {side, frames});
   }
-  return 2.0 * total;
+  UNetPlan plan;
+  plan.channels = config.unet.block_out_channels;
+  plan.layers = {config.unet.layers_per_block};
+  plan.checkpointing = options.training.activation_checkpointing;
+  plan.down = plan.up = std::vector<Attention>(plan.channels.size(), Attention::kNone);
+  plan.middle = Attention::kNone;
+  plan.side = side;
+  return frames * UNetCounter(plan).count();
 }
 
 double training_bytes(const LoopOptions& loop, std::int64_t parameters, double kept_values,
                       bool cuda) {
-  const bool half = loop.precision == "bf16";
+  const bool half = loop.precision != "fp32";
   const double state = 5.0 * 4.0 + (half ? 2.0 : 0.0);
   const double value = !half ? 4.0 : (cuda ? 4.0 * 10.0 / 12.0 : 2.0);
   const std::int64_t items = loop.micro_batch_size > 0

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "echopath/training/classifier_options.hpp"
 #include "echopath/training/options.hpp"
 
 namespace echopath::training {
@@ -8,11 +9,14 @@ namespace echopath::training {
 /// from the config: the input of each norm, activation and convolution, queries, keys, values and
 /// what attention makes of them (its scores are not kept), the branches of each blend. Left out are
 /// the loss itself, biases and time embeddings, and what the allocator wastes. A LIDM item is a
-/// frame, an LVDM item `block_length` frames, a VAE item a frame, a re-ID item a pair of frames.
+/// frame, an LVDM item `block_length` frames, a VAE item a frame (what a perceptual term keeps is
+/// left out: its network is in another folder), a re-ID item a pair of frames, a classifier's a
+/// clip.
 double kept_values(const LidmOptions& options);
 double kept_values(const LvdmOptions& options);
 double kept_values(const VaeOptions& options);
 double kept_values(const ReidOptions& options);
+double kept_values(const ClassifierOptions& options);
 
 /// Bytes that a training takes at its peak: weights, gradients, both Adam moments and the average
 /// of `parameters` parameters in float32, the bfloat16 copy of the weights where precision is bf16,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "echopath/training/classifier_options.hpp"
 #include "echopath/training/options.hpp"
 
 namespace echopath::training {
@@ -10,5 +11,6 @@ void validate(const VaeOptions& options);
 void validate(const LidmOptions& options);
 void validate(const LvdmOptions& options);
 void validate(const ReidOptions& options);
+void validate(const ClassifierOptions& options);
 
 }  // namespace echopath::training

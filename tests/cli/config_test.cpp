@@ -26,8 +26,9 @@ TEST(ConfigVerb, ListsTheShippedConfigs) {
   const std::vector<std::string> names = shipped();
   for (const char* name :
        {"paper/vae.json", "paper/lidm.json", "paper/lvdm.json", "paper/reid.json",
-        "paper/sample.json", "reference/vae.json", "reference/lidm.json", "reference/lvdm.json",
-        "reference/reid.json", "echonet_synthetic/vae.json", "echonet_synthetic/lidm.json",
+        "paper/sample.json", "paper/classifier_r3d_18_asd.json", "phantom/segmentation.json",
+        "reference/vae.json", "reference/lidm.json", "reference/lvdm.json", "reference/reid.json",
+        "echonet_synthetic/vae.json", "echonet_synthetic/lidm.json",
         "echonet_synthetic/lvdm.json"}) {
     EXPECT_THAT(names, Contains(name));
   }
@@ -97,6 +98,12 @@ TEST(ConfigVerb, FileWithoutAKindAsksForIt) {
   write_text(path, "{}");
   EXPECT_THAT(run({"config", "check", path}).err, HasSubstr("give --kind"));
   EXPECT_EQ(run({"config", "check", path, "--kind", "vae"}).exit_code, 0);
+}
+
+TEST(ConfigVerb, KindOfAClassifierIsToldByItsName) {
+  for (const char* name : {"phantom/classifier_pah.json", "phantom/segmentation.json"}) {
+    EXPECT_EQ(json::parse(run({"config", "check", name, "--json"}).out)["kind"], "classifier");
+  }
 }
 
 TEST(ConfigVerb, HomeVariableNamesTheShippedConfigs) {

@@ -34,6 +34,19 @@ TEST(KeptValues, FollowTheLayersOfTheConfig) {
   EXPECT_NEAR(larger / one, 4.0, 0.1);  // the lowest levels cannot shrink below one position
 }
 
+TEST(KeptValues, AreFewerWhereActivationsAreCheckpointed) {
+  const std::vector<std::string> on = {"training.activation_checkpointing=true"};
+  const double clip = kept_values(options_of<LvdmOptions>("paper/lvdm.json"));
+  const double clip_less = kept_values(options_of<LvdmOptions>("paper/lvdm.json", on));
+  EXPECT_LT(clip_less, 0.25 * clip);
+  EXPECT_GT(clip_less, 0.02 * clip);
+  EXPECT_LT(kept_values(options_of<LidmOptions>("echonet_synthetic/lidm.json", on)),
+            0.4 * kept_values(options_of<LidmOptions>("echonet_synthetic/lidm.json")));
+  const std::vector<std::string> alone = {"loss.adversarial_weight=0"};
+  EXPECT_LT(kept_values(options_of<VaeOptions>("paper/vae.json", {alone[0], on[0]})),
+            0.5 * kept_values(options_of<VaeOptions>("paper/vae.json", alone)));
+}
+
 TEST(KeptValues, OfAClipGrowWithItsFrames) {
   const double block = kept_values(options_of<LvdmOptions>("phantom/lvdm.json"));
   const double half =
@@ -57,6 +70,33 @@ TEST(KeptValues, OfAPairGrowWithTheDepthOfTheResNet) {
   // Width 16: stem 2 maps of 7 x 7; stages of one block, 4 maps and a shortcut's, at 4, 2, 1, 1.
   EXPECT_DOUBLE_EQ(shallow, 2.0 * 16 * (2 * 49 + 5 * (1 * 16 + 2 * 4 + 4 * 1 + 8 * 1)));
   EXPECT_GT(kept_values(options_of<ReidOptions>("paper/reid.json")), 10.0 * shallow);
+}
+
+TEST(KeptValues, OfAClipFollowSizeFramesAndArchitecture) {
+  const auto kept = [](const std::vector<std::string>& overrides) {
+    std::vector<std::string> all = {"architecture=r3d_18", "model.width=8",
+                                    "model.depths=[1,1,1,1]", "clip.sample_size=64",
+                                    "clip.frames=8"};
+    if (!overrides.empty() && overrides.front().starts_with("architecture")) all.erase(all.begin());
+    all.insert(all.begin(), overrides.begin(), overrides.end());
+    ClassifierOptions options;
+    config::apply_overrides(all, config::visit_of(options));
+    return kept_values(options);
+  };
+  // Stem: norm and ReLU at 32 x 32 x 8. Stages of one block, 4 maps and from the second on a
+  // shortcut's, each with half the side and half the frames of the one before.
+  EXPECT_DOUBLE_EQ(kept({}), 8.0 * (2 * 8192 + 4 * 8192 + 5 * (2 * 1024 + 4 * 128 + 8 * 16)));
+  EXPECT_GT(kept({"architecture=r2plus1d_18"}), 2.0 * kept({}));
+  // Width 8, bottlenecks: stem 32 x 32, then 16, 8, 4 and 2 a side, 12 maps and a shortcut's 4.
+  EXPECT_DOUBLE_EQ(kept({"architecture=resnet50"}),
+                   8.0 * 8.0 * (2 * 1024 + 16 * (256 + 2 * 64 + 4 * 16 + 8 * 4)));
+  const auto segmentation = [](const std::string& frames) {
+    ClassifierOptions options;
+    config::apply_overrides({"task=segmentation", "architecture=unet", "clip.frames=" + frames},
+                            config::visit_of(options));
+    return kept_values(options);
+  };
+  EXPECT_DOUBLE_EQ(segmentation("2"), 2.0 * segmentation("1"));
 }
 
 TEST(TrainingBytes, CountTheStateAndOneMicroBatch) {

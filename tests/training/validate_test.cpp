@@ -37,12 +37,38 @@ TEST(Validate, EveryShippedTrainingConfigGoesTogether) {
   int checked = 0;
   for (const auto& entry :
        fs::recursive_directory_iterator(fs::path(ECHOPATH_SOURCE_DIR) / "configs")) {
-    const std::string network = entry.path().stem().string();
+    std::string network = entry.path().stem().string();
     if (entry.path().extension() != ".json" || network == "sample") continue;
+    if (network.starts_with("classifier_") || network == "segmentation") network = "classifier";
     EXPECT_NO_THROW(check_config(network, entry.path())) << entry.path();
     ++checked;
   }
-  EXPECT_GE(checked, 15);
+  EXPECT_GE(checked, 24);
+}
+
+TEST(Validate, OptionsOfClassifiersGoTogether) {
+  const std::string pair = R"(data.classes=["ASD","Non-ASD"])";
+  EXPECT_EQ(complaint("classifier", {pair}), "");
+  EXPECT_EQ(complaint("classifier", {"task=segmentation", "architecture=unet"}), "")
+      << "the phantom's labels are the default";
+  EXPECT_THAT(complaint("classifier", {}), HasSubstr("data.classes has 0 entries"));
+  EXPECT_THAT(
+      complaint("classifier", {pair, R"(data.extra_datasets=["a","b"])", "data.extra_ratios=[1]"}),
+      HasSubstr("data.extra_ratios has 1 entry, but data.extra_datasets lists 2"));
+  EXPECT_THAT(
+      complaint("classifier", {pair, "data.validation_dataset=a", "data.validation_fraction=0.1"}),
+      HasSubstr("are both given"));
+  EXPECT_THAT(complaint("classifier", {pair, "loss.class_weight_list=[1,2]"}),
+              HasSubstr("loss.class_weights is none"));
+  const std::vector<std::string> unet = {"task=segmentation", "architecture=unet"};
+  EXPECT_THAT(complaint("classifier", {unet[0], unet[1], "selection=auc"}),
+              HasSubstr("selection is auc, but task is segmentation"));
+  EXPECT_THAT(complaint("classifier", {unet[0], unet[1], "loss.class_weights=balanced"}),
+              HasSubstr("where the Dice loss sees to small structures"));
+}
+
+TEST(Validate, PerceptualTermNeedsAClassifier) {
+  EXPECT_THAT(complaint("vae", {"loss.perceptual_weight=1"}), HasSubstr("loss.perceptual_model"));
 }
 
 TEST(Validate, ClassTokensAreAsManyAsTheClasses) {

@@ -25,6 +25,7 @@ struct ResNetShape {
 /// convolution).
 struct ResNetOptions : ResNetShape {
   std::int64_t num_classes = 1000;  ///< width of `fc`
+  double dropout = 0.0;             ///< of the features before `fc`, in training
 
   void visit(config::Visitor& v);
 };
@@ -40,6 +41,9 @@ class ResNetImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x);
   /// The pooled features before `fc`: [B, feature_dim()].
   torch::Tensor features(const torch::Tensor& x);
+  /// What the stem (before its pooling) and each of the four stages make of x, finest first: five
+  /// maps [B, c, h, w].
+  std::vector<torch::Tensor> feature_maps(const torch::Tensor& x);
   std::int64_t feature_dim() const;
   const ResNetOptions& options() const { return options_; }
 

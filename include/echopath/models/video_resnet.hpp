@@ -11,14 +11,21 @@
 
 namespace echopath::models {
 
-/// A video ResNet of basic blocks; the defaults are torchvision's r3d_18 (Tran et al., 2018).
-struct VideoResNetOptions {
+/// What a video ResNet is made of, whatever its convolutions and its head.
+struct VideoResNetShape {
   std::int64_t in_channels = 3;
   std::int64_t width = 64;                          ///< channels of the stem and first stage
   std::vector<std::int64_t> depths = {2, 2, 2, 2};  ///< blocks per stage, four stages
+
+  void visit(config::Visitor& v);
+};
+
+/// A video ResNet of basic blocks; the defaults are torchvision's r3d_18 (Tran et al., 2018).
+struct VideoResNetOptions : VideoResNetShape {
   /// 3d (r3d_18), or 2plus1d (r2plus1d_18): a convolution over space, then one over time.
   std::string convolution = "3d";
   std::int64_t num_classes = 400;  ///< width of `fc`
+  double dropout = 0.0;            ///< of the features before `fc`, in training
 
   void visit(config::Visitor& v);
 };

@@ -1,0 +1,84 @@
+// The classifier and segmentation recipes on simulated hearts, at toy size.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "echopath/phantom/phantom.hpp"
+#include "echopath/training/train.hpp"
+#include "training/made_videos.hpp"
+
+namespace echopath::training {
+namespace {
+
+constexpr int kFrames = 3;
+constexpr double kFps = 3.0;  // one second of each heart
+
+/// Hearts of two classes in turn, three of four to train on, with their label maps.
+class OnPhantoms : public MadeVideos {
+ protected:
+  void write_hearts(const std::vector<std::string>& classes, int hearts) {
+    const at::TensorOptions bytes = at::kByte;
+    const std::int64_t side = phantom::kImageSize;
+    for (int i = 0; i < hearts; ++i) {
+      const std::string& name = classes[static_cast<std::size_t>(i) % classes.size()];
+      phantom::Simulator heart(phantom::sample_patient(name, 1000 + static_cast<unsigned>(i)));
+      at::Tensor video = at::empty({kFrames, side, side}, bytes), maps = at::empty_like(video);
+      for (int t = 0; t < kFrames; ++t) {
+        heart.render(t / kFps, video[t].mutable_data_ptr<std::uint8_t>(),
+                     maps[t].mutable_data_ptr<std::uint8_t>());
+      }
+      data::Study& study = add("hearts", name, i / 2 % 4 == 3 ? "VAL" : "TRAIN", video);
+      study.fps = kFps;
+      write_pixels(folder_ / "hearts/Masks" / study.file_name, maps);
+    }
+    list("hearts");
+  }
+
+  /// The last validation figure of this name after a training with these options.
+  double trained(const std::vector<std::string>& options, const std::string& figure) const {
+    TrainRequest request;
+    request.network = "classifier";
+    request.overrides = options;
+    for (const std::string& more :
+         {"data.dataset=" + (folder_ / "hearts").string(), std::string("model.in_channels=1"),
+          std::string("clip.mean=[0.19]"), std::string("clip.std=[0.2]"), std::string("clip.fps=3"),
+          std::string("training.batch_size=8")}) {
+      request.overrides.push_back(more);
+    }
+    request.out = folder_ / "run";
+    request.device = "cpu";
+    for (const auto& [name, value] : run_training(request).metrics) {
+      if (name == figure) return value;
+    }
+    return std::nan("");
+  }
+};
+
+class ClassifierOnPhantoms : public OnPhantoms {};
+
+TEST_F(ClassifierOnPhantoms, TellsPahFromItsControls) {
+  write_hearts({"Non-PAH", "PAH"}, 96);
+  const double auc =
+      trained({"architecture=resnet50", "model.width=8", "model.depths=[1,1,1,1]",
+               "model.block=basic", "clip.frames=3", R"(data.classes=["Non-PAH","PAH"])",
+               "augmentation.shift=4", "augmentation.brightness=0.2", "training.steps=70",
+               "training.learning_rate=3e-3", "training.validate_every=35"},
+              "val_auc");
+  EXPECT_GT(auc, 0.9);
+}
+
+class SegmentationOnPhantomsSlow : public OnPhantoms {};
+
+TEST_F(SegmentationOnPhantomsSlow, FindsTheChambers) {
+  write_hearts({"ASD", "PAH"}, 48);
+  const double dice =
+      trained({"task=segmentation", "architecture=unet", "model.block_out_channels=[4,8,16,32]",
+               "model.layers_per_block=1", "model.norm_num_groups=2", "clip.frames=1",
+               "augmentation.shift=4", "training.steps=200", "training.learning_rate=5e-3",
+               "training.validate_every=100"},
+              "val_dice");
+  EXPECT_GT(dice, 0.7);
+}
+
+}  // namespace
+}  // namespace echopath::training
