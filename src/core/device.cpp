@@ -3,11 +3,13 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <charconv>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/threads.hpp"
 
 namespace echopath {
 namespace {
@@ -53,6 +55,14 @@ void set_threads(int threads) {
   if (threads > 0) {
     at::set_num_threads(threads);
   }
+}
+
+void compute_on_this_thread_alone() {
+  at::get_num_threads();  // so that LibTorch does not set the number again later
+  // at::set_num_threads() would change the other threads' number too. LibTorch comes with its own
+  // copy of OpenMP, which is found by name because a second one must not be linked.
+  const auto set = reinterpret_cast<void (*)(int)>(::dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+  if (set != nullptr) set(1);
 }
 
 }  // namespace echopath

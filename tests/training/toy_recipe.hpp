@@ -17,18 +17,21 @@ class ToyRecipe : public Recipe {
     model_ = torch::nn::Linear(3, 1);
   }
   std::vector<NamedModule> modules(int) override { return {{"toy", model_.ptr()}}; }
-  at::Tensor loss(int, const MicroBatch& batch, Figures& figures) override {
+  Batch load(const MicroBatch& batch) const override {
     std::vector<at::Tensor> rows;
     for (const std::int64_t position : batch.positions) {
       rows.push_back(
           normal_tensor({3}, {1, Stream::kTrainingNoise, static_cast<std::uint32_t>(batch.step),
                               static_cast<std::uint32_t>(position)}));
     }
-    const at::Tensor x = at::stack(rows);
+    return {batch, {{"x", at::stack(rows)}}, {}};
+  }
+  at::Tensor loss(int, const Batch& batch, Figures& figures) override {
+    const at::Tensor& x = batch.tensors.at("x");
     const at::Tensor y = x.sum(1, true) + 0.5;
-    figures.emplace_back("items", static_cast<double>(batch.positions.size()));
+    figures.emplace_back("items", static_cast<double>(x.size(0)));
     at::Tensor loss = (model_->forward(x) - y).square().mean();
-    if (batch.step >= poisoned_from && batch.step < poisoned_to) loss = loss * std::nan("");
+    if (batch.at.step >= poisoned_from && batch.at.step < poisoned_to) loss = loss * std::nan("");
     return loss;
   }
   Figures validate() override { return {{"val_error", error()}}; }
