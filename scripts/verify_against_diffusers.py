@@ -79,6 +79,7 @@ class Case:
         self.run = run or (lambda module, inputs: {"sample": module(**inputs).sample})
         self.config = config          # our config.json, where Python's library has none
         self.arguments = arguments    # of `echopath forward`
+        self.trained = None           # a folder with weights that `echopath train` wrote
 
 
 def image_size(config):
@@ -144,19 +145,46 @@ def resnet_cases(reid):
 
 def all_cases(configs):
     torch.manual_seed(0)
-    for family in ("paper", "echonet_synthetic"):
+    for family in ("paper", "reference", "echonet_synthetic"):
         config = {name: read_config(configs / family / f"{name}.json")
                   for name in ("vae", "lidm", "lvdm")}
-        yield from vae_cases(family, config["vae"])
+        if family != "reference":  # whose VAE is EchoNet-Synthetic's
+            yield from vae_cases(family, config["vae"])
         yield lidm_case(family, config["lidm"])
-        if family == "paper":
-            yield lidm_case("paper, 12 channels,",
+        if family != "echonet_synthetic":
+            yield lidm_case(f"{family}, 12 channels,",
                             {**config["lidm"], "in_channels": 12, "out_channels": 12})
         yield lvdm_case(family, config["lvdm"], frames=4)
     yield from resnet_cases(read_config(configs / "paper" / "reid.json"))
 
 
+def trained_cases(model):
+    """The networks of a model directory that `echopath train` wrote."""
+    def trained(cases):
+        for case in cases:
+            case.trained = model / case.folder
+            yield case
+
+    config = {name: json.loads((model / name / "config.json").read_text())
+              for name in ("vae", "lidm", "lvdm")}
+    yield from trained(vae_cases("trained", config["vae"]))
+    yield from trained([lidm_case("trained", config["lidm"]),
+                        lvdm_case("trained", config["lvdm"], frames=4)])
+
+
+def load_trained(case):
+    """As Python opens it, in float32."""
+    name = json.loads((case.trained / "config.json").read_text())["_class_name"]
+    module, info = getattr(diffusers, name).from_pretrained(case.trained, output_loading_info=True)
+    if info["missing_keys"] or info["unexpected_keys"] or info["mismatched_keys"]:
+        raise ValueError(f"{case.trained}: Python does not find the weights that it looks for")
+    return module.float().eval()
+
+
 def save(module, case, folder):
+    if case.trained is not None:
+        shutil.copytree(case.trained, folder)
+        return
     if case.config is None:
         module.save_pretrained(folder)
         return
@@ -199,7 +227,7 @@ def back_error(case, options, module, expected):
     else:
         again = case.make()
         again.load_state_dict(load_file(folder / WEIGHTS), strict=True)
-    return relative_error(case.run(again.eval(), case.inputs), expected)
+    return relative_error(case.run(again.float().eval(), case.inputs), expected)
 
 
 def or_infinite(error):
@@ -213,7 +241,7 @@ def or_infinite(error):
 def verify(case, options):
     shutil.rmtree(options.work / "model", ignore_errors=True)
     shutil.rmtree(options.work / "converted", ignore_errors=True)
-    module = randomise(case.make(), seed=len(case.title))
+    module = load_trained(case) if case.trained else randomise(case.make(), seed=len(case.title))
     save(module, case, options.work / "model" / case.folder)
     with torch.no_grad():
         expected = case.run(module, case.inputs)
@@ -232,6 +260,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", required=True)
     parser.add_argument("--configs", type=pathlib.Path, required=True)
+    parser.add_argument("--trained", type=pathlib.Path, required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -240,7 +269,8 @@ def main():
           f"torch {torch.__version__}, {options.threads} thread(s)\n")
     print("| network | class | parameters | input | max error | converted and back | pass |")
     print("|---|---|---|---|---|---|---|")
-    results = [verify(case, options) for case in all_cases(options.configs)]
+    results = [verify(case, options) for case in (*all_cases(options.configs),
+                                                  *trained_cases(options.trained))]
     print(f"\nErrors relative to the output's largest magnitude; the bar is {BAR:.0e}. "
           f"{sum(results)} of {len(results)} pass.")
     sys.exit(0 if all(results) else 1)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Compares every network with diffusers and torchvision at full size: makes random models in Python,
-# runs them there and through `echopath forward`, and prints a table. Fails where one differs.
+# runs them there and through `echopath forward`, and prints a table; then the same for the trained
+# networks of models/phantom. Fails where one differs.
 #
 #   ./scripts/verify_against_diffusers.sh [--python PATH] [--program PATH] [--threads N]
 #
@@ -38,4 +39,4 @@ work="$(mktemp -d "${TMPDIR:-/tmp}/echopath-verify.XXXXXX")"
 trap 'rm -rf "$work"' EXIT
 require_space "$work" 3000 "one full-size model at a time"
 OMP_NUM_THREADS="$threads" "$python" "$root/scripts/verify_against_diffusers.py" \
-  --program "$program" --configs "$root/configs" --work "$work" --threads "$threads"
+  --program "$program" --configs "$root/configs" --trained "$root/models/phantom" --work "$work" --threads "$threads"

@@ -23,20 +23,25 @@ at::Tensor guided_prediction(const std::function<at::Tensor(Conditions)>& predic
   if (!acts || (options.scale == 1.0 && options.frame_scale == 1.0)) return predict({});
   if (options.scale == 0.0 && options.frame_scale == 1.0) return predict({.label = false});
 
-  // U + w_f·(F − U) + w·(C − F); F drops out where w = w_f, U where w_f = 1.
+  // U + w_f·(F − U) + w·(C − F); F drops out where w = w_f, U where w_f = 1, C where w = 0.
+  const double scale = options.scale, frame_scale = options.frame_scale;
+  const Conditions frame_alone{.label = false}, none{.label = false, .frame = false};
+  if (scale == 0.0) {
+    const at::Tensor neither = predict(none);
+    return frame_scale == 0.0 ? neither : neither + frame_scale * (predict(frame_alone) - neither);
+  }
   const at::Tensor conditional = predict({});
   at::Tensor guided;
-  if (options.frame_scale == 1.0) {
-    const at::Tensor frame = predict({.label = false});
-    guided = frame + options.scale * (conditional - frame);
+  if (frame_scale == 1.0) {
+    const at::Tensor frame = predict(frame_alone);
+    guided = frame + scale * (conditional - frame);
   } else {
-    const at::Tensor neither = predict({.label = false, .frame = false});
-    if (options.scale == options.frame_scale) {
-      guided = neither + options.scale * (conditional - neither);
+    const at::Tensor neither = predict(none);
+    if (scale == frame_scale) {
+      guided = neither + scale * (conditional - neither);
     } else {
-      const at::Tensor frame = predict({.label = false});
-      guided =
-          neither + options.frame_scale * (frame - neither) + options.scale * (conditional - frame);
+      const at::Tensor frame = predict(frame_alone);
+      guided = neither + frame_scale * (frame - neither) + scale * (conditional - frame);
     }
   }
   return options.rescale == 0.0 ? guided : rescaled(guided, conditional, options.rescale);

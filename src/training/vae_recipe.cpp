@@ -3,9 +3,12 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/core/random.hpp"
+#include "echopath/generation/frame_codec.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "training/export.hpp"
+#include "training/frame_size.hpp"
 #include "training/precision.hpp"
+#include "training/sample_pictures.hpp"
 #include "training/splits.hpp"
 
 namespace echopath::training {
@@ -13,16 +16,9 @@ namespace {
 
 constexpr std::int64_t kValidationFrames = 64;
 constexpr std::int64_t kChunk = 16;
+constexpr std::size_t kShown = 8;
 
-/// Throws DataError unless frames of a video are squares of `size` pixels.
-void require_frame_size(const data::Study& study, std::int64_t height, std::int64_t width,
-                        std::int64_t size) {
-  if (height == size && width == size) return;
-  throw DataError("'" + study.file_name + "' has frames " + std::to_string(width) + " wide and " +
-                  std::to_string(height) + " high, but model.sample_size is " +
-                  std::to_string(size) + "; `echopath import --size " + std::to_string(size) +
-                  "` makes videos of that size");
-}
+constexpr const char* kSizeKey = "model.sample_size";
 
 }  // namespace
 
@@ -40,6 +36,9 @@ VaeRecipe::VaeRecipe(const VaeOptions& options, at::Device device)
   check_videos();
   model_->to(device_);
   discriminator_->to(device_);
+  if (options_.perceptual_weight > 0) {
+    perceptual_.emplace(options_.perceptual_model, options_.perceptual_component, device_);
+  }
   if (options_.freeze_encoder) {
     for (auto& item : model_->named_parameters()) {
       const std::string& name = item.key();
@@ -68,15 +67,19 @@ void VaeRecipe::check_videos() {
   for (const auto* studies : {&train_, &val_}) {
     for (const data::Study& study : *studies) {
       if (study.frame_height == 0 || study.frame_width == 0) continue;  // the list does not say
-      require_frame_size(study, study.frame_height, study.frame_width, options_.model.sample_size);
+      require_frame_size(study, study.frame_height, study.frame_width,
+                         {kSizeKey, options_.model.sample_size});
     }
   }
-  for (const std::int64_t item : order_.batch(0)) image(train_[static_cast<std::size_t>(item)], 0);
+  for (const std::int64_t item : order_.batch(0)) {
+    random_frame(item, {0, Stream::kClipChoice, 0, 0});
+  }
 }
 
-at::Tensor VaeRecipe::image(const data::Study& study, std::int64_t frame) {
-  const io::Frames& video = cache_.load(study);
-  require_frame_size(study, video.height, video.width, options_.model.sample_size);
+at::Tensor VaeRecipe::image(const data::Study& study, std::int64_t frame) const {
+  const std::shared_ptr<const io::Frames> held = cache_.load(study);
+  const io::Frames& video = *held;
+  require_frame_size(study, video.height, video.width, {kSizeKey, options_.model.sample_size});
   TORCH_CHECK(frame >= 0 && frame < video.count, "frame ", frame, " of ", video.count);
   const at::Tensor bytes =
       at::from_blob(const_cast<std::uint8_t*>(video.frame(frame)), {video.height, video.width},
@@ -84,18 +87,35 @@ at::Tensor VaeRecipe::image(const data::Study& study, std::int64_t frame) {
   return bytes.to(at::kFloat).div_(127.5).sub_(1.0).unsqueeze(0).expand({3, -1, -1});
 }
 
-at::Tensor VaeRecipe::frames(const MicroBatch& batch) {
-  const auto seed = static_cast<std::uint64_t>(options_.training.seed);
-  const std::vector<std::int64_t> items = order_.batch(batch.step);
-  std::vector<at::Tensor> images;
-  for (const std::int64_t position : batch.positions) {
-    const data::Study& study =
-        train_[static_cast<std::size_t>(items[static_cast<std::size_t>(position)])];
-    const NoiseKey key{seed, Stream::kClipChoice, static_cast<std::uint32_t>(batch.step),
-                       static_cast<std::uint32_t>(position)};
-    images.push_back(image(study, uniform_integer(key, cache_.load(study).count)));
+std::pair<at::Tensor, std::string> VaeRecipe::random_frame(std::int64_t item,
+                                                           const NoiseKey& key) const {
+  for (std::size_t tried = 0;; ++tried) {
+    const data::Study& study = train_[(static_cast<std::size_t>(item) + tried) % train_.size()];
+    try {
+      return {image(study, uniform_integer(key, cache_.load(study)->count)), study.file_name};
+    } catch (const DataError& error) {
+      if (!options_.skip_unreadable || tried + 1 == train_.size()) throw;
+      if (cache_.first_report_of(study)) {
+        log_warning(std::string(error.what()) + "; passed over, as data.skip_unreadable says");
+      }
+    }
   }
-  return at::stack(images).to(device_, precision_of(*model_));
+}
+
+Batch VaeRecipe::load(const MicroBatch& batch) const {
+  const auto seed = static_cast<std::uint64_t>(options_.training.seed);
+  Batch loaded{batch, {}, {}};
+  std::vector<at::Tensor> images;
+  const std::vector<std::int64_t> items = order_.items(batch.step, batch.positions);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    auto [frame, name] =
+        random_frame(items[i], {seed, Stream::kClipChoice, static_cast<std::uint32_t>(batch.step),
+                                static_cast<std::uint32_t>(batch.positions[i])});
+    images.push_back(std::move(frame));
+    loaded.items.push_back(std::move(name));
+  }
+  loaded.tensors["frames"] = at::stack(images);
+  return loaded;
 }
 
 at::Tensor VaeRecipe::judged_view(const at::Tensor& grey, const MicroBatch& batch,
@@ -139,12 +159,13 @@ at::Tensor VaeRecipe::latents(const models::DiagonalGaussian& posterior, const M
   return posterior.sample(at::stack(noise).to(device_));
 }
 
-at::Tensor VaeRecipe::loss(int phase, const MicroBatch& batch, Figures& figures) {
+at::Tensor VaeRecipe::loss(int phase, const Batch& loaded, Figures& figures) {
+  const MicroBatch& batch = loaded.at;
   if (phase == 1) {
     const auto& [real, fake] = judged_.at(batch.positions.front());
     return discriminator_hinge_loss(discriminator_->forward(real), discriminator_->forward(fake));
   }
-  const at::Tensor x = frames(batch);
+  const at::Tensor x = loaded.tensors.at("frames").to(device_, precision_of(*model_));
   const models::DiagonalGaussian posterior = model_->encode(x);
   const at::Tensor y = model_->decode(latents(posterior, batch));
   const at::Tensor l1 =
@@ -155,8 +176,12 @@ at::Tensor VaeRecipe::loss(int phase, const MicroBatch& batch, Figures& figures)
   const at::Tensor structural = 1.0 - multi_scale_similarity(grey_x, grey_y);
   const double pixels = static_cast<double>(x[0].numel());
   const at::Tensor kl = posterior.kl().mean() / pixels;
-  const at::Tensor reconstruction =
-      options_.l1_weight * l1 + options_.structural_weight * structural;
+  at::Tensor reconstruction = options_.l1_weight * l1 + options_.structural_weight * structural;
+  if (perceptual_) {
+    const at::Tensor perceptual = (*perceptual_)(x, y);
+    reconstruction = reconstruction + options_.perceptual_weight * perceptual;
+    figures.emplace_back("perceptual", perceptual.item<double>());
+  }
   at::Tensor total = reconstruction + options_.kl_weight * kl;
   figures.emplace_back("l1", l1.item<double>());
   figures.emplace_back("structural", structural.item<double>());
@@ -175,7 +200,7 @@ std::vector<std::pair<data::Study, std::int64_t>> VaeRecipe::validation_frames()
   for (std::int64_t i = 0; i < kValidationFrames && !val_.empty(); ++i) {
     const data::Study& study = val_[static_cast<std::size_t>(i) % val_.size()];
     const NoiseKey key{seed, Stream::kDataset, static_cast<std::uint32_t>(i), 0};
-    frames.emplace_back(study, uniform_integer(key, cache_.load(study).count));
+    frames.emplace_back(study, uniform_integer(key, cache_.load(study)->count));
   }
   return frames;
 }
@@ -201,6 +226,18 @@ Figures VaeRecipe::validate() {
   return {{"val_l1", l1}, {"val_ms_ssim", structural}, {"val_psnr_4x4", signal}, {"val_kl", kl}};
 }
 
+std::vector<NamedFrames> VaeRecipe::samples(const std::filesystem::path&) {
+  std::vector<at::Tensor> images;
+  for (const auto& [study, frame] : validation_frames()) {
+    if (images.size() < kShown) images.push_back(image(study, frame));
+  }
+  if (images.empty()) return {};
+  const at::Tensor x = at::stack(images).to(device_);
+  const at::Tensor y = model_->decode(model_->encode(x).mean).to(at::kFloat);
+  const at::Tensor both = generation::images_to_grey(at::cat({x, y}).cpu());
+  return {{"reconstructions", tiled(both.split(1), x.size(0), 1.0)}};
+}
+
 double VaeRecipe::measure_scaling_factor() {
   // 1 / standard deviation of the latents, as latent diffusion rescales them (Rombach et al.,
   // 2022).
@@ -211,7 +248,7 @@ double VaeRecipe::measure_scaling_factor() {
     for (std::int64_t i = first; i < first + kChunk; ++i) {
       const data::Study& study = train_[static_cast<std::size_t>(i) % train_.size()];
       const NoiseKey key{seed, Stream::kDataset, static_cast<std::uint32_t>(i), 1};
-      images.push_back(image(study, uniform_integer(key, cache_.load(study).count)));
+      images.push_back(image(study, uniform_integer(key, cache_.load(study)->count)));
     }
     means.push_back(model_->encode(at::stack(images).to(device_)).mean.to(at::kCPU));
   }
@@ -229,7 +266,7 @@ void VaeRecipe::export_model(const std::filesystem::path& model_directory) {
       scaling_factor_of(model_directory, models::encoder_hash(model_));
   if (options_.freeze_encoder && !kept) warn_of_dependents(model_directory);
   const double scaling_factor = kept ? *kept : measure_scaling_factor();
-  models::AutoencoderKLConfig model_config = options_.model;
+  models::AutoencoderKLConfig model_config = model_->config();  // complete, as diffusers wants it
   model_config.scaling_factor = scaling_factor;
   const config::Json config = config::dump(config::visit_of(model_config));
   save_component(model_directory,

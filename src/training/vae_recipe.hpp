@@ -1,16 +1,19 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "echopath/core/random.hpp"
 #include "echopath/data/batching.hpp"
 #include "echopath/data/dataset.hpp"
 #include "echopath/models/autoencoder_kl.hpp"
 #include "echopath/training/losses.hpp"
 #include "echopath/training/options.hpp"
 #include "echopath/training/recipe.hpp"
+#include "training/perceptual_loss.hpp"
 #include "training/video_cache.hpp"
 
 namespace echopath::training {
@@ -28,8 +31,12 @@ class VaeRecipe : public Recipe {
   int phases() const override { return 2; }
   bool active(int phase, std::int64_t step) const override;
   double learning_rate_factor(int phase) const override;
-  at::Tensor loss(int phase, const MicroBatch& batch, Figures& figures) override;
+  Batch load(const MicroBatch& batch) const override;
+  at::Tensor loss(int phase, const Batch& batch, Figures& figures) override;
   Figures validate() override;
+  std::int64_t training_items() const override { return static_cast<std::int64_t>(train_.size()); }
+  /// Validation frames above what becomes of them.
+  std::vector<NamedFrames> samples(const std::filesystem::path& model_directory) override;
   void check_target(const std::filesystem::path& model_directory) const override;
   void export_model(const std::filesystem::path& model_directory) override;
 
@@ -38,12 +45,13 @@ class VaeRecipe : public Recipe {
  private:
   /// Looks at the listed sizes and decodes the first batch, before anything is written for the run.
   void check_videos();
-  /// [B, 3, H, W] in [-1, 1]: one random frame of each video of the batch.
-  at::Tensor frames(const MicroBatch& batch);
+  /// One random frame of a video, [3, H, W] in [-1, 1], and the file's name; where videos that
+  /// cannot be read are passed over, of the next one that can.
+  std::pair<at::Tensor, std::string> random_frame(std::int64_t item, const NoiseKey& key) const;
   /// What the decoder gets: a draw of the posterior, or its mean.
   at::Tensor latents(const models::DiagonalGaussian& posterior, const MicroBatch& batch);
   /// [3, H, W] in [-1, 1]. Throws DataError on a video of another size than the network's.
-  at::Tensor image(const data::Study& study, std::int64_t frame);
+  at::Tensor image(const data::Study& study, std::int64_t frame) const;
   /// What the discriminator sees of grey images [B, 1, H, W]: three equal channels, or grey levels
   /// of whole numbers, would give the real ones away. `side` is 0 for real, 1 for reconstructed.
   at::Tensor judged_view(const at::Tensor& grey, const MicroBatch& batch, std::uint32_t side);
@@ -57,10 +65,11 @@ class VaeRecipe : public Recipe {
   data::Dataset dataset_;
   std::vector<data::Study> train_;
   std::vector<data::Study> val_;
-  VideoCache cache_;
+  mutable VideoCache cache_;
   data::BatchOrder order_;
   models::AutoencoderKL model_;
   PatchDiscriminator discriminator_;
+  std::optional<PerceptualLoss> perceptual_;
   /// Images and their reconstructions, kept for phase 1 by the micro-batch's first position.
   std::map<std::int64_t, std::pair<at::Tensor, at::Tensor>> judged_;
 };

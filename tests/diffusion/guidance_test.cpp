@@ -43,6 +43,10 @@ TEST(Guidance, FrameHasAScaleOfItsOwn) {
   EXPECT_EQ(network.calls, "CUF");
   EXPECT_EQ(network.answer({.scale = 3.0, .frame_scale = 3.0}), 10.0);  // 1 + 3·(4 − 1)
   EXPECT_EQ(network.calls, "CU");
+  EXPECT_EQ(network.answer({.scale = 0.0, .frame_scale = 3.0}), 4.0);  // 1 + 3·1
+  EXPECT_EQ(network.calls, "UF");
+  EXPECT_EQ(network.answer({.scale = 0.0, .frame_scale = 0.0}), 1.0);
+  EXPECT_EQ(network.calls, "U");
 }
 
 TEST(Guidance, ActsInsideItsIntervalOnly) {

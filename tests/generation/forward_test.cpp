@@ -78,35 +78,50 @@ TEST(Forward, ADamagedOrAbsentShardIsNamed) {
   EXPECT_THAT(error(), AllOf(HasSubstr("00002-of-00004.safetensors"), HasSubstr("shard of")));
 }
 
-TEST(Forward, AConditionForAnotherBatchIsRefused) {
+/// What `forward` says of the toy model's LVDM where some of its inputs are others.
+std::string complaint_of_lvdm(const io::TensorMap& changed) {
   const TemporaryFolder folder;
-  const at::Tensor sample = torch::randn({3, 6, 8, 16, 16});
-  const auto error = [&](const io::TensorMap& changed) {
-    io::TensorMap inputs = {{"sample", sample},
-                            {"timestep", at::tensor({5})},
-                            {"labels", at::tensor({0, 1, 2})},
-                            {"added_time_ids", torch::zeros({3, 1})}};
-    for (const auto& [name, tensor] : changed) inputs[name] = tensor;
-    try {
-      answer(folder, testing::shared_toy_model(), "lvdm", inputs);
-    } catch (const DataError& caught) {
-      return std::string(caught.what());
-    }
-    return std::string("no error");
-  };
-  EXPECT_EQ(error({}), "no error");
-  EXPECT_THAT(error({{"timestep", at::tensor({5, 6})}}),
-              HasSubstr("timestep has 2 entries for a batch of 3"));
+  io::TensorMap inputs = {{"sample", torch::zeros({3, 6, 8, 16, 16})},
+                          {"timestep", at::tensor({5})},
+                          {"labels", at::tensor({0, 1, 2})},
+                          {"added_time_ids", torch::zeros({3, 1})}};
+  for (const auto& [name, tensor] : changed) inputs[name] = tensor;
+  try {
+    answer(folder, testing::shared_toy_model(), "lvdm", inputs);
+  } catch (const DataError& caught) {
+    const std::string text = caught.what();
+    return text.substr(text.find("in.safetensors: ") + 16);
+  }
+  return "no error";
+}
+
+TEST(Forward, InputsThatDoNotFitAreNamedWithWhatDoes) {
+  EXPECT_EQ(complaint_of_lvdm({}), "no error");
+  EXPECT_EQ(complaint_of_lvdm({{"sample", torch::zeros({3, 6, 4, 16, 16})}}),
+            "'sample' is [3, 6, 4, 16, 16] of Float numbers, but the network takes "
+            "[batch, frames, 8 (channels), height, width] of floating-point numbers");
+  const std::string wanted = "but the network takes [batch, frames, 8 (channels)";
+  EXPECT_THAT(complaint_of_lvdm({{"sample", torch::zeros({3, 8, 16, 16})}}), HasSubstr(wanted));
+  EXPECT_THAT(complaint_of_lvdm({{"sample", torch::zeros({3, 0, 8, 16, 16})}}), HasSubstr(wanted));
+  EXPECT_THAT(complaint_of_lvdm({{"sample", torch::zeros({3, 6, 8, 16, 16}, torch::kLong)}}),
+              AllOf(HasSubstr("of Long numbers"), HasSubstr(wanted)));
   EXPECT_THAT(
-      error({{"timestep", at::tensor({5, 6, 7, 8})}, {"added_time_ids", torch::zeros({4, 1})}}),
-      HasSubstr("timestep has 4 entries for a batch of 3"));
-  EXPECT_THAT(error({{"added_time_ids", torch::zeros({1, 1})}}),
-              HasSubstr("added_time_ids has 1 entries"));
-  EXPECT_THAT(error({{"labels", at::tensor({0})}}), HasSubstr("do not fit the lvdm"));
-  EXPECT_THAT(error({{"labels", at::tensor({0, 1, 3})}}), HasSubstr("do not fit the lvdm"));
-  EXPECT_THAT(error({{"sample", sample.slice(2, 0, 4)}}), HasSubstr("do not fit the lvdm"));
-  EXPECT_THAT(error({{"sample", sample[0]}}),
-              HasSubstr("added_time_ids has 3 entries for a batch of 6"));
+      complaint_of_lvdm({{"timestep", at::tensor({5, 6})}}),
+      HasSubstr("'timestep' is [2] of Int numbers, but the network takes one number, or one "
+                "for each of the 3"));
+  EXPECT_THAT(complaint_of_lvdm({{"timestep", at::ones({3}, at::kBool)}}), HasSubstr("'timestep'"));
+  EXPECT_THAT(complaint_of_lvdm({{"added_time_ids", torch::zeros({1, 1})}}),
+              HasSubstr("takes [3 (batch), 1 (time ids)]"));
+  EXPECT_THAT(complaint_of_lvdm({{"labels", at::tensor({0})}}),
+              HasSubstr("takes [3 (batch)] of integers from 0 to 2"));
+  EXPECT_THAT(complaint_of_lvdm({{"labels", at::tensor({0, 1, 3})}}), HasSubstr("from 0 to 2"));
+  EXPECT_THAT(complaint_of_lvdm({{"encoder_hidden_states", torch::zeros({1, 1, 4})}}),
+              HasSubstr("'encoder_hidden_states' is [1, 1, 4] of Float numbers, but the network "
+                        "takes [3 (batch), tokens, "));
+}
+
+TEST(Forward, AFlatListOfTimeIdsIsTakenAsDiffusersDoes) {
+  EXPECT_EQ(complaint_of_lvdm({{"added_time_ids", torch::zeros({3})}}), "no error");
 }
 
 TEST(Forward, TensorsBesideTheNetworkAreNotIgnored) {

@@ -5,6 +5,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/io/video.hpp"
 #include "echopath/training/train.hpp"
+#include "training/loss_of.hpp"
 #include "training/made_latents.hpp"
 
 namespace echopath::training {
@@ -94,7 +95,7 @@ TEST_F(VaeRecipeTest, AdversarialTermStartsAtItsStep) {
   VaeRecipe recipe(options({"loss.adversarial_start=2"}), at::kCPU);
   for (std::int64_t step = 0; step < 4; ++step) {
     Figures figures;
-    const double total = recipe.loss(0, {step, {0, 1}}, figures).item<double>();
+    const double total = loss_of(recipe, 0, {step, {0, 1}}, figures).item<double>();
     const double without =
         figure(figures, "l1") + 0.5 * figure(figures, "structural") + 1e-6 * figure(figures, "kl");
     const bool started = step >= 2;
@@ -124,7 +125,7 @@ TEST_F(VaeRecipeTest, AdversarialTermIsWeighedByTheGradients) {
     VaeRecipe recipe(options({"loss.adversarial_start=" + start, "loss.adversarial_weight=0.7"}),
                      at::kCPU);
     Figures figures;
-    const at::Tensor loss = recipe.loss(0, {0, {0, 1}}, figures);
+    const at::Tensor loss = loss_of(recipe, 0, {0, {0, 1}}, figures);
     loss.backward();
     return Pass{loss.item<double>(), figure(figures, "generator"),
                 recipe.model()->last_layer_weight().grad().clone()};
@@ -140,8 +141,8 @@ TEST_F(VaeRecipeTest, DiscriminatorLearnsFromTheSameImagesAlone) {
   write_videos();
   VaeRecipe recipe(options({"loss.adversarial_start=0"}), at::kCPU);
   Figures figures;
-  recipe.loss(0, {0, {0, 1}}, figures);
-  recipe.loss(1, {0, {0, 1}}, figures).backward();
+  loss_of(recipe, 0, {0, {0, 1}}, figures);
+  loss_of(recipe, 1, {0, {0, 1}}, figures).backward();
   for (const at::Tensor& parameter : recipe.model()->parameters()) {
     EXPECT_FALSE(parameter.grad().defined()) << "the discriminator's loss reached the decoder";
   }
@@ -151,7 +152,20 @@ TEST_F(VaeRecipeTest, DiscriminatorLearnsFromTheSameImagesAlone) {
     parameter.zero_();
   }
   // Undecided: both hinges are at one.
-  EXPECT_EQ(recipe.loss(1, {0, {0, 1}}, figures).item<double>(), 1.0);
+  EXPECT_EQ(loss_of(recipe, 1, {0, {0, 1}}, figures).item<double>(), 1.0);
+}
+
+// diffusers builds nothing for a list of blocks that is empty, and says so in passing only.
+TEST_F(VaeRecipeTest, WritesAConfigThatNamesEveryBlock) {
+  write_videos();
+  VaeRecipe recipe(options({}), at::kCPU);
+  recipe.export_model(folder_ / "model");
+  const config::Json config = config::read_json((folder_ / "model/vae/config.json").string());
+  const std::size_t blocks = config.at("block_out_channels").size();
+  EXPECT_EQ(config.at("down_block_types"),
+            config::Json(std::vector<std::string>(blocks, "DownEncoderBlock2D")));
+  EXPECT_EQ(config.at("up_block_types"),
+            config::Json(std::vector<std::string>(blocks, "UpDecoderBlock2D")));
 }
 
 TEST_F(VaeRecipeTest, ValidatesOnFramesThatAreThereWhateverTheListSays) {
