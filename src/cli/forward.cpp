@@ -37,9 +37,10 @@ void add_forward(Program& program) {
       [options](const CommonOptions& common) { forward(*options, common); });
   verb.add_option("--model", options->model, "model directory (default: models/phantom)")
       ->type_name("DIR");
-  verb.add_option("--network", options->network,
-                  "vae, lidm, lvdm, reid, resnet50, r3d_18 or r2plus1d_18: a folder of the model "
-                  "directory, with weights in safetensors (shards too) or torch.save")
+  verb.add_option(
+          "--network", options->network,
+          "vae, lidm, lvdm, reid, resnet50, r3d_18, r2plus1d_18 or a classifier: a folder of "
+          "the model directory, with weights in safetensors (shards too) or torch.save")
       ->required()
       ->type_name("NAME");
   verb.add_option("--inputs", options->inputs,

@@ -1,12 +1,16 @@
 #include "echopath/models/model_directory.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/core/text.hpp"
 #include "echopath/models/scheduler_config.hpp"
 #include "echopath/models/weights.hpp"
 #include "echopath/nn/initialisation.hpp"
+#include "models/network_config.hpp"
 #include "models/network_weights.hpp"
 
 namespace echopath::models {
@@ -15,17 +19,18 @@ namespace {
 
 constexpr const char* kInfoFile = "echopath.json";
 constexpr const char* kClassEmbedding = "class_embedding";
+constexpr const char* kClassifier = "Classifier";
 constexpr const char* kWeightsFile = "diffusion_pytorch_model.safetensors";
 
 /// A part of a model directory: its name, the file that we write of it and that it stands and falls
 /// with, and the command that makes it.
 struct Component {
-  const char* name;
-  const char* file;
-  const char* origin;
+  std::string name;
+  std::string file;
+  std::string origin;
 };
 
-constexpr std::array<Component, 10> kComponents = {{
+const std::array<Component, 10> kComponents = {{
     {"vae", "vae/diffusion_pytorch_model.safetensors", "echopath train vae"},
     {"lidm", "lidm/diffusion_pytorch_model.safetensors", "echopath train lidm"},
     {"lvdm", "lvdm/diffusion_pytorch_model.safetensors", "echopath train lvdm"},
@@ -38,11 +43,12 @@ constexpr std::array<Component, 10> kComponents = {{
     {"scheduler", "scheduler/scheduler_config.json", "echopath train lidm"},
 }};
 
-const Component& component_named(const std::string& name) {
+Component component_named(const std::string& name) {
   for (const Component& component : kComponents) {
     if (name == component.name) return component;
   }
-  TORCH_CHECK(false, "no such component: ", name);
+  TORCH_CHECK(may_name_classifier(name), "no such component: ", name);
+  return {name, name + "/" + kWeightsFile, "echopath train classifier"};
 }
 
 fs::path component_file(const fs::path& directory, const std::string& name) {
@@ -60,6 +66,15 @@ fs::path stored_file(const fs::path& directory, const std::string& name) {
   return found.empty() ? written : found;
 }
 
+/// Throws DataError where a network's folder, without weights that are recognised, has its config.
+void require_weights_beside_config(const fs::path& folder) {
+  if (!fs::is_regular_file(folder / "config.json")) return;
+  throw DataError("'" + folder.string() +
+                  "' has a config.json but no weights that are recognised: one file or index of "
+                  "shards named diffusion_pytorch_model, model or pytorch_model, as safetensors or "
+                  "of torch.save");
+}
+
 config::Json read_config(const fs::path& path) {
   require_file(path, "model config");
   try {
@@ -69,19 +84,35 @@ config::Json read_config(const fs::path& path) {
   }
 }
 
-/// Reads a component's config.json into `options`; its `_class_name`, where given, must be
-/// `class_name`.
-template <class Options>
-Options read_options(const fs::path& path, const std::string& class_name) {
-  const config::Json json = read_config(path);
-  const auto name = json.find("_class_name");
-  if (name != json.end() && *name != class_name) {
-    throw DataError(path.string() + ": _class_name is " + name->dump() + ", not \"" + class_name +
-                    "\"");
+/// The network of a component's config.json; its `_class_name`, where given, must be `class_name`.
+template <class Module, class Options, class... More>
+Module build(const fs::path& path, const std::string& class_name, More... more) {
+  const std::string source = path.string();
+  const config::Json json = read_network_config(path);
+  const std::string name = class_name_of(json, source);
+  if (!name.empty() && name != class_name) {
+    throw ConfigError(source + ": _class_name is " + quoted_text(name) + ", not '" + class_name +
+                      "'");
   }
   Options options;
-  config::apply(json, config::visit_of(options), path.string());
-  return options;
+  apply_network_config(json, config::visit_of(options), source);
+  return named_after(source, [&] { return Module(options, more...); });
+}
+
+/// Folders whose config.json is that of a classifier, sorted.
+std::vector<std::string> classifiers_in(const fs::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    const fs::path config = entry.path() / "config.json";
+    if (!may_name_classifier(name) || !fs::is_regular_file(config)) continue;
+    const config::Json json = read_config(config);
+    if (json.is_object() && json.contains("_class_name") && json["_class_name"] == kClassifier) {
+      names.push_back(name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 /// Loads the weights into a fresh module, and makes it ready to run.
@@ -110,6 +141,9 @@ ModelDirectory ModelDirectory::open(const fs::path& path) {
   for (const Component& component : kComponents) {
     if (directory.has(component.name)) return directory;
   }
+  for (const Component& component : kComponents)
+    require_weights_beside_config(path / component.name);
+  if (!directory.classifiers().empty()) return directory;
   throw DataError("'" + path.string() +
                   "' is no model directory: it has neither echopath.json nor any of vae/, lidm/, "
                   "lvdm/, reid/");
@@ -131,7 +165,8 @@ bool ModelDirectory::has(const std::string& component) const {
 void ModelDirectory::require(const std::vector<std::string>& components) const {
   for (const std::string& name : components) {
     if (has(name)) continue;
-    const Component& component = component_named(name);
+    const Component component = component_named(name);
+    require_weights_beside_config(path_ / name);
     throw DataError("the model directory '" + path_.string() + "' has no " + component.file +
                     "; `" + component.origin + "` makes it");
   }
@@ -149,8 +184,8 @@ std::string ModelDirectory::encoder_hash() const {
 AutoencoderKL ModelDirectory::load_vae(at::Device device) const {
   const nn::UninitialisedScope loaded_next;
   require({"vae"});
-  AutoencoderKL vae(
-      read_options<AutoencoderKLConfig>(path_ / "vae" / "config.json", "AutoencoderKL"));
+  auto vae =
+      build<AutoencoderKL, AutoencoderKLConfig>(path_ / "vae" / "config.json", "AutoencoderKL");
   prepare(*vae, stored_file(path_, "vae"), device);
   return vae;
 }
@@ -159,7 +194,7 @@ std::unique_ptr<LatentImageModel> ModelDirectory::load_lidm(at::Device device) c
   const nn::UninitialisedScope loaded_next;
   require({"lidm"});
   const fs::path path = path_ / "lidm" / "config.json";
-  auto lidm = make_latent_image_model(read_config(path), path.string());
+  auto lidm = make_latent_image_model(read_network_config(path), path.string());
   prepare(lidm->module(), stored_file(path_, "lidm"), device);
   return lidm;
 }
@@ -168,35 +203,49 @@ UNetSpatioTemporalConditionModel ModelDirectory::load_lvdm(at::Device device,
                                                            Compatibility compatibility) const {
   const nn::UninitialisedScope loaded_next;
   require({"lvdm"});
-  UNetSpatioTemporalConditionModel lvdm(
-      read_options<UNetSpatioTemporalConfig>(path_ / "lvdm" / "config.json",
-                                             "UNetSpatioTemporalConditionModel"),
-      compatibility);
+  auto lvdm = build<UNetSpatioTemporalConditionModel, UNetSpatioTemporalConfig>(
+      path_ / "lvdm" / "config.json", "UNetSpatioTemporalConditionModel", compatibility);
   prepare(*lvdm, stored_file(path_, "lvdm"), device);
   return lvdm;
 }
 
 ReIdNet ModelDirectory::load_reid(at::Device device) const {
+  const nn::UninitialisedScope loaded_next;
   require({"reid"});
-  ReIdNet reid(read_options<ReIdConfig>(path_ / "reid" / "config.json", "ReIdNet"));
+  auto reid = build<ReIdNet, ReIdConfig>(path_ / "reid" / "config.json", "ReIdNet");
   prepare(*reid, stored_file(path_, "reid"), device);
   return reid;
 }
 
 ResNet ModelDirectory::load_resnet(at::Device device) const {
+  const nn::UninitialisedScope loaded_next;
   require({"resnet50"});
-  ResNet resnet(read_options<ResNetOptions>(path_ / "resnet50" / "config.json", "ResNet"));
+  auto resnet = build<ResNet, ResNetOptions>(path_ / "resnet50" / "config.json", "ResNet");
   prepare(*resnet, stored_file(path_, "resnet50"), device);
   return resnet;
 }
 
 VideoResNet ModelDirectory::load_video_resnet(const std::string& component,
                                               at::Device device) const {
+  const nn::UninitialisedScope loaded_next;
   require({component});
-  VideoResNet resnet(
-      read_options<VideoResNetOptions>(path_ / component / "config.json", "VideoResNet"));
+  auto resnet =
+      build<VideoResNet, VideoResNetOptions>(path_ / component / "config.json", "VideoResNet");
   prepare(*resnet, stored_file(path_, component), device);
   return resnet;
+}
+
+std::vector<std::string> ModelDirectory::classifiers() const {
+  return classifiers_in(path_);
+}
+
+Classifier ModelDirectory::load_classifier(const std::string& component, at::Device device) const {
+  const nn::UninitialisedScope loaded_next;
+  require({component});
+  auto classifier =
+      build<Classifier, ClassifierConfig>(path_ / component / "config.json", kClassifier);
+  prepare(*classifier, stored_file(path_, component), device);
+  return classifier;
 }
 
 ClassEmbedding ModelDirectory::load_class_embedding(const std::string& network, at::Device device,
@@ -220,6 +269,15 @@ diffusion::NoiseScheduleOptions ModelDirectory::schedule() const {
   require({"scheduler"});
   const fs::path path = component_file(path_, "scheduler");
   return schedule_from_text(read_file(path), path.string());
+}
+
+bool may_name_classifier(const std::string& name) {
+  if (name.empty() || name == kClassEmbedding || name == "scheduler") return false;
+  for (const Component& component : kComponents) {
+    if (name == component.name) return false;
+  }
+  return std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
 }
 
 void save_component(const fs::path& directory, const ComponentWeights& component,
@@ -255,9 +313,11 @@ void update_model_info(const fs::path& directory, const std::function<void(Model
   if (fs::exists(path)) info = ModelInfo::from_json(read_config(path), path.string());
   change(info);
   info.hashes.clear();
-  for (const Component& component : kComponents) {
-    const fs::path file = stored_file(directory, component.name);
-    if (fs::is_regular_file(file)) info.hashes[component.name] = hash_of_weights(file);
+  std::vector<std::string> names = classifiers_in(directory);
+  for (const Component& component : kComponents) names.push_back(component.name);
+  for (const std::string& name : names) {
+    const fs::path file = stored_file(directory, name);
+    if (fs::is_regular_file(file)) info.hashes[name] = hash_of_weights(file);
   }
   write_json(path, info.to_json());
 }

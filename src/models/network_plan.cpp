@@ -5,6 +5,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/models/autoencoder_kl.hpp"
+#include "echopath/models/classifier.hpp"
 #include "echopath/models/reid.hpp"
 #include "echopath/models/resnet.hpp"
 #include "echopath/models/unet_2d.hpp"
@@ -12,6 +13,8 @@
 #include "echopath/models/unet_spatio_temporal.hpp"
 #include "echopath/models/video_resnet.hpp"
 #include "echopath/models/weights.hpp"
+#include "echopath/nn/initialisation.hpp"
+#include "models/network_config.hpp"
 
 namespace echopath::models {
 
@@ -23,27 +26,20 @@ void complete(AutoencoderKLConfig& config) {
   config.complete();
 }
 
-/// The network; its complaints about the config get the name of its source.
-template <class Module, class Options>
-Module build(Options& options, const std::string& source) {
-  try {
-    complete(options);
-    return Module(options);
-  } catch (const ConfigError& error) {
-    throw ConfigError(source + ": " + error.what());
-  }
-}
-
 template <class Module, class Options>
 NetworkPlan plan_of(const std::string& class_name, const config::Json& config,
                     const std::string& source) {
   Options options;
-  config::apply(config, config::visit_of(options), source);
-  const Module module = build<Module>(options, source);
+  apply_network_config(config, config::visit_of(options), source);
+  const nn::UninitialisedScope shapes_only;  // a huge network costs no memory that is not written
+  const Module module = named_after(source, [&] {
+    complete(options);
+    return Module(options);
+  });
   NetworkPlan plan;
   plan.class_name = class_name;
   plan.config = {{"_class_name", class_name}};
-  plan.config.update(config::dump(config::visit_of(options)));
+  plan.config.update(complete_config(config, config::visit_of(options)));
   plan.specs = specs_of(state_dict(*module));
   plan.parameters = parameter_count(*module);
   return plan;
@@ -61,6 +57,7 @@ const std::vector<std::pair<std::string, Planner>>& planners() {
       {"ReIdNet", plan_of<ReIdNet, ReIdConfig>},
       {"ResNet", plan_of<ResNet, ResNetOptions>},
       {"VideoResNet", plan_of<VideoResNet, VideoResNetOptions>},
+      {"Classifier", plan_of<Classifier, ClassifierConfig>},
   };
   return kPlanners;
 }
@@ -95,6 +92,7 @@ std::string component_name(const NetworkPlan& plan) {
   if (plan.class_name == "ReIdNet") return "reid";
   if (plan.class_name == "UNetSpatioTemporalConditionModel") return "lvdm";
   if (plan.class_name == "ResNet") return "resnet50";
+  if (plan.class_name == "Classifier") return "classifier";
   if (plan.class_name == "VideoResNet") {
     return plan.config.at("convolution") == "3d" ? "r3d_18" : "r2plus1d_18";
   }

@@ -25,7 +25,8 @@ bool is_known_network(const std::string& class_name);
 NetworkPlan plan_network(const std::string& class_name, const config::Json& config,
                          const std::string& source);
 
-/// The network's folder in a model directory: vae, lidm, lvdm, reid, resnet50, r3d_18, r2plus1d_18.
+/// The network's folder in a model directory: vae, lidm, lvdm, reid, resnet50, r3d_18, r2plus1d_18,
+/// classifier.
 std::string component_name(const NetworkPlan& plan);
 
 /// A config for weights that came without one: what their shapes tell, and the published networks'

@@ -5,11 +5,12 @@
 #include "echopath/core/text.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/weights.hpp"
-#include "echopath/training/train.hpp"
+#include "training/classifier_recipe.hpp"
 #include "training/lidm_recipe.hpp"
 #include "training/lvdm_recipe.hpp"
 #include "training/memory.hpp"
 #include "training/reid_recipe.hpp"
+#include "training/shapes.hpp"
 #include "training/vae_recipe.hpp"
 #include "training/validate.hpp"
 
@@ -23,16 +24,21 @@ struct DataFolder {
   std::string made_by;
 };
 
-/// A recipe on data whose faults are told under their key.
-template <class RecipeType, class Options>
-std::unique_ptr<Recipe> open_recipe(const Options& options, at::Device device,
-                                    const DataFolder& data) {
+/// Throws ConfigError or DataError unless the folder is named and there.
+void require_data(const DataFolder& data) {
   const std::string remedy = "; " + data.made_by + " makes it";
   if (data.path.empty()) throw ConfigError(data.key + " is not set" + remedy);
   std::error_code error;
   if (fs::status(data.path, error).type() == fs::file_type::not_found) {
     throw DataError(data.key + ": '" + data.path + "' does not exist" + remedy);
   }
+}
+
+/// A recipe on data whose faults are told under their key.
+template <class RecipeType, class Options>
+std::unique_ptr<Recipe> open_recipe(const Options& options, at::Device device,
+                                    const DataFolder& data) {
+  require_data(data);
   try {
     return std::make_unique<RecipeType>(options, device);
   } catch (const DataError& fault) {
@@ -49,6 +55,7 @@ class OptionsJob : public Job {
   double memory_bytes(std::int64_t parameters, bool cuda) const override {
     return training_bytes(options_.training, parameters, kept_values(options_), cuda);
   }
+  NamedShapes shapes(std::int64_t items) const override { return shapes_of(options_, items); }
   const LoopOptions& loop() const override { return options_.training; }
   const OutputOptions& output() const override { return options_.output; }
 
@@ -126,6 +133,44 @@ class ReidJob : public OptionsJob<ReidOptions> {
   }
 };
 
+class ClassifierJob : public OptionsJob<ClassifierOptions> {
+ public:
+  std::int64_t parameter_count() const override {
+    return models::parameter_count(*models::Classifier(options_.network()));
+  }
+  double memory_bytes(std::int64_t parameters, bool cuda) const override {
+    return OptionsJob::memory_bytes(parameters, cuda) + 1e9 * options_.data.cache_gigabytes;
+  }
+  std::vector<std::string> components() const override { return {options_.init_component()}; }
+  std::unique_ptr<Recipe> make_recipe(at::Device device) const override {
+    const ClassifierDataOptions& data = options_.data;
+    const std::string made_by = "`echopath import`, `echopath phantom` or `echopath sample`";
+    require_data({"data.dataset", data.dataset, made_by});
+    for (const std::string& extra : data.extra_datasets) {
+      require_data({"data.extra_datasets", extra, made_by});
+    }
+    if (!data.validation_dataset.empty()) {
+      require_data({"data.validation_dataset", data.validation_dataset, made_by});
+    }
+    return std::make_unique<ClassifierRecipe>(options_, device);
+  }
+  /// The head may be left out: it keeps the weights that it was made with.
+  void initialise_from(const std::filesystem::path& model_directory,
+                       Recipe& recipe) const override {
+    torch::nn::Module& network = *recipe.modules(0).front().module;
+    const fs::path file =
+        model_directory / options_.init_component() / "diffusion_pytorch_model.safetensors";
+    io::TensorMap weights = io::load_safetensors(file);
+    if (options_.init.head == "new") {
+      const std::string head = models::head_prefix(options_.network());
+      for (const auto& [name, tensor] : models::state_dict(network)) {
+        if (name.starts_with(head)) weights[name] = tensor.clone();
+      }
+    }
+    models::load_weights(network, weights, file.string());
+  }
+};
+
 }  // namespace
 
 void Job::require_weights(const std::filesystem::path& model_directory) const {
@@ -152,9 +197,7 @@ std::unique_ptr<Job> make_job(const std::string& network) {
   if (network == "lidm") return std::make_unique<LidmJob>();
   if (network == "lvdm") return std::make_unique<LvdmJob>();
   if (network == "reid") return std::make_unique<ReidJob>();
-  if (network == "classifier") {
-    throw UsageError("training a classifier is not available in this version");
-  }
+  if (network == "classifier") return std::make_unique<ClassifierJob>();
   throw UsageError("unknown network '" + network + "'; known: " + join(trainable_networks(), ", "));
 }
 

@@ -7,6 +7,7 @@
 
 #include "echopath/training/options.hpp"
 #include "echopath/training/recipe.hpp"
+#include "echopath/training/train.hpp"
 
 namespace echopath::training {
 
@@ -24,6 +25,8 @@ class Job {
   /// Estimate of the memory that a training takes at its peak, on the device and, for the VAE's
   /// cache of decoded videos, beside it. `parameters` is parameter_count().
   virtual double memory_bytes(std::int64_t parameters, bool cuda) const = 0;
+  /// What goes into a forward pass of `items` items and what comes out.
+  virtual NamedShapes shapes(std::int64_t items) const = 0;
   /// The parts of a model directory that --init-from takes its weights from.
   virtual std::vector<std::string> components() const = 0;
   /// Throws ConfigError where the options need weights to start from and there are none.
@@ -34,7 +37,7 @@ class Job {
   /// Throws DataError where a model directory has no weights for this network.
   void require_weights(const std::filesystem::path& model_directory) const;
   /// Copies the weights of this network from a model directory that has them.
-  void initialise_from(const std::filesystem::path& model_directory, Recipe& recipe) const;
+  virtual void initialise_from(const std::filesystem::path& model_directory, Recipe& recipe) const;
 };
 
 /// Throws UsageError on an unknown network, or one that this version cannot train.

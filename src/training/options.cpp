@@ -23,17 +23,37 @@ void LoopOptions::visit(config::Visitor& v) {
   v.real("max_grad_norm", max_grad_norm, {0, 1e9}, "clip the gradient's L2 norm (0: do not clip)");
   v.real("ema_decay", ema_decay, {0, 1},
          "largest decay of the moving average of weights; at step n it is min(this, n/(n+9))");
-  v.choice("precision", precision, {"fp32", "bf16"}, "fp32, or bfloat16 autocast");
+  v.choice("precision", precision, {"fp32", "bf16", "fp16"},
+           "float32, bfloat16 autocast, or float16 autocast with a scaled loss");
+  v.boolean("activation_checkpointing", activation_checkpointing,
+            "keep only the inputs of each layer of a UNet or VAE and run it again in the backward "
+            "pass: less memory, more time");
+  v.boolean("tf32", tf32,
+            "on a GPU: float32 products and convolutions in TensorFloat-32, faster and less exact");
   v.integer("seed", seed, {0, std::numeric_limits<std::int64_t>::max()},
             "every random draw of the run is keyed by it");
   v.integer("log_every", log_every, {1, 1'000'000}, "steps between lines of metrics.jsonl");
   v.integer("validate_every", validate_every, {1, 1'000'000'000}, "steps between validations");
+  v.integer("sample_every", sample_every, {0, 1'000'000'000},
+            "steps between sample images and videos in TensorBoard's event file (0: none)");
   v.integer("checkpoint_every", checkpoint_every, {1, 1'000'000'000}, "steps between checkpoints");
-  v.integer("keep_last", keep_last, {1, 1'000'000}, "newest checkpoints kept");
+  v.integer("keep_last", keep_last, {1, 1'000'000},
+            "newest checkpoints kept; that of the best validation is kept beside them");
+  v.integer("keep_every", keep_every, {0, 1'000'000'000},
+            "checkpoints of steps that are a multiple of this are kept for ever (0: none)");
+  v.real(
+      "save_retry_seconds", save_retry_seconds, {0, 1e6},
+      "where a checkpoint cannot be written (a full disk): time to the next attempt and warning");
   v.integer("max_nonfinite_steps", max_nonfinite_steps, {1, 1'000'000},
             "skipped steps in a row (loss or gradient not finite) after which training stops");
+  v.real("loss_spike_factor", loss_spike_factor, {0, 1e9},
+         "skip a step whose loss is above this many times the median of the last 100 (0: never)");
   v.real("time_limit_minutes", time_limit_minutes, {0, 1e9},
          "stop, save and write the model after so many minutes (0: no limit)");
+  v.integer("loader_workers", loader_workers, {0, 1024},
+            "threads of each process that read and draw batches ahead of the step (0: none ahead)");
+  v.integer("prefetch_steps", prefetch_steps, {1, 10'000},
+            "steps whose batches are held ready at most");
   v.integer("join_timeout_seconds", join_timeout_seconds, {1, 1'000'000},
             "several processes: how long one waits at the start for the others to come");
   v.real("wait_timeout_minutes", wait_timeout_minutes, {0.05, 1e6},
@@ -52,8 +72,6 @@ void LatentDataOptions::visit(config::Visitor& v) {
   v.text("latents", latents, "latents directory written by `echopath encode`");
   v.real("fps", fps, {0.1, 1000}, "frame rate to resample to");
   v.texts("classes", classes, "class names in the order of their ids");
-  v.choice("posterior", posterior, {"sample", "mean"},
-           "draw from the VAE's posterior at every use, or take its mean");
   v.boolean("balance_classes", balance_classes, "draw every class equally often");
 }
 
@@ -63,6 +81,17 @@ void ObjectiveOptions::visit(config::Visitor& v) {
          "probability of replacing the class by the null token, for classifier-free guidance");
   v.real("noise_offset", noise_offset, {0, 1},
          "weight of a noise constant over space and time added to the noise");
+  v.choice("loss_weighting", loss_weighting, {"uniform", "min_snr"},
+           "every noise level counts alike, or as min(SNR, gamma) of the clean sample's error; the "
+           "latter for epsilon, v_prediction and sample");
+  v.real("min_snr_gamma", min_snr_gamma, {1e-6, 1e6}, "gamma of min_snr");
+  v.choice("timestep_sampling", timestep_sampling, {"uniform", "logit_normal"},
+           "which noise levels are trained on: all alike, or those whose place u in the schedule "
+           "has a normally distributed logit");
+  v.real("logit_normal_mean", logit_normal_mean, {-100, 100},
+         "mean of that logit; above 0 more of them are noisy");
+  v.real("logit_normal_deviation", logit_normal_deviation, {1e-6, 100},
+         "standard deviation of that logit");
 }
 
 LidmOptions::LidmOptions() {
@@ -81,12 +110,16 @@ void LidmOptions::visit(config::Visitor& v) {
   }
   v.nested("data", data, "training data");
   v.nested("diffusion", diffusion, "noise schedule and objective");
+  v.section(
+      "compatibility", [this](config::Visitor& c) { compatibility.visit_lidm_training(c); },
+      "reproduction switches");
   v.nested("training", training, "step loop");
   v.nested("output", output, "where the trained network goes");
 }
 
 LvdmOptions::LvdmOptions() {
   training.steps = 100000;
+  training.sample_every = 5000;
   diffusion.noise_offset = 0.1;
 }
 
@@ -98,14 +131,13 @@ void LvdmOptions::visit(config::Visitor& v) {
   v.integer("block_length", block_length, {2, 4096}, "frames of a clip");
   v.integer("context_frames", context_frames, {1, 4096},
             "largest number of given frames at the start of a clip; each clip draws 1 to this");
-  v.choice("reference_frame", reference_frame, {"first", "random"},
-           "first frame of the clip, or a random frame of the whole video (published code)");
   v.real("reference_noise", reference_noise, {0, 1},
          "largest standard deviation of noise added to the given frames");
-  v.choice("valid_frame_mask", valid_frame_mask, {"less", "less_equal"},
-           "frames of a short clip that count: index < length, or <= (published code)");
-  v.choice("clip_start", clip_start, {"any", "not_last"},
-           "any valid start, or never the last one (published code)");
+  v.real("reference_dropout", reference_dropout, {0, 1},
+         "probability of giving zeros in place of the given frames, for guidance by the frame");
+  v.section(
+      "compatibility", [this](config::Visitor& c) { compatibility.visit_lvdm_training(c); },
+      "reproduction switches");
   v.nested("training", training, "step loop");
   v.nested("output", output, "where the trained network goes");
 }
@@ -121,6 +153,8 @@ void VaeOptions::visit(config::Visitor& v) {
       [this](config::Visitor& d) {
         d.text("dataset", dataset, "dataset directory with FileList.csv and Videos/");
         d.real("cache_gigabytes", cache_gigabytes, {0, 10000}, "decoded videos kept in memory");
+        d.boolean("skip_unreadable", skip_unreadable,
+                  "pass over videos that cannot be decoded, each told once, instead of stopping");
       },
       "training data");
   v.boolean("freeze_encoder", freeze_encoder,
@@ -137,6 +171,12 @@ void VaeOptions::visit(config::Visitor& v) {
                   "structure is held and the speckle left to the adversarial loss");
         d.real("structural_weight", structural_weight, {0, 1e6},
                "1 - multi-scale structural similarity");
+        d.real("perceptual_weight", perceptual_weight, {0, 1e6},
+               "distance in the features of a frozen classifier of our own, at five depths");
+        d.text("perceptual_model", perceptual_model,
+               "model directory that holds it (`echopath train classifier` with architecture "
+               "resnet50)");
+        d.text("perceptual_component", perceptual_component, "its folder there");
         d.real("kl_weight", kl_weight, {0, 1e6}, "KL divergence, summed over a latent, per pixel");
         d.real("adversarial_weight", adversarial_weight, {0, 1e6},
                "hinge loss of a patch discriminator, scaled to the reconstruction's gradient");
@@ -166,8 +206,6 @@ void ReidOptions::visit(config::Visitor& v) {
       "data",
       [this](config::Visitor& d) {
         d.text("latents", latents, "latents directory written by `echopath encode`");
-        d.choice("normalisation", normalisation, {"frame", "video"},
-                 "min-max to [-1, 1] over each frame, or over the whole video (published code)");
       },
       "training data");
   v.integer("patience", patience, {1, 1'000'000},
@@ -177,15 +215,13 @@ void ReidOptions::visit(config::Visitor& v) {
       [this](config::Visitor& d) {
         d.real("percentile", threshold_percentile, {0, 100},
                "percentile of the largest similarities that becomes the threshold");
-        d.choice("calibration", threshold_calibration, {"validation", "training"},
-                 "over held-out frames against training frames, or over training frames against "
-                 "held-out ones (published code)");
-        d.choice("split", threshold_split, {"VAL", "TEST"},
-                 "split that the held-out frames are of (published code: TEST)");
         d.integer("embedding_frames", embedding_frames, {1, 4096},
                   "frames per video whose embeddings are kept (1: the first frame only)");
       },
       "the privacy gate's threshold");
+  v.section(
+      "compatibility", [this](config::Visitor& c) { compatibility.visit_privacy(c); },
+      "reproduction switches");
   v.nested("training", training, "step loop");
   v.nested("output", output, "where the trained network goes");
 }

@@ -22,24 +22,30 @@ const std::set<std::string>& free_keys() {
                                              "training.micro_batch_size",
                                              "training.log_every",
                                              "training.validate_every",
+                                             "training.sample_every",
                                              "training.checkpoint_every",
                                              "training.keep_last",
+                                             "training.keep_every",
+                                             "training.save_retry_seconds",
+                                             "training.loss_spike_factor",
                                              "training.time_limit_minutes",
                                              "training.max_nonfinite_steps",
                                              "training.join_timeout_seconds",
                                              "training.wait_timeout_minutes",
+                                             "training.loader_workers",
+                                             "training.prefetch_steps",
                                              "data.cache_gigabytes",
                                              "output.model_directory",
                                              "output.weights_dtype"};
   return keys;
 }
 
-/// Data may have moved; whether it is the same nobody can tell.
-bool is_data_path(const std::string& key) {
-  return key == "data.latents" || key == "data.dataset";
-}
-
 }  // namespace
+
+bool is_data_path(const std::string& key) {
+  return key == "data.latents" || key == "data.dataset" || key == "data.extra_datasets" ||
+         key == "data.validation_dataset";
+}
 
 void require_writable_folder(const fs::path& path, const std::string& what) {
   const std::string named = what + " '" + path.string() + "' ";
@@ -90,7 +96,7 @@ void require_same_options(const config::VisitFunction& before, const config::Vis
     if (value == row.default_value || free_keys().contains(row.key)) continue;
     const std::string change =
         row.key + " is " + row.default_value + ", was " + (value.empty() ? "not there" : value);
-    if (is_data_path(row.key)) {
+    if (is_data_path(row.key)) {  // it may have moved
       log_warning("--resume: " + change + "; it must hold the same data in the same order");
     } else {
       changed.push_back(change);

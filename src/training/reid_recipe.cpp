@@ -1,13 +1,12 @@
 #include "training/reid_recipe.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/core/random.hpp"
+#include "echopath/core/statistics.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/reid_threshold.hpp"
 #include "training/export.hpp"
@@ -22,38 +21,12 @@ constexpr std::int64_t kBatch = 64;
 
 }  // namespace
 
-double area_under_roc(const std::vector<double>& scores, const std::vector<bool>& positive) {
-  std::vector<std::size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](auto i, auto j) { return scores[i] < scores[j]; });
-  double rank_sum = 0.0, positives = 0.0;
-  for (std::size_t i = 0; i < order.size();) {
-    std::size_t j = i;
-    while (j < order.size() && scores[order[j]] == scores[order[i]]) ++j;
-    const double mean_rank = 0.5 * static_cast<double>(i + 1 + j);
-    for (std::size_t k = i; k < j; ++k) {
-      if (positive[order[k]]) {
-        rank_sum += mean_rank;
-        positives += 1.0;
-      }
-    }
-    i = j;
-  }
-  const double negatives = static_cast<double>(scores.size()) - positives;
-  if (positives == 0 || negatives == 0) return std::nan("");
-  return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives);
-}
-
-double percentile(std::vector<double> values, double p) {
-  std::sort(values.begin(), values.end());
-  const double position = p / 100.0 * static_cast<double>(values.size() - 1);
-  const auto low = static_cast<std::size_t>(position);
-  const std::size_t high = std::min(low + 1, values.size() - 1);
-  return values[low] + (position - static_cast<double>(low)) * (values[high] - values[low]);
-}
-
 ReidRecipe::ReidRecipe(const ReidOptions& options, at::Device device)
-    : options_(options), device_(device), order_(1, 1, 0), network_(options.model) {
+    : options_(options),
+      device_(device),
+      order_(1, 1, 0),
+      network_(options.model),
+      stopping_(options.patience) {
   const data::LatentDataset dataset = data::LatentDataset::open(options.latents);
   encoder_hash_ = dataset.encoder_hash();
   require_split(dataset.split("TRAIN"), "TRAIN", options.latents);
@@ -63,9 +36,10 @@ ReidRecipe::ReidRecipe(const ReidOptions& options, at::Device device)
   train_ = load(dataset, "TRAIN");
   val_ = load(dataset, "VAL");
   held_out_ = val_;
-  if (options.threshold_split != "VAL") {
-    require_split(dataset.split(options.threshold_split), options.threshold_split, options.latents);
-    held_out_ = load(dataset, options.threshold_split);
+  if (options.compatibility.privacy_split != "VAL") {
+    require_split(dataset.split(options.compatibility.privacy_split),
+                  options.compatibility.privacy_split, options.latents);
+    held_out_ = load(dataset, options.compatibility.privacy_split);
   }
   for (const auto* videos : {&train_, &val_}) {
     const bool several = std::any_of(videos->begin(), videos->end(), [&](const Video& v) {
@@ -80,6 +54,11 @@ ReidRecipe::ReidRecipe(const ReidOptions& options, at::Device device)
   order_ = data::BatchOrder(static_cast<std::int64_t>(train_.size()), options.training.batch_size,
                             static_cast<std::uint64_t>(options.training.seed));
   network_->to(device_);
+  if (options_.training.precision != "fp32") {
+    log_warning(
+        "training.precision is " + options_.training.precision +
+        ", but the re-ID network computes in float32: its answer hangs on small differences");
+  }
 }
 
 std::vector<ReidRecipe::Video> ReidRecipe::load(const data::LatentDataset& dataset,
@@ -96,13 +75,14 @@ std::vector<NamedModule> ReidRecipe::modules(int) {
 }
 
 at::Tensor ReidRecipe::frame(const Video& video, std::int64_t index) const {
-  if (options_.normalisation == "video") return models::normalise_jointly(video.mean)[index];
+  if (options_.compatibility.privacy_normalisation == "video")
+    return models::normalise_jointly(video.mean)[index];
   return models::normalise_per_frame(video.mean.slice(0, index, index + 1))[0];
 }
 
-ReidRecipe::Pairs ReidRecipe::pairs(const std::vector<Video>& videos,
-                                    const std::vector<std::int64_t>& chosen,
-                                    const MicroBatch& batch) const {
+Batch ReidRecipe::pairs(const std::vector<Video>& videos, const std::vector<std::int64_t>& chosen,
+                        const MicroBatch& batch) const {
+  Batch loaded{batch, {}, {}};
   std::vector<at::Tensor> a, b;
   std::vector<float> same;
   const auto count = static_cast<std::int64_t>(videos.size());
@@ -128,25 +108,30 @@ ReidRecipe::Pairs ReidRecipe::pairs(const std::vector<Video>& videos,
     a.push_back(frame(first, frame_a));
     b.push_back(frame(second, frame_b));
     same.push_back(negative ? 0.0F : 1.0F);
+    loaded.items.push_back(first.study.file_name + " and " + second.study.file_name);
   }
-  return {at::stack(a), at::stack(b), at::tensor(same)};
+  loaded.tensors = {{"a", at::stack(a)}, {"b", at::stack(b)}, {"same", at::tensor(same)}};
+  return loaded;
 }
 
-at::Tensor ReidRecipe::loss(int, const MicroBatch& batch, Figures&) {
-  const std::vector<std::int64_t> items = order_.batch(batch.step);
-  std::vector<std::int64_t> chosen;
-  for (const std::int64_t position : batch.positions) {
-    chosen.push_back(items[static_cast<std::size_t>(position)]);
-  }
-  const Pairs drawn = pairs(train_, chosen, batch);
-  const at::Tensor logits = network_->forward(drawn.a.to(device_), drawn.b.to(device_));
-  return at::binary_cross_entropy_with_logits(logits.to(at::kFloat), drawn.same.to(device_));
+Batch ReidRecipe::load(const MicroBatch& batch) const {
+  return pairs(train_, order_.items(batch.step, batch.positions), batch);
+}
+
+at::Tensor ReidRecipe::logits(const Batch& batch) {
+  return network_->forward(batch.tensors.at("a").to(device_), batch.tensors.at("b").to(device_))
+      .to(at::kFloat);
+}
+
+at::Tensor ReidRecipe::loss(int, const Batch& batch, Figures&) {
+  return at::binary_cross_entropy_with_logits(logits(batch), batch.tensors.at("same").to(device_));
 }
 
 Figures ReidRecipe::validate() {
   double loss = 0.0;
   std::vector<double> scores;
   std::vector<bool> positive;
+  std::vector<std::string> patients;  // of each pair's first frame
   for (std::int64_t first = 0; first < kValidationPairs; first += kBatch) {
     MicroBatch batch{kValidationStep, {}};
     std::vector<std::int64_t> chosen;
@@ -154,36 +139,24 @@ Figures ReidRecipe::validate() {
       batch.positions.push_back(i);
       chosen.push_back(i % static_cast<std::int64_t>(val_.size()));
     }
-    const Pairs drawn = pairs(val_, chosen, batch);
-    const at::Tensor logits =
-        network_->forward(drawn.a.to(device_), drawn.b.to(device_)).to(at::kFloat).cpu();
-    loss += at::binary_cross_entropy_with_logits(logits, drawn.same).item<double>() * kBatch /
+    const Batch drawn = pairs(val_, chosen, batch);
+    const at::Tensor& same = drawn.tensors.at("same");
+    const at::Tensor scored = logits(drawn).cpu();
+    loss += at::binary_cross_entropy_with_logits(scored, same).item<double>() * kBatch /
             kValidationPairs;
     for (std::int64_t i = 0; i < kBatch; ++i) {
-      scores.push_back(logits[i].item<double>());
-      positive.push_back(drawn.same[i].item<double>() > 0.5);
+      scores.push_back(scored[i].item<double>());
+      positive.push_back(same[i].item<double>() > 0.5);
+      const auto video = static_cast<std::size_t>(chosen[static_cast<std::size_t>(i)]);
+      patients.push_back(val_[video].study.patient_id);
     }
   }
-  if (loss < best_loss_) {
-    best_loss_ = loss;
-    validations_without_gain_ = 0;
-  } else {
-    ++validations_without_gain_;
-  }
-  return {{"val_loss", loss}, {"val_auc", area_under_roc(scores, positive)}};
-}
-
-std::map<std::string, double> ReidRecipe::state() const {
-  std::map<std::string, double> state = {
-      {"validations_without_gain", static_cast<double>(validations_without_gain_)}};
-  if (std::isfinite(best_loss_)) state["best_loss"] = best_loss_;
-  return state;
-}
-
-void ReidRecipe::load_state(const std::map<std::string, double>& state) {
-  const auto best = state.find("best_loss");
-  if (best != state.end()) best_loss_ = best->second;
-  validations_without_gain_ = static_cast<std::int64_t>(state.at("validations_without_gain"));
+  stopping_.note(loss);
+  const Interval auc = area_under_roc_interval(scores, positive, patients);
+  return {{"val_loss", loss},
+          {"val_auc", auc.estimate},
+          {"val_auc_low", auc.low},
+          {"val_auc_high", auc.high}};
 }
 
 at::Tensor ReidRecipe::embeddings(const std::vector<Video>& videos) {
@@ -220,15 +193,15 @@ void ReidRecipe::export_model(const std::filesystem::path& model_directory) {
   const fs::path embeddings_path = model_directory / "reid" / "train_embeddings.safetensors";
   io::save_safetensors(embeddings_path, {{"embeddings", train}});
   const at::Tensor similarity = models::pearson_similarity(held_out, train);
-  const bool validation = options_.threshold_calibration == "validation";
+  const bool validation = options_.compatibility.privacy_calibration == "validation";
   const at::Tensor largest = similarity.amax(validation ? 1 : 0).to(at::kDouble).contiguous();
   models::ReIdThreshold threshold;
   threshold.tau = percentile(
       std::vector<double>(largest.data_ptr<double>(), largest.data_ptr<double>() + largest.numel()),
       options_.threshold_percentile);
   threshold.percentile = options_.threshold_percentile;
-  threshold.calibration = options_.threshold_calibration;
-  threshold.normalisation = options_.normalisation;
+  threshold.calibration = options_.compatibility.privacy_calibration;
+  threshold.normalisation = options_.compatibility.privacy_normalisation;
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {
     info.trained_on["reid"] =
         describe_training(options_.training, options_.latents, train_.size(), encoder_hash_);

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <limits>
-
 #include "echopath/data/batching.hpp"
 #include "echopath/data/latent_dataset.hpp"
 #include "echopath/models/reid.hpp"
 #include "echopath/training/options.hpp"
 #include "echopath/training/recipe.hpp"
+#include "training/early_stopping.hpp"
 
 namespace echopath::training {
 
@@ -17,13 +16,17 @@ class ReidRecipe : public Recipe {
   ReidRecipe(const ReidOptions& options, at::Device device);
 
   std::vector<NamedModule> modules(int phase) override;
-  at::Tensor loss(int phase, const MicroBatch& batch, Figures& figures) override;
+  Batch load(const MicroBatch& batch) const override;
+  at::Tensor loss(int phase, const Batch& batch, Figures& figures) override;
   Figures validate() override;
   bool keeps_best() const override { return true; }
-  bool finished() const override { return validations_without_gain_ >= options_.patience; }
-  std::map<std::string, double> state() const override;
-  void load_state(const std::map<std::string, double>& state) override;
+  bool finished() const override { return stopping_.finished(); }
+  std::map<std::string, double> state() const override { return stopping_.state(); }
+  void load_state(const std::map<std::string, double>& state) override {
+    stopping_.load_state(state);
+  }
   void check_target(const std::filesystem::path& model_directory) const override;
+  std::int64_t training_items() const override { return static_cast<std::int64_t>(train_.size()); }
   void export_model(const std::filesystem::path& model_directory) override;
 
  private:
@@ -31,15 +34,13 @@ class ReidRecipe : public Recipe {
     data::Study study;
     at::Tensor mean;  ///< [T, C, H, W], memory-mapped
   };
-  struct Pairs {
-    at::Tensor a;  ///< [B, C, H, W], normalised
-    at::Tensor b;
-    at::Tensor same;  ///< [B], 1 where one patient
-  };
   std::vector<Video> load(const data::LatentDataset& dataset, const std::string& split) const;
   at::Tensor frame(const Video& video, std::int64_t index) const;
-  Pairs pairs(const std::vector<Video>& videos, const std::vector<std::int64_t>& chosen,
+  /// Frames `a` and `b` [B, C, H, W], normalised, and `same` [B], 1 where of one patient.
+  Batch pairs(const std::vector<Video>& videos, const std::vector<std::int64_t>& chosen,
               const MicroBatch& batch) const;
+  /// [B], positive where the network takes the pair for one patient.
+  at::Tensor logits(const Batch& batch);
   at::Tensor embeddings(const std::vector<Video>& videos);
 
   ReidOptions options_;
@@ -47,17 +48,11 @@ class ReidRecipe : public Recipe {
   std::string encoder_hash_;  ///< of the VAE that made the latents
   std::vector<Video> train_;
   std::vector<Video> val_;
-  std::vector<Video> held_out_;  ///< of `threshold.split`: tau compares them with `train_`
+  std::vector<Video>
+      held_out_;  ///< of `compatibility.privacy_split`: tau compares them with `train_`
   data::BatchOrder order_;
   models::ReIdNet network_;
-  double best_loss_ = std::numeric_limits<double>::infinity();
-  std::int64_t validations_without_gain_ = 0;
+  EarlyStopping stopping_;
 };
-
-/// Area under the ROC curve of scores for the positives of `positive` (ties count half).
-double area_under_roc(const std::vector<double>& scores, const std::vector<bool>& positive);
-
-/// The p-th percentile with linear interpolation between order statistics, as numpy's default.
-double percentile(std::vector<double> values, double p);
 
 }  // namespace echopath::training

@@ -134,6 +134,26 @@ TEST(ForwardVerb, RunsTheReIdNetworkAndTheResNets) {
   }
 }
 
+TEST(ForwardVerb, RunsAClassifierByTheNameOfItsFolder) {
+  const TemporaryFolder folder;
+  const torch::NoGradGuard no_grad;
+  models::ClassifierConfig config;
+  config.classes = {"A", "B"};
+  config.video = {1, 4, {1, 1, 1, 1}};
+  config.clip.mean = config.clip.deviation = {0.5};
+  const models::Classifier classifier(config);
+  models::save_component(folder / "model", {"classifier_asd", "Classifier", json_of(config)},
+                         *classifier);
+  models::update_model_info(folder / "model", [](models::ModelInfo&) {});
+  classifier.module()->eval();
+  const at::Tensor clip = torch::randn({2, 1, 4, 16, 16});
+  const Outcome outcome =
+      forward(folder, "classifier_asd", {{"sample", clip}}, {}, folder / "model");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(at::allclose(io::SafetensorsFile(folder / "out.safetensors").tensor("sample"),
+                           classifier.forward(clip), 1e-4, 1e-5));
+}
+
 TEST(ForwardVerb, UnusedTensorsAreMentioned) {
   const TemporaryFolder folder;
   const Outcome outcome =

@@ -10,7 +10,7 @@ namespace echopath::generation {
 /// One network on given tensors.
 struct ForwardOptions {
   std::string model;    ///< model directory
-  std::string network;  ///< vae, lidm, lvdm, reid, resnet50, r3d_18 or r2plus1d_18
+  std::string network;  ///< vae, lidm, lvdm, reid, resnet50, r3d_18, r2plus1d_18 or a classifier
   std::string inputs;   ///< safetensors file, see run_forward
   std::string out;      ///< safetensors file to write
   bool encode = false;  ///< vae: images to latents
@@ -32,7 +32,10 @@ using ForwardSummary = std::vector<std::pair<std::string, std::vector<std::int64
 /// - lvdm: the same with `sample` [B, T, 2C, H, W], and `added_time_ids` [B, K] → `sample`;
 /// - reid: `sample` [B, C, H, W] in [−1, 1] → `sample` [B, E], the sigmoid embedding;
 /// - resnet50: `sample` [B, C, H, W], r3d_18 and r2plus1d_18: `sample` [B, C, T, H, W] → `sample`
-///   [B, classes], the logits.
+///   [B, classes], the logits;
+/// - a classifier by its folder's name: `sample` as its architecture takes it, normalised →
+/// `sample`,
+///   the logits (of each frame or, of a segmentation network, of each pixel).
 /// `x` stands for `sample` where there is no other. Throws UsageError on an unknown network or
 /// contradictory options, DataError on missing files or tensors and on shapes that do not fit the
 /// network.

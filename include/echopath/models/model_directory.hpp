@@ -15,6 +15,7 @@
 #include "echopath/diffusion/schedule.hpp"
 #include "echopath/models/autoencoder_kl.hpp"
 #include "echopath/models/class_embedding.hpp"
+#include "echopath/models/classifier.hpp"
 #include "echopath/models/compatibility.hpp"
 #include "echopath/models/latent_image_model.hpp"
 #include "echopath/models/reid.hpp"
@@ -47,8 +48,8 @@ struct ModelInfo {
 };
 
 /// A model directory in diffusers' layout (docs/file_formats.md): {vae,lidm,lvdm,reid}/,
-/// class_embedding/, scheduler/ and echopath.json. Networks are loaded on demand, in float32 and in
-/// evaluation mode.
+/// class_embedding/, scheduler/, classifiers in folders of their own names, and echopath.json.
+/// Networks are loaded on demand, in float32 and in evaluation mode.
 class ModelDirectory {
  public:
   /// Reads echopath.json where there is one. Throws DataError where `path` is no model directory.
@@ -59,7 +60,7 @@ class ModelDirectory {
   const ModelInfo& info() const;
 
   /// Whether a component (vae, lidm, lvdm, reid, resnet50, r3d_18, r2plus1d_18,
-  /// class_embedding/lidm, class_embedding/lvdm, scheduler) is there.
+  /// class_embedding/lidm, class_embedding/lvdm, scheduler, or the name of a classifier) is there.
   bool has(const std::string& component) const;
   /// Throws DataError naming the first component that is absent and what makes it.
   void require(const std::vector<std::string>& components) const;
@@ -76,6 +77,9 @@ class ModelDirectory {
   ResNet load_resnet(at::Device device) const;
   /// `component` is r3d_18 or r2plus1d_18.
   VideoResNet load_video_resnet(const std::string& component, at::Device device) const;
+  /// Names of the classifiers and segmentation networks that are there, sorted.
+  std::vector<std::string> classifiers() const;
+  Classifier load_classifier(const std::string& component, at::Device device) const;
   /// `network` is lidm or lvdm: each was trained with its own embedding.
   ClassEmbedding load_class_embedding(const std::string& network, at::Device device,
                                       Compatibility compatibility = {}) const;
@@ -93,6 +97,10 @@ struct ComponentWeights {
   config::Json config;     ///< config.json without `_class_name`
   at::ScalarType dtype = at::kFloat;
 };
+
+/// Whether a classifier may go by this name: letters, digits, `_` and `-`, and no folder that
+/// another network has.
+bool may_name_classifier(const std::string& name);
 
 /// Writes DIR/<name>/config.json and diffusion_pytorch_model.safetensors, each atomically, the
 /// weights first.

@@ -8,6 +8,7 @@
 #include "echopath/diffusion/schedule.hpp"
 #include "echopath/models/autoencoder_kl.hpp"
 #include "echopath/models/class_embedding.hpp"
+#include "echopath/models/compatibility.hpp"
 #include "echopath/models/reid.hpp"
 #include "echopath/models/unet_2d.hpp"
 #include "echopath/models/unet_2d_condition.hpp"
@@ -31,13 +32,21 @@ struct LoopOptions {
   double max_grad_norm = 1.0;
   double ema_decay = 0.9999;
   std::string precision = "fp32";
+  bool activation_checkpointing = false;
+  bool tf32 = false;
   std::int64_t seed = 42;
   std::int64_t log_every = 10;
   std::int64_t validate_every = 500;
+  std::int64_t sample_every = 1000;
   std::int64_t checkpoint_every = 500;
   std::int64_t keep_last = 2;
+  std::int64_t keep_every = 0;
+  double save_retry_seconds = 60.0;
   std::int64_t max_nonfinite_steps = 10;
+  double loss_spike_factor = 0.0;
   double time_limit_minutes = 0.0;
+  std::int64_t loader_workers = 1;
+  std::int64_t prefetch_steps = 2;
   std::int64_t join_timeout_seconds = 300;
   double wait_timeout_minutes = 30.0;
   void visit(config::Visitor& v);
@@ -55,7 +64,6 @@ struct LatentDataOptions {
   std::string latents;
   double fps = 32.0;
   std::vector<std::string> classes = {"ASD", "Non-ASD", "Non-PAH", "PAH"};
-  std::string posterior = "sample";
   bool balance_classes = false;
   void visit(config::Visitor& v);
 };
@@ -65,6 +73,11 @@ struct ObjectiveOptions {
   diffusion::NoiseScheduleOptions schedule;
   double class_dropout = 0.1;
   double noise_offset = 0.0;
+  std::string loss_weighting = "uniform";
+  double min_snr_gamma = 5.0;
+  std::string timestep_sampling = "uniform";
+  double logit_normal_mean = 0.0;
+  double logit_normal_deviation = 1.0;
   void visit(config::Visitor& v);
 };
 
@@ -75,6 +88,7 @@ struct LidmOptions {
   models::ClassEmbeddingConfig class_embedding;
   LatentDataOptions data;
   ObjectiveOptions diffusion;
+  models::Compatibility compatibility;
   LoopOptions training;
   OutputOptions output;
   LidmOptions();
@@ -88,10 +102,9 @@ struct LvdmOptions {
   ObjectiveOptions diffusion;
   std::int64_t block_length = 64;
   std::int64_t context_frames = 1;
-  std::string reference_frame = "first";
   double reference_noise = 0.0;
-  std::string valid_frame_mask = "less";
-  std::string clip_start = "any";
+  double reference_dropout = 0.0;
+  models::Compatibility compatibility;
   LoopOptions training;
   OutputOptions output;
   LvdmOptions();
@@ -102,11 +115,15 @@ struct VaeOptions {
   models::AutoencoderKLConfig model;
   std::string dataset;
   double cache_gigabytes = 4.0;
+  bool skip_unreadable = false;
   bool freeze_encoder = false;
   std::string posterior = "sample";
   double l1_weight = 1.0;
   std::int64_t l1_pooling = 1;
   double structural_weight = 0.5;
+  double perceptual_weight = 0.0;
+  std::string perceptual_model;
+  std::string perceptual_component = "classifier";
   double kl_weight = 1e-6;
   double adversarial_weight = 0.5;
   std::int64_t adversarial_start = 50001;
@@ -123,12 +140,10 @@ struct VaeOptions {
 struct ReidOptions {
   models::ReIdConfig model;
   std::string latents;
-  std::string normalisation = "frame";
   std::int64_t patience = 50;
   std::int64_t embedding_frames = 8;
   double threshold_percentile = 95.0;
-  std::string threshold_calibration = "validation";
-  std::string threshold_split = "VAL";
+  models::Compatibility compatibility;
   LoopOptions training;
   OutputOptions output;
   ReidOptions();
