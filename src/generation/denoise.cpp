@@ -55,10 +55,21 @@ at::Tensor denoise(diffusion::Solver& solver, const at::Tensor& noise,
   return sample;
 }
 
-std::vector<at::Tensor> every_context(models::ClassEmbedding& embedding, at::Device device) {
+std::vector<at::Tensor> every_context(models::ClassEmbedding& embedding,
+                                      std::optional<std::int64_t> ejection_fraction,
+                                      at::Device device) {
   const at::NoGradGuard no_grad;
-  const at::Tensor labels = at::arange(embedding->null_label() + 1, at::kLong).to(device);
-  return embedding->forward(labels).split(1);
+  at::Tensor conditions = at::arange(embedding->null_label() + 1, at::kLong);
+  if (embedding->takes_ejection_fraction()) {
+    if (!ejection_fraction) {
+      throw UsageError(
+          "the model is conditioned on the ejection fraction; give it in percent: --ef 55");
+    }
+    conditions = at::full({embedding->null_label() + 1},
+                          static_cast<double>(*ejection_fraction) / 100.0, at::kFloat);
+    conditions[-1] = embedding->null_condition();
+  }
+  return embedding->forward(conditions.to(device)).split(1);
 }
 
 void require_channels(const std::vector<std::int64_t>& latent_shape, std::int64_t in_channels,

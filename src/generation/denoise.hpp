@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,8 +35,12 @@ double noise_level(const diffusion::NoiseSchedule& schedule, double t);
 at::Tensor denoise(diffusion::Solver& solver, const at::Tensor& noise,
                    const Trajectory& trajectory);
 
-/// The context `[1, 1, D]` of each class in label order, and last that of the null class.
-std::vector<at::Tensor> every_context(models::ClassEmbedding& embedding, at::Device device);
+/// The context `[1, 1, D]` of each class in label order, and last that of "no condition". Where the
+/// embedding takes the ejection fraction (percent), it is that of every class; throws UsageError
+/// where none is given.
+std::vector<at::Tensor> every_context(models::ClassEmbedding& embedding,
+                                      std::optional<std::int64_t> ejection_fraction,
+                                      at::Device device);
 
 /// Throws DataError unless the model's latents are `[C, h, w]` and a network takes and gives the
 /// channels they ask for. `what` names the network, `model` the directory.

@@ -34,7 +34,7 @@ HeartSampler::HeartSampler(const models::ModelDirectory& model, const DenoisingO
                     " wide, its cross_attention_dim is " +
                     std::to_string(network_->context_width()));
   }
-  for (const at::Tensor& context : every_context(embedding, device)) {
+  for (const at::Tensor& context : every_context(embedding, options.ejection_fraction, device)) {
     tokens_.push_back(network_->prepare_context(context));
   }
 }

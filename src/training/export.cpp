@@ -93,13 +93,15 @@ std::optional<double> scaling_factor_of(const fs::path& model_directory,
   return vae->config().scaling_factor;
 }
 
+void describe_conditioning(models::ModelInfo& info, const models::ClassEmbedding& embedding) {
+  const bool scalar = embedding->config().mode == "scalar";
+  info.conditioning = embedding->config().mode;
+  info.null_token = scalar ? 0 : embedding->null_label();
+}
+
 void describe_latent_model(models::ModelInfo& info, const LatentDataOptions& data,
-                           const models::ClassEmbeddingConfig& embedding,
                            const LatentSource& source) {
   info.class_names = data.classes;
-  info.conditioning = embedding.mode;
-  const auto classes = static_cast<std::int64_t>(data.classes.size());
-  info.null_token = embedding.mode == "scalar" ? 0 : classes;
   info.latent_scaling_factor = source.scaling_factor();
   info.latent_shape = source.latent_shape();
 }

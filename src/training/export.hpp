@@ -35,9 +35,10 @@ void warn_of_dependents(const std::filesystem::path& model_directory);
 std::optional<double> scaling_factor_of(const std::filesystem::path& model_directory,
                                         const std::string& encoder_hash);
 
-/// Fills in what LIDM and LVDM share: classes, conditioning, latent shape and scale.
+/// Fills in what LIDM and LVDM share: classes, latent shape and scale.
 void describe_latent_model(models::ModelInfo& info, const LatentDataOptions& data,
-                           const models::ClassEmbeddingConfig& embedding,
                            const LatentSource& source);
+/// Fills in how a network of the model is conditioned; one without conditioning has nothing to say.
+void describe_conditioning(models::ModelInfo& info, const models::ClassEmbedding& embedding);
 
 }  // namespace echopath::training

@@ -8,8 +8,9 @@
 #include "training/splits.hpp"
 
 namespace echopath::training {
-
-LatentSource::LatentSource(const LatentDataOptions& options) : options_(options) {
+LatentSource::LatentSource(const LatentDataOptions& options,
+                           const models::Compatibility& compatibility)
+    : options_(options), draw_posterior_(compatibility.posterior == "sample") {
   const data::LatentDataset dataset = data::LatentDataset::open(options.latents);
   scaling_factor_ = dataset.scaling_factor();
   encoder_hash_ = dataset.encoder_hash();
@@ -18,18 +19,23 @@ LatentSource::LatentSource(const LatentDataOptions& options) : options_(options)
   val_ = load(dataset.split("VAL"), dataset);
 }
 
+std::int64_t LatentSource::label_of(const data::Study& study) const {
+  // A list without classes (EchoNet-Dynamic's) is all of one.
+  if (study.class_name.empty() && options_.classes.size() == 1) return 0;
+  const auto known = std::find(options_.classes.begin(), options_.classes.end(), study.class_name);
+  if (known == options_.classes.end()) {
+    throw DataError(options_.latents + ": '" + study.file_name + "' is of class '" +
+                    study.class_name + "', which data.classes lacks; it lists " +
+                    join(options_.classes, ", "));
+  }
+  return known - options_.classes.begin();
+}
+
 std::vector<LatentItem> LatentSource::load(const std::vector<data::Study>& studies,
                                            const data::LatentDataset& dataset) const {
   std::vector<LatentItem> items;
   for (const data::Study& study : studies) {
-    const auto known =
-        std::find(options_.classes.begin(), options_.classes.end(), study.class_name);
-    if (known == options_.classes.end()) {
-      throw DataError(options_.latents + ": '" + study.file_name + "' is of class '" +
-                      study.class_name + "', which data.classes lacks; it lists " +
-                      join(options_.classes, ", "));
-    }
-    LatentItem item{study, dataset.load(study), {}, known - options_.classes.begin()};
+    LatentItem item{study, dataset.load(study), {}, label_of(study)};
     item.frames = data::resample_indices(item.latents.mean.size(0),
                                          study.fps > 0 ? study.fps : options_.fps, options_.fps);
     items.push_back(std::move(item));
@@ -44,11 +50,36 @@ at::Tensor LatentSource::frames(const LatentItem& item, std::int64_t first, std:
   const std::vector<std::int64_t> chosen(item.frames.begin() + first, item.frames.begin() + last);
   const at::Tensor index = at::tensor(chosen, at::kLong);
   at::Tensor latents = item.latents.mean.index_select(0, index);
-  if (options_.posterior == "sample") {
+  if (draw_posterior_) {
     const at::Tensor deviation = (0.5 * item.latents.logvar.index_select(0, index)).exp();
     latents = latents + deviation * normal_tensor(latents.sizes(), key);
   }
   return latents * scaling_factor_;
+}
+
+at::Tensor conditions_of(const std::vector<const LatentItem*>& items,
+                         const models::ClassEmbeddingConfig& embedding) {
+  if (embedding.source == "ef") {
+    std::vector<double> fractions;
+    for (const LatentItem* item : items) fractions.push_back(item->study.ef.value() / 100.0);
+    return at::tensor(fractions, at::kFloat);
+  }
+  std::vector<std::int64_t> labels;
+  for (const LatentItem* item : items) labels.push_back(item->label);
+  return at::tensor(labels, at::kLong);
+}
+
+void require_conditions(const LatentSource& source, const models::ClassEmbeddingConfig& embedding,
+                        const std::string& latents) {
+  if (embedding.source != "ef") return;
+  for (const std::vector<LatentItem>* items : {&source.train(), &source.val()}) {
+    for (const LatentItem& item : *items) {
+      if (item.study.ef) continue;
+      throw DataError(latents + ": '" + item.study.file_name +
+                      "' has no EF in FileList.csv, which class_embedding.source ef takes as the "
+                      "condition; fill the column in or set class_embedding.source to class");
+    }
+  }
 }
 
 void require_channels(const char* key, std::int64_t channels,
@@ -69,47 +100,6 @@ data::BatchOrder make_order(const LatentSource& source, const LatentDataOptions&
   std::vector<std::int64_t> classes;
   for (const LatentItem& item : source.train()) classes.push_back(item.label);
   return data::BatchOrder(classes, loop.batch_size, seed);
-}
-
-NoiseKey ObjectiveDraws::key(Stream stream, std::int64_t step, std::int64_t position) const {
-  return {seed_, stream, static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(position)};
-}
-
-at::Tensor ObjectiveDraws::labels(const std::vector<std::int64_t>& classes, const MicroBatch& batch,
-                                  std::int64_t null_label) const {
-  std::vector<std::int64_t> labels = classes;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    const double u = uniform_number(key(Stream::kConditionDrop, batch.step, batch.positions[i]));
-    if (u < options_.class_dropout) labels[i] = null_label;
-  }
-  return at::tensor(labels, at::kLong);
-}
-
-at::Tensor ObjectiveDraws::timesteps(const MicroBatch& batch) const {
-  std::vector<std::int64_t> timesteps;
-  for (const std::int64_t position : batch.positions) {
-    const NoiseKey draw = key(Stream::kTimestep, batch.step, position);
-    timesteps.push_back(options_.schedule.first_timestep() +
-                        uniform_integer(draw, options_.schedule.num_train_timesteps));
-  }
-  return at::tensor(timesteps, at::kLong);
-}
-
-at::Tensor ObjectiveDraws::noise(const MicroBatch& batch, at::IntArrayRef item_shape,
-                                 std::int64_t channel_dimension) const {
-  std::vector<at::Tensor> items;
-  std::vector<std::int64_t> offset_shape(item_shape.size(), 1);
-  const auto channels = static_cast<std::size_t>(channel_dimension);
-  offset_shape[channels] = item_shape[channels];
-  for (const std::int64_t position : batch.positions) {
-    at::Tensor item = normal_tensor(item_shape, key(Stream::kTrainingNoise, batch.step, position));
-    if (options_.noise_offset > 0) {
-      item = item + options_.noise_offset * normal_tensor(offset_shape, key(Stream::kNoiseOffset,
-                                                                            batch.step, position));
-    }
-    items.push_back(item);
-  }
-  return at::stack(items);
 }
 
 }  // namespace echopath::training

@@ -9,7 +9,7 @@
 #include "echopath/core/random.hpp"
 #include "echopath/data/batching.hpp"
 #include "echopath/data/latent_dataset.hpp"
-#include "echopath/diffusion/schedule.hpp"
+#include "echopath/models/class_embedding.hpp"
 #include "echopath/training/options.hpp"
 #include "echopath/training/recipe.hpp"
 
@@ -26,8 +26,9 @@ struct LatentItem {
 /// Latents of the training and validation splits with their class ids.
 class LatentSource {
  public:
-  /// Throws DataError on an empty training split, or a class that `options.classes` lacks.
-  explicit LatentSource(const LatentDataOptions& options);
+  /// Throws DataError on an empty training split, or a class that `options.classes` lacks. Videos
+  /// without a class are of the only one, where there is one.
+  LatentSource(const LatentDataOptions& options, const models::Compatibility& compatibility);
 
   const std::vector<LatentItem>& train() const { return train_; }
   const std::vector<LatentItem>& val() const { return val_; }
@@ -41,10 +42,12 @@ class LatentSource {
                     const NoiseKey& key) const;
 
  private:
+  std::int64_t label_of(const data::Study& study) const;
   std::vector<LatentItem> load(const std::vector<data::Study>& studies,
                                const data::LatentDataset& dataset) const;
 
   LatentDataOptions options_;
+  bool draw_posterior_;
   std::vector<LatentItem> train_;
   std::vector<LatentItem> val_;
   std::vector<std::int64_t> latent_shape_;
@@ -61,27 +64,13 @@ void require_channels(const char* key, std::int64_t channels,
 data::BatchOrder make_order(const LatentSource& source, const LatentDataOptions& data,
                             const LoopOptions& loop);
 
-/// The random parts of the diffusion objective, each keyed by (seed, step, position).
-class ObjectiveDraws {
- public:
-  ObjectiveDraws(const ObjectiveOptions& options, std::int64_t seed)
-      : options_(options), seed_(static_cast<std::uint64_t>(seed)) {}
-
-  NoiseKey key(Stream stream, std::int64_t step, std::int64_t position) const;
-  /// Labels [B], each replaced by `null_label` with the class dropout's probability.
-  at::Tensor labels(const std::vector<std::int64_t>& classes, const MicroBatch& batch,
-                    std::int64_t null_label) const;
-  /// Time steps [B], uniform over the schedule.
-  at::Tensor timesteps(const MicroBatch& batch) const;
-  /// Noise [B, item shape…] with the noise offset over all but the channel dimension, which is
-  /// `channel_dimension` of an item.
-  at::Tensor noise(const MicroBatch& batch, at::IntArrayRef item_shape,
-                   std::int64_t channel_dimension) const;
-
- private:
-  ObjectiveOptions options_;
-  std::uint64_t seed_;
-};
+/// What conditions a network on these items, [B]: class ids, int64; or, where the embedding's
+/// source is `ef`, the ejection fractions as parts of one, float32 (EchoNet-Synthetic: EF / 100).
+at::Tensor conditions_of(const std::vector<const LatentItem*>& items,
+                         const models::ClassEmbeddingConfig& embedding);
+/// Throws DataError naming the first item without what the embedding takes.
+void require_conditions(const LatentSource& source, const models::ClassEmbeddingConfig& embedding,
+                        const std::string& latents);
 
 /// Steps reserved for validation draws, so that they never equal a training step's.
 constexpr std::int64_t kValidationStep = 0xFFFFFFFF;

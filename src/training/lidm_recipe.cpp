@@ -5,12 +5,14 @@
 #include "echopath/models/padding.hpp"
 #include "training/export.hpp"
 #include "training/precision.hpp"
+#include "training/sample_pictures.hpp"
 
 namespace echopath::training {
 namespace {
 
 constexpr std::int64_t kValidationItems = 64;
 constexpr std::int64_t kNoiseLevels = 8;
+constexpr std::int64_t kSamples = 8;
 
 }  // namespace
 
@@ -24,10 +26,10 @@ std::unique_ptr<models::LatentImageModel> make_lidm(const LidmOptions& options) 
 LidmRecipe::LidmRecipe(const LidmOptions& options, at::Device device)
     : options_(options),
       device_(device),
-      source_(options.data),
+      source_(options.data, options.compatibility),
       order_(make_order(source_, options.data, options.training)),
-      schedule_(options.diffusion.schedule),
-      draws_(options.diffusion, options.training.seed),
+      objective_(options.diffusion),
+      draws_(options.diffusion, options.compatibility, options.training.seed),
       network_(make_lidm(options)) {
   require_channels("model.out_channels",
                    options.architecture == "UNet2DModel" ? options.unconditional.out_channels
@@ -35,6 +37,7 @@ LidmRecipe::LidmRecipe(const LidmOptions& options, at::Device device)
                    source_.latent_shape(), options.data.latents);
   network_->module().to(device_);
   if (network_->conditional()) {
+    require_conditions(source_, options.class_embedding, options.data.latents);
     embedding_ = models::ClassEmbedding(options.class_embedding);
     embedding_->to(device_);
   }
@@ -46,69 +49,99 @@ std::vector<NamedModule> LidmRecipe::modules(int) {
   return modules;
 }
 
-at::Tensor LidmRecipe::predict(const at::Tensor& noisy, const at::Tensor& timesteps,
-                               const at::Tensor& labels) {
-  const at::Tensor context = embedding_ ? embedding_->forward(labels.to(device_)) : at::Tensor();
+at::Tensor LidmRecipe::predict(const Batch& batch, const at::Tensor& noisy) {
+  at::Tensor context;
+  if (embedding_) context = embedding_->forward(batch.tensors.at("conditions").to(device_));
   const models::PaddedLatents padded =
       models::pad_latents(noisy.to(device_, precision_of(network_->module())));
-  const at::Tensor output = network_->predict(padded.latents, timesteps.to(device_), context);
+  const at::Tensor output =
+      network_->predict(padded.latents, batch.tensors.at("timesteps").to(device_), context);
   return models::unpad_latents(output, padded);
 }
 
-at::Tensor LidmRecipe::loss(int, const MicroBatch& batch, Figures&) {
-  const std::vector<std::int64_t> items = order_.batch(batch.step);
+Batch LidmRecipe::frames(const std::vector<LatentItem>& items,
+                         const std::vector<std::int64_t>& chosen, const MicroBatch& batch) const {
+  Batch loaded{batch, {}, {}};
   std::vector<at::Tensor> frames;
-  std::vector<std::int64_t> classes;
-  for (const std::int64_t position : batch.positions) {
-    const LatentItem& item =
-        source_.train()[static_cast<std::size_t>(items[static_cast<std::size_t>(position)])];
+  std::vector<const LatentItem*> sources;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const LatentItem& item = items[static_cast<std::size_t>(chosen[i])];
+    const std::int64_t position = batch.positions[i];
     const std::int64_t frame =
         uniform_integer(draws_.key(Stream::kClipChoice, batch.step, position),
                         static_cast<std::int64_t>(item.frames.size()));
     frames.push_back(
         source_.frames(item, frame, 1, draws_.key(Stream::kPosterior, batch.step, position))[0]);
-    classes.push_back(item.label);
+    sources.push_back(&item);
+    loaded.items.push_back(item.study.file_name);
   }
-  const at::Tensor x0 = at::stack(frames);
-  const at::Tensor t = draws_.timesteps(batch);
-  const at::Tensor noise = draws_.noise(batch, source_.latent_shape(), 0);
-  const at::Tensor labels =
-      embedding_ ? draws_.labels(classes, batch, embedding_->null_label()) : at::Tensor();
-  const at::Tensor output = predict(schedule_.add_noise(x0, noise, t), t, labels);
-  const at::Tensor target = schedule_.target(x0, noise, t).to(device_);
-  return (for_loss(output) - target).square().mean();
+  loaded.tensors = {{"x0", at::stack(frames)},
+                    {"noise", draws_.noise(batch, source_.latent_shape(), 0)}};
+  if (embedding_) {
+    loaded.tensors["conditions"] = conditions_of(sources, options_.class_embedding);
+  }
+  return loaded;
+}
+
+Batch LidmRecipe::load(const MicroBatch& batch) const {
+  Batch loaded = frames(source_.train(), order_.items(batch.step, batch.positions), batch);
+  loaded.tensors["timesteps"] = draws_.timesteps(batch);
+  if (embedding_) {
+    at::Tensor& conditions = loaded.tensors.at("conditions");
+    conditions = draws_.drop_conditions(conditions, batch, embedding_->null_condition());
+  }
+  return loaded;
+}
+
+at::Tensor LidmRecipe::loss(int, const Batch& batch, Figures&) {
+  return objective_.training_loss(batch, predict(batch, objective_.noisy(batch)));
 }
 
 Figures LidmRecipe::validate() {
   const auto& items = source_.val();
   if (items.empty()) return {};
   MicroBatch batch{kValidationStep, {}};
-  std::vector<at::Tensor> frames;
-  std::vector<std::int64_t> classes;
+  std::vector<std::int64_t> chosen;
   for (std::int64_t i = 0; i < kValidationItems; ++i) {
-    const LatentItem& item = items[static_cast<std::size_t>(i) % items.size()];
-    const std::int64_t frame = uniform_integer(draws_.key(Stream::kClipChoice, kValidationStep, i),
-                                               static_cast<std::int64_t>(item.frames.size()));
-    frames.push_back(
-        source_.frames(item, frame, 1, draws_.key(Stream::kPosterior, kValidationStep, i))[0]);
-    classes.push_back(item.label);
     batch.positions.push_back(i);
+    chosen.push_back(i % static_cast<std::int64_t>(items.size()));
   }
-  const at::Tensor x0 = at::stack(frames);
-  const at::Tensor noise = draws_.noise(batch, source_.latent_shape(), 0);
-  double total = 0.0;
-  const std::int64_t steps = schedule_.num_train_timesteps();
+  Batch drawn = frames(items, chosen, batch);
+  ValidationByLevel losses;
   for (std::int64_t level = 0; level < kNoiseLevels; ++level) {
-    const at::Tensor t =
-        at::full({kValidationItems}, (2 * level + 1) * steps / (2 * kNoiseLevels), at::kLong);
-    const at::Tensor output =
-        predict(schedule_.add_noise(x0, noise, t), t, at::tensor(classes, at::kLong));
-    total += (for_loss(output) - schedule_.target(x0, noise, t).to(device_))
-                 .square()
-                 .mean()
-                 .item<double>();
+    const std::int64_t timestep = objective_.fixed_timestep(level, kNoiseLevels);
+    drawn.tensors["timesteps"] = at::full({kValidationItems}, timestep, at::kLong);
+    losses.add(timestep, objective_.errors(drawn, predict(drawn, objective_.noisy(drawn))));
   }
-  return {{"val_loss", total / kNoiseLevels}};
+  return losses.figures();
+}
+
+std::vector<LossAtLevel> LidmRecipe::take_losses_by_level() {
+  return objective_.take_losses_by_level();
+}
+
+std::int64_t LidmRecipe::training_items() const {
+  return static_cast<std::int64_t>(source_.train().size());
+}
+
+std::vector<NamedFrames> LidmRecipe::samples(const std::filesystem::path& model_directory) {
+  const auto& items = source_.val().empty() ? source_.train() : source_.val();
+  MicroBatch batch{kValidationStep, {}};
+  std::vector<at::Tensor> noise;
+  for (std::int64_t i = 0; i < kSamples; ++i) {
+    batch.positions.push_back(i);
+    noise.push_back(normal_tensor(source_.latent_shape(),
+                                  draws_.key(Stream::kInitialNoise, kValidationStep, i)));
+  }
+  Batch drawn = frames(items, items_of_each_class(items, kSamples), batch);
+  const at::Tensor latents =
+      sample_latents(options_.diffusion.schedule, at::stack(noise),
+                     [&](const at::Tensor& noisy, const at::Tensor& timesteps) {
+                       drawn.tensors["timesteps"] = timesteps;
+                       return predict(drawn, noisy);
+                     });
+  const at::Tensor shown = LatentViewer(model_directory, source_, device_).show(latents);
+  return {{"frames", tiled(shown.split(1), kSamples / 2, options_.data.fps)}};
 }
 
 void LidmRecipe::check_target(const std::filesystem::path& model_directory) const {
@@ -124,7 +157,8 @@ void LidmRecipe::export_model(const std::filesystem::path& model_directory) {
   if (embedding_) models::save_class_embedding(model_directory, "lidm", embedding_);
   models::save_schedule(model_directory, options_.diffusion.schedule);
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {
-    describe_latent_model(info, options_.data, options_.class_embedding, source_);
+    describe_latent_model(info, options_.data, source_);
+    if (embedding_) describe_conditioning(info, embedding_);
     info.trained_on["lidm"] = describe_training(options_.training, options_.data.latents,
                                                 source_.train().size(), source_.encoder_hash());
   });

@@ -8,6 +8,7 @@
 #include "echopath/models/padding.hpp"
 #include "training/export.hpp"
 #include "training/precision.hpp"
+#include "training/sample_pictures.hpp"
 
 namespace echopath::training {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 constexpr std::int64_t kValidationItems = 16;
 constexpr std::int64_t kValidationBatch = 4;
 constexpr std::int64_t kNoiseLevels = 4;
+constexpr std::int64_t kSamples = 4;
 
 /// Appends zero frames up to `count`. frames [N, C, H, W], N ≤ count.
 at::Tensor pad_frames(const at::Tensor& frames, std::int64_t count) {
@@ -29,14 +31,15 @@ at::Tensor pad_frames(const at::Tensor& frames, std::int64_t count) {
 LvdmRecipe::LvdmRecipe(const LvdmOptions& options, at::Device device)
     : options_(options),
       device_(device),
-      source_(options.data),
+      source_(options.data, options.compatibility),
       order_(make_order(source_, options.data, options.training)),
-      schedule_(options.diffusion.schedule),
-      draws_(options.diffusion, options.training.seed),
-      network_(options.model),
+      objective_(options.diffusion),
+      draws_(options.diffusion, options.compatibility, options.training.seed),
+      network_(options.model, options.compatibility),
       embedding_(options.class_embedding) {
   require_channels("model.out_channels", options.model.out_channels, source_.latent_shape(),
                    options.data.latents);
+  require_conditions(source_, options.class_embedding, options.data.latents);
   network_->to(device_);
   embedding_->to(device_);
 }
@@ -45,22 +48,16 @@ std::vector<NamedModule> LvdmRecipe::modules(int) {
   return {{"lvdm", network_.ptr()}, {"class_embedding", embedding_.ptr()}};
 }
 
-void LvdmRecipe::add_clip(const LatentItem& item, std::int64_t step, std::int64_t position,
-                          Clips& clips, std::vector<at::Tensor>& x0,
-                          std::vector<at::Tensor>& reference,
-                          std::vector<at::Tensor>& valid) const {
-  const std::int64_t length = options_.block_length;
-  const auto available = static_cast<std::int64_t>(item.frames.size());
+at::Tensor LvdmRecipe::reference(const LatentItem& item, const at::Tensor& frames,
+                                 std::int64_t valid, std::int64_t step,
+                                 std::int64_t position) const {
   const NoiseKey choice = draws_.key(Stream::kClipChoice, step, position);
-  const data::Clip clip =
-      data::choose_clip(available, length, uniform_number(choice, 0), options_.clip_start == "any");
-  const at::Tensor frames = pad_frames(
-      source_.frames(item, clip.start, length, draws_.key(Stream::kPosterior, step, position)),
-      length);
-  const std::int64_t longest = std::min(options_.context_frames, std::min(clip.valid, length - 1));
+  const std::int64_t length = options_.block_length;
+  const std::int64_t longest = std::min(options_.context_frames, std::min(valid, length - 1));
   const std::int64_t context = 1 + uniform_integer(choice, std::max<std::int64_t>(1, longest), 1);
   at::Tensor given = frames.slice(0, 0, context);
-  if (options_.reference_frame == "random") {
+  if (options_.compatibility.reference_frame == "random") {
+    const auto available = static_cast<std::int64_t>(item.frames.size());
     given = source_.frames(item, uniform_integer(choice, available, 2), 1,
                            draws_.key(Stream::kReferencePosterior, step, position));
   }
@@ -72,69 +69,78 @@ void LvdmRecipe::add_clip(const LatentItem& item, std::int64_t step, std::int64_
   const at::Tensor last = given.slice(0, given.size(0) - 1);
   std::vector<std::int64_t> rest = frames.sizes().vec();
   rest[0] = length - given.size(0);
-  reference.push_back(at::cat({given, last.expand(rest)}));
-  const std::int64_t counted =
-      std::min(length, clip.valid + (options_.valid_frame_mask == "less_equal" ? 1 : 0));
-  valid.push_back((at::arange(length) < counted).to(at::kFloat));
-  x0.push_back(frames);
-  clips.classes.push_back(item.label);
+  return at::cat({given, last.expand(rest)});
 }
 
-LvdmRecipe::Clips LvdmRecipe::clips(const std::vector<LatentItem>& items,
-                                    const std::vector<std::int64_t>& chosen,
-                                    const MicroBatch& batch) const {
-  Clips clips;
-  std::vector<at::Tensor> x0, reference, valid;
+Batch LvdmRecipe::clips(const std::vector<LatentItem>& items,
+                        const std::vector<std::int64_t>& chosen, const MicroBatch& batch) const {
+  const std::int64_t length = options_.block_length;
+  const models::Compatibility& compatibility = options_.compatibility;
+  Batch loaded{batch, {}, {}};
+  std::vector<at::Tensor> x0, references, valid;
+  std::vector<const LatentItem*> sources;
   for (std::size_t i = 0; i < batch.positions.size(); ++i) {
-    add_clip(items[static_cast<std::size_t>(chosen[i])], batch.step, batch.positions[i], clips, x0,
-             reference, valid);
+    const LatentItem& item = items[static_cast<std::size_t>(chosen[i])];
+    const std::int64_t position = batch.positions[i];
+    const data::Clip clip =
+        data::choose_clip(static_cast<std::int64_t>(item.frames.size()), length,
+                          uniform_number(draws_.key(Stream::kClipChoice, batch.step, position), 0),
+                          compatibility.clip_start == "any");
+    x0.push_back(pad_frames(source_.frames(item, clip.start, length,
+                                           draws_.key(Stream::kPosterior, batch.step, position)),
+                            length));
+    references.push_back(reference(item, x0.back(), clip.valid, batch.step, position));
+    const std::int64_t counted =
+        std::min(length, clip.valid + (compatibility.valid_frame_mask == "less_equal" ? 1 : 0));
+    valid.push_back((at::arange(length) < counted).to(at::kFloat));
+    sources.push_back(&item);
+    loaded.items.push_back(item.study.file_name);
   }
-  clips.x0 = at::stack(x0);
-  clips.reference = at::stack(reference);
-  clips.valid = at::stack(valid).view({-1, options_.block_length, 1, 1, 1});
-  return clips;
+  const at::Tensor stacked = at::stack(x0);
+  loaded.tensors = {{"x0", stacked},
+                    {"reference", at::stack(references)},
+                    {"valid", at::stack(valid).view({-1, length, 1, 1, 1})},
+                    {"conditions", conditions_of(sources, options_.class_embedding)},
+                    {"noise", draws_.noise(batch, stacked.sizes().slice(1), 1)}};
+  return loaded;
 }
 
-at::Tensor LvdmRecipe::predict(const Clips& clips, const at::Tensor& noisy,
-                               const at::Tensor& timesteps, const at::Tensor& labels) {
+Batch LvdmRecipe::load(const MicroBatch& batch) const {
+  Batch loaded = clips(source_.train(), order_.items(batch.step, batch.positions), batch);
+  loaded.tensors["timesteps"] = draws_.timesteps(batch);
+  at::Tensor& conditions = loaded.tensors.at("conditions");
+  conditions = draws_.drop_conditions(conditions, batch, embedding_->null_condition());
+  // Zeros are what a sampler gives for "no reference".
+  const at::Tensor& references = loaded.tensors.at("reference");
+  for (std::size_t i = 0; i < batch.positions.size(); ++i) {
+    if (draws_.drops_reference(options_.reference_dropout, batch.step, batch.positions[i])) {
+      references[static_cast<std::int64_t>(i)].zero_();
+    }
+  }
+  return loaded;
+}
+
+at::Tensor LvdmRecipe::predict(const Batch& batch, const at::Tensor& noisy) {
   // The reference is concatenated before padding, and the loss is taken on the unpadded part.
   const models::PaddedLatents padded = models::pad_latents(
-      at::cat({noisy, clips.reference}, 2).to(device_, precision_of(*network_)));
+      at::cat({noisy, batch.tensors.at("reference")}, 2).to(device_, precision_of(*network_)));
   const at::Tensor time_ids =
       at::full({noisy.size(0), options_.model.added_time_id_count()}, options_.data.fps)
           .to(device_);
-  const at::Tensor output = network_->forward(padded.latents, timesteps.to(device_),
-                                              embedding_->forward(labels.to(device_)), time_ids);
+  const at::Tensor output =
+      network_->forward(padded.latents, batch.tensors.at("timesteps").to(device_),
+                        embedding_->forward(batch.tensors.at("conditions").to(device_)), time_ids);
   return models::unpad_latents(output, padded);
 }
 
-at::Tensor LvdmRecipe::masked_loss(const Clips& clips, const at::Tensor& output,
-                                   const at::Tensor& noise, const at::Tensor& timesteps) const {
-  const at::Tensor target = schedule_.target(clips.x0, noise, timesteps).to(device_);
-  return ((for_loss(output) - target).square() * clips.valid.to(device_)).mean();
-}
-
-at::Tensor LvdmRecipe::loss(int, const MicroBatch& batch, Figures&) {
-  const std::vector<std::int64_t> items = order_.batch(batch.step);
-  std::vector<std::int64_t> chosen;
-  for (const std::int64_t position : batch.positions) {
-    chosen.push_back(items[static_cast<std::size_t>(position)]);
-  }
-  const Clips batch_clips = clips(source_.train(), chosen, batch);
-  const at::Tensor t = draws_.timesteps(batch);
-  const at::Tensor noise = draws_.noise(batch, batch_clips.x0.sizes().slice(1), 1);
-  const at::Tensor labels = draws_.labels(batch_clips.classes, batch, embedding_->null_label());
-  const at::Tensor output =
-      predict(batch_clips, schedule_.add_noise(batch_clips.x0, noise, t), t, labels);
-  return masked_loss(batch_clips, output, noise, t);
+at::Tensor LvdmRecipe::loss(int, const Batch& batch, Figures&) {
+  return objective_.training_loss(batch, predict(batch, objective_.noisy(batch)));
 }
 
 Figures LvdmRecipe::validate() {
   const auto& items = source_.val();
   if (items.empty()) return {};
-  double total = 0.0;
-  int batches = 0;
-  const std::int64_t steps = schedule_.num_train_timesteps();
+  ValidationByLevel losses;
   for (std::int64_t first = 0; first < kValidationItems; first += kValidationBatch) {
     MicroBatch batch{kValidationStep, {}};
     std::vector<std::int64_t> chosen;
@@ -142,17 +148,42 @@ Figures LvdmRecipe::validate() {
       batch.positions.push_back(i);
       chosen.push_back(i % static_cast<std::int64_t>(items.size()));
     }
-    const Clips batch_clips = clips(items, chosen, batch);
-    const at::Tensor noise = draws_.noise(batch, batch_clips.x0.sizes().slice(1), 1);
+    Batch drawn = clips(items, chosen, batch);
     const std::int64_t level = (first / kValidationBatch) % kNoiseLevels;
-    const at::Tensor t =
-        at::full({kValidationBatch}, (2 * level + 1) * steps / (2 * kNoiseLevels), at::kLong);
-    const at::Tensor output = predict(batch_clips, schedule_.add_noise(batch_clips.x0, noise, t), t,
-                                      at::tensor(batch_clips.classes, at::kLong));
-    total += masked_loss(batch_clips, output, noise, t).item<double>();
-    ++batches;
+    const std::int64_t timestep = objective_.fixed_timestep(level, kNoiseLevels);
+    drawn.tensors["timesteps"] = at::full({kValidationBatch}, timestep, at::kLong);
+    losses.add(timestep, objective_.errors(drawn, predict(drawn, objective_.noisy(drawn))));
   }
-  return {{"val_loss", total / batches}};
+  return losses.figures();
+}
+
+std::vector<LossAtLevel> LvdmRecipe::take_losses_by_level() {
+  return objective_.take_losses_by_level();
+}
+
+std::int64_t LvdmRecipe::training_items() const {
+  return static_cast<std::int64_t>(source_.train().size());
+}
+
+std::vector<NamedFrames> LvdmRecipe::samples(const std::filesystem::path& model_directory) {
+  const auto& items = source_.val().empty() ? source_.train() : source_.val();
+  const std::vector<std::int64_t> chosen = items_of_each_class(items, kSamples);
+  const LatentViewer viewer(model_directory, source_, device_);
+  std::vector<at::Tensor> shown;
+  // One at a time, so that they take less memory than a training step.
+  for (std::int64_t i = 0; i < kSamples; ++i) {
+    Batch drawn = clips(items, {chosen[static_cast<std::size_t>(i)]}, {kValidationStep, {i}});
+    const at::Tensor noise = normal_tensor(drawn.tensors.at("x0").sizes(),
+                                           draws_.key(Stream::kInitialNoise, kValidationStep, i));
+    const at::Tensor latents =
+        sample_latents(options_.diffusion.schedule, noise,
+                       [&](const at::Tensor& noisy, const at::Tensor& timesteps) {
+                         drawn.tensors["timesteps"] = timesteps;
+                         return predict(drawn, noisy);
+                       });
+    shown.push_back(viewer.show(latents[0]));
+  }
+  return {{"clips", tiled(shown, kSamples / 2, options_.data.fps)}};
 }
 
 void LvdmRecipe::check_target(const std::filesystem::path& model_directory) const {
@@ -169,12 +200,14 @@ void LvdmRecipe::export_model(const std::filesystem::path& model_directory) {
   models::save_class_embedding(model_directory, "lvdm", embedding_);
   models::save_schedule(model_directory, options_.diffusion.schedule);
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {
-    describe_latent_model(info, options_.data, options_.class_embedding, source_);
+    describe_latent_model(info, options_.data, source_);
+    describe_conditioning(info, embedding_);
     info.fps = options_.data.fps;
     info.block_length = options_.block_length;
     info.context_frames = options_.context_frames;
     info.trained_on["lvdm"] = describe_training(options_.training, options_.data.latents,
                                                 source_.train().size(), source_.encoder_hash());
+    info.trained_on["lvdm"]["reference_dropout"] = options_.reference_dropout;
   });
 }
 

@@ -3,6 +3,7 @@
 #include "echopath/models/class_embedding.hpp"
 #include "echopath/models/unet_spatio_temporal.hpp"
 #include "training/latent_source.hpp"
+#include "training/objective.hpp"
 
 namespace echopath::training {
 
@@ -14,34 +15,32 @@ class LvdmRecipe : public Recipe {
   LvdmRecipe(const LvdmOptions& options, at::Device device);
 
   std::vector<NamedModule> modules(int phase) override;
-  at::Tensor loss(int phase, const MicroBatch& batch, Figures& figures) override;
+  Batch load(const MicroBatch& batch) const override;
+  at::Tensor loss(int phase, const Batch& batch, Figures& figures) override;
   Figures validate() override;
+  std::vector<LossAtLevel> take_losses_by_level() override;
+  std::int64_t training_items() const override;
+  std::vector<NamedFrames> samples(const std::filesystem::path& model_directory) override;
   void check_target(const std::filesystem::path& model_directory) const override;
   void export_model(const std::filesystem::path& model_directory) override;
 
  private:
-  /// Clips with what conditions them.
-  struct Clips {
-    at::Tensor x0;         ///< [B, T, C, H, W], zero behind a short video's end
-    at::Tensor reference;  ///< [B, T, C, H, W]
-    at::Tensor valid;      ///< [B, T, 1, 1, 1], 1 where the frame counts
-    std::vector<std::int64_t> classes;
-  };
-  Clips clips(const std::vector<LatentItem>& items, const std::vector<std::int64_t>& chosen,
+  /// Clips `x0` [B, T, C, H, W] (zero behind a short video's end) and what conditions them:
+  /// `reference` of the same shape, `valid` [B, T, 1, 1, 1] (1 where the frame counts),
+  /// `conditions` [B]; and `noise`.
+  Batch clips(const std::vector<LatentItem>& items, const std::vector<std::int64_t>& chosen,
               const MicroBatch& batch) const;
-  void add_clip(const LatentItem& item, std::int64_t step, std::int64_t position, Clips& clips,
-                std::vector<at::Tensor>& x0, std::vector<at::Tensor>& reference,
-                std::vector<at::Tensor>& valid) const;
-  at::Tensor predict(const Clips& clips, const at::Tensor& noisy, const at::Tensor& timesteps,
-                     const at::Tensor& labels);
-  at::Tensor masked_loss(const Clips& clips, const at::Tensor& output, const at::Tensor& noise,
-                         const at::Tensor& timesteps) const;
+  /// Reference latents [T, C, H, W] of a clip whose first `valid` frames count.
+  at::Tensor reference(const LatentItem& item, const at::Tensor& frames, std::int64_t valid,
+                       std::int64_t step, std::int64_t position) const;
+  /// The network's answer [B, T, C, H, W] to the noisy clips.
+  at::Tensor predict(const Batch& batch, const at::Tensor& noisy);
 
   LvdmOptions options_;
   at::Device device_;
   LatentSource source_;
   data::BatchOrder order_;
-  diffusion::NoiseSchedule schedule_;
+  DiffusionLoss objective_;
   ObjectiveDraws draws_;
   models::UNetSpatioTemporalConditionModel network_;
   models::ClassEmbedding embedding_;

@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "training/latent_source.hpp"
+#include "training/objective.hpp"
 
 namespace echopath::training {
 namespace {
@@ -13,7 +13,7 @@ at::Tensor drawn_timesteps(const std::string& prediction_type) {
   options.schedule.prediction_type = prediction_type;
   MicroBatch batch{7, std::vector<std::int64_t>(200)};
   std::iota(batch.positions.begin(), batch.positions.end(), 0);
-  return ObjectiveDraws(options, 3).timesteps(batch);
+  return ObjectiveDraws(options, {}, 3).timesteps(batch);
 }
 
 // Timestep 0 of a flow is clean data, timestep N is pure noise, where sampling starts.

@@ -6,7 +6,9 @@
 #include <set>
 
 #include "echopath/io/safetensors.hpp"
+#include "echopath/models/model_directory.hpp"
 #include "echopath/models/unet_2d_condition.hpp"
+#include "training/loss_of.hpp"
 #include "training/made_latents.hpp"
 
 namespace echopath::training {
@@ -27,7 +29,7 @@ class LidmRecipeTest : public MadeLatents {
  protected:
   LidmOptions options(std::vector<std::string> overrides = {}) {
     overrides.insert(overrides.begin(),
-                     {"data.latents=" + latents().string(), "data.posterior=mean",
+                     {"data.latents=" + latents().string(), "compatibility.posterior=mean",
                       "training.batch_size=1", "diffusion.class_dropout=0"});
     return toy_options<LidmOptions>("lidm", overrides);
   }
@@ -35,7 +37,7 @@ class LidmRecipeTest : public MadeLatents {
   static double loss(LidmRecipe& recipe, std::int64_t step) {
     torch::NoGradGuard no_grad;
     Figures figures;
-    return recipe.loss(0, {step, {0}}, figures).item<double>();
+    return loss_of(recipe, 0, {step, {0}}, figures).item<double>();
   }
 
   /// The loss of step `step` on a frame x0 [C, H, W] of class `label`; with label −1 the network
@@ -48,7 +50,7 @@ class LidmRecipeTest : public MadeLatents {
         normal_tensor(x0.sizes(), {kSeed, Stream::kTrainingNoise, index, 0}) +
         options.diffusion.noise_offset *
             normal_tensor({x0.size(0), 1, 1}, {kSeed, Stream::kNoiseOffset, index, 0});
-    const at::Tensor t = ObjectiveDraws(options.diffusion, kSeed).timesteps({step, {0}});
+    const at::Tensor t = ObjectiveDraws(options.diffusion, {}, kSeed).timesteps({step, {0}});
     const auto [signal, spread] = signal_and_noise(t.item<std::int64_t>());
     const at::Tensor v = signal * noise - spread * x0;
     if (label < 0) return v.square().mean().item<double>();
@@ -124,6 +126,51 @@ TEST_F(LidmRecipeTest, ADroppedClassIsTheNullTokenAndNoClass) {
   EXPECT_THAT(rows_that_learn("1"), ElementsAre(false, false, true));
 }
 
+TEST_F(LidmRecipeTest, MinSnrWeighsTheLossOfEachItem) {
+  write({made_video(0, "TRAIN", 1, kSide)});
+  LidmRecipe plain(options(), at::kCPU);
+  LidmRecipe weighted(options({"diffusion.loss_weighting=min_snr"}), at::kCPU);
+  silence(plain);
+  silence(weighted);
+  for (std::int64_t step = 0; step < 5; ++step) {
+    const at::Tensor t = ObjectiveDraws(options().diffusion, {}, kSeed).timesteps({step, {0}});
+    const auto [signal, noise] = signal_and_noise(t.item<std::int64_t>());
+    const double snr = signal * signal / (noise * noise);
+    const double weight = std::min(snr, 5.0) / (snr + 1.0);
+    EXPECT_NEAR(loss(weighted, step), weight * loss(plain, step), 1e-3 * weight) << step;
+  }
+  const auto levels = weighted.take_losses_by_level();
+  ASSERT_EQ(levels.size(), 5U);
+  EXPECT_NEAR(levels[0].loss, loss(plain, 0), 1e-6) << "the histogram is of the plain loss";
+}
+
+TEST_F(LidmRecipeTest, TheUnconditionalNetworkHasNoConditionAndSaysNothingOfOthers) {
+  write({made_video(0, "TRAIN", 1, kSide)});
+  fs::create_directories(folder_ / "model");
+  models::update_model_info(folder_ / "model", [](models::ModelInfo& info) {
+    info.class_names = {"ASD", "Non-ASD"};
+    info.conditioning = "scalar";
+  });
+  LidmRecipe recipe(
+      options({"architecture=UNet2DModel",
+               R"(model={"sample_size":8,"down_block_types":["AttnDownBlock2D","DownBlock2D"],)"
+               R"("up_block_types":["UpBlock2D","AttnUpBlock2D"],"block_out_channels":[8,8],)"
+               R"("layers_per_block":1,"norm_num_groups":4,"attention_head_dim":4})"}),
+      at::kCPU);
+  EXPECT_EQ(recipe.modules(0).size(), 1U);
+  EXPECT_FALSE(recipe.load({0, {0}}).tensors.contains("conditions"));
+  Figures figures;
+  loss_of(recipe, 0, {0, {0}}, figures).backward();
+  for (const at::Tensor& parameter : recipe.modules(0).front().module->parameters()) {
+    EXPECT_TRUE(parameter.grad().defined());
+  }
+  recipe.export_model(folder_ / "model");
+  const models::ModelDirectory model = models::ModelDirectory::open(folder_ / "model");
+  EXPECT_EQ(model.info().conditioning, "scalar") << "that of the LVDM trained before";
+  EXPECT_FALSE(model.has("class_embedding/lidm"));
+  EXPECT_EQ(model.load_lidm(at::kCPU)->class_name(), "UNet2DModel");
+}
+
 TEST_F(LidmRecipeTest, BalancedClassesAreDrawnEquallyOften) {
   std::vector<MadeVideo> videos = {made_video(1, "TRAIN", 1, kSide)};
   for (const int asd : {0, 2, 4, 6, 8}) videos.push_back(made_video(asd, "TRAIN", 1, kSide));
@@ -131,7 +178,7 @@ TEST_F(LidmRecipeTest, BalancedClassesAreDrawnEquallyOften) {
   const auto drawn_of_the_rare_class = [this](const std::string& balance) {
     const LidmOptions options =
         this->options({"data.balance_classes=" + balance, "training.batch_size=12"});
-    const LatentSource source(options.data);
+    const LatentSource source(options.data, options.compatibility);
     int rare = 0;
     for (const std::int64_t item : make_order(source, options.data, options.training).batch(0)) {
       rare += source.train()[static_cast<std::size_t>(item)].label == 1 ? 1 : 0;
@@ -163,8 +210,9 @@ TEST(ClassDropout, HasItsRateAndLeavesTheOthersAsTheyAre) {
   for (const double rate : {0.0, 0.1, 0.3, 1.0}) {
     ObjectiveOptions options;
     options.class_dropout = rate;
-    const ObjectiveDraws draws(options, kSeed);
-    const at::Tensor labels = draws.labels(classes, whole_batch(5, kItems), kNull);
+    const ObjectiveDraws draws(options, {}, kSeed);
+    const at::Tensor labels =
+        draws.drop_conditions(at::tensor(classes, at::kLong), whole_batch(5, kItems), kNull);
     std::int64_t dropped = 0;
     for (std::int64_t i = 0; i < kItems; ++i) {
       const auto label = labels[i].item<std::int64_t>();

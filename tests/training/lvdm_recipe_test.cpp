@@ -4,6 +4,9 @@
 
 #include <set>
 
+#include "echopath/core/errors.hpp"
+#include "echopath/models/model_directory.hpp"
+#include "training/loss_of.hpp"
 #include "training/made_latents.hpp"
 
 namespace echopath::training {
@@ -32,7 +35,7 @@ class LvdmRecipeTest : public MadeLatents {
     video_ = made_video(0, "TRAIN", frames, kSide);
     write({video_});
     overrides.insert(overrides.begin(),
-                     {"data.latents=" + latents().string(), "data.posterior=mean",
+                     {"data.latents=" + latents().string(), "compatibility.posterior=mean",
                       "training.batch_size=1", "diffusion.class_dropout=0"});
     return toy_options<LvdmOptions>("lvdm", overrides);
   }
@@ -47,7 +50,7 @@ class LvdmRecipeTest : public MadeLatents {
     sample.noise = normal_tensor(sample.x0.sizes(), {kSeed, Stream::kTrainingNoise, index, 0}) +
                    options.diffusion.noise_offset *
                        normal_tensor({1, kChannels, 1, 1}, {kSeed, Stream::kNoiseOffset, index, 0});
-    sample.timestep = ObjectiveDraws(options.diffusion, kSeed).timesteps({step, {0}});
+    sample.timestep = ObjectiveDraws(options.diffusion, {}, kSeed).timesteps({step, {0}});
     const auto [signal, noise] = signal_and_noise(sample.timestep.item<std::int64_t>());
     sample.v = signal * sample.noise - noise * sample.x0;
     sample.noisy = signal * sample.x0 + noise * sample.noise;
@@ -87,7 +90,7 @@ class LvdmRecipeTest : public MadeLatents {
   static double loss(LvdmRecipe& recipe, std::int64_t step) {
     torch::NoGradGuard no_grad;
     Figures figures;
-    return recipe.loss(0, {step, {0}}, figures).item<double>();
+    return loss_of(recipe, 0, {step, {0}}, figures).item<double>();
   }
 
   static LvdmRecipe silent(const LvdmOptions& options) {
@@ -122,7 +125,8 @@ TEST_F(LvdmRecipeTest, GivenFramesAreTheFirstOfTheClipAndTheLastOfThemIsHeld) {
 }
 
 TEST_F(LvdmRecipeTest, RandomReferenceIsAnyFrameOfTheWholeVideo) {
-  const LvdmOptions options = this->options(14, {"context_frames=1", "reference_frame=random"});
+  const LvdmOptions options =
+      this->options(14, {"context_frames=1", "compatibility.reference_frame=random"});
   LvdmRecipe mute = silent(options), recipe(options, at::kCPU);
   std::set<std::int64_t> references;
   int outside = 0;
@@ -158,10 +162,110 @@ TEST_F(LvdmRecipeTest, ReferenceNoiseIsOnTheGivenFramesOnly) {
   }
 }
 
+TEST_F(LvdmRecipeTest, ADroppedReferenceIsZerosInEveryFrame) {
+  const LvdmOptions options =
+      this->options(kBlock, {"context_frames=1", "reference_noise=0.5", "reference_dropout=1"});
+  LvdmRecipe recipe(options, at::kCPU);
+  const at::Tensor zeros = at::zeros({1, kChannels, kSide, kSide});
+  for (std::int64_t step = 0; step < 3; ++step) {
+    const Sample drawn = sample(options, step, 0);
+    EXPECT_EQ(
+        only_match(loss(recipe, step), {expected_loss(recipe, drawn, scaled().slice(0, 0, 1), 0),
+                                        expected_loss(recipe, drawn, zeros, 0)}),
+        1)
+        << step;
+  }
+}
+
+TEST_F(LvdmRecipeTest, ReferencesAreDroppedByItemAndNeverInValidation) {
+  const LvdmOptions options =
+      this->options(kBlock, {"reference_dropout=0.5", "training.batch_size=16"});
+  const LvdmRecipe recipe(options, at::kCPU);
+  MicroBatch whole{3, {}};
+  for (std::int64_t i = 0; i < 16; ++i) whole.positions.push_back(i);
+  const at::Tensor references = recipe.load(whole).tensors.at("reference");
+  const at::Tensor dropped = references.flatten(1).abs().amax(1) == 0;
+  EXPECT_GT(dropped.sum().item<std::int64_t>(), 2);
+  EXPECT_LT(dropped.sum().item<std::int64_t>(), 14);
+  const at::Tensor part = recipe.load({3, {5, 6, 7}}).tensors.at("reference");
+  EXPECT_TRUE(at::equal(part, references.slice(0, 5, 8))) << "whatever else is in the batch";
+}
+
+TEST_F(LvdmRecipeTest, TheEjectionFractionIsTheConditionAsAPartOfOne) {
+  video_ = made_video(0, "TRAIN", kBlock, kSide);
+  video_.study.ef = 62.5;
+  write({video_});
+  const auto with_dropout = [this](const std::string& dropout) {
+    return toy_options<LvdmOptions>(
+        "lvdm", {"data.latents=" + latents().string(), "training.batch_size=1",
+                 "model.cross_attention_dim=1", "class_embedding.mode=scalar",
+                 "class_embedding.source=ef", "diffusion.class_dropout=" + dropout});
+  };
+  LvdmRecipe recipe(with_dropout("0"), at::kCPU), dropping(with_dropout("1"), at::kCPU);
+  const at::Tensor condition = recipe.load({0, {0}}).tensors.at("conditions");
+  EXPECT_EQ(condition.item<float>(), 0.625F);
+  const auto embedding = module_of<models::ClassEmbeddingImpl>(recipe, "class_embedding");
+  EXPECT_EQ(embedding->forward(condition).item<float>(), 0.625F);
+  EXPECT_EQ(dropping.load({0, {0}}).tensors.at("conditions").item<float>(), 0.0F);
+
+  recipe.export_model(folder_ / "model");
+  models::ModelDirectory model = models::ModelDirectory::open(folder_ / "model");
+  EXPECT_EQ(model.info().conditioning, "scalar");
+  EXPECT_TRUE(model.load_class_embedding("lvdm", at::kCPU)->takes_ejection_fraction());
+}
+
+TEST_F(LvdmRecipeTest, AVideoWithoutTheEjectionFractionItNeedsIsNamed) {
+  video_ = made_video(0, "TRAIN", kBlock, kSide);
+  write({video_});
+  const LvdmOptions options = toy_options<LvdmOptions>(
+      "lvdm", {"data.latents=" + latents().string(), "model.cross_attention_dim=1",
+               "class_embedding.mode=scalar", "class_embedding.source=ef"});
+  try {
+    const LvdmRecipe recipe(options, at::kCPU);
+    FAIL() << "no error";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(),
+                ::testing::AllOf(::testing::HasSubstr("video_0.avi"), ::testing::HasSubstr("EF")));
+  }
+}
+
+TEST_F(LvdmRecipeTest, AListWithoutClassesIsOfTheOnlyOne) {
+  video_ = made_video(0, "TRAIN", kBlock, kSide);
+  video_.study.class_name.clear();
+  write({video_});
+  const auto source = [this](const std::string& classes) {
+    const LvdmOptions options = toy_options<LvdmOptions>(
+        "lvdm", {"data.latents=" + latents().string(), "data.classes=" + classes});
+    return LatentSource(options.data, options.compatibility);
+  };
+  EXPECT_EQ(source("[\"A4C\"]").train().front().label, 0);
+  EXPECT_THROW(source("[\"ASD\",\"Non-ASD\"]"), DataError);
+}
+
+TEST_F(LvdmRecipeTest, ValidationListsFixedNoiseLevelsAndIsTheSameEachTime) {
+  video_ = made_video(0, "TRAIN", kBlock, kSide);
+  write({video_, made_video(1, "VAL", kBlock, kSide)});
+  const LvdmOptions options =
+      toy_options<LvdmOptions>("lvdm", {"data.latents=" + latents().string()});
+  torch::manual_seed(1);
+  LvdmRecipe recipe(options, at::kCPU);
+  const torch::NoGradGuard no_grad;
+  const Figures figures = recipe.validate();
+  std::vector<std::string> names;
+  for (const auto& [name, value] : figures) names.push_back(name);
+  EXPECT_THAT(names, ElementsAre("val_loss", "val_loss/t=125", "val_loss/t=375", "val_loss/t=625",
+                                 "val_loss/t=875"));
+  EXPECT_NEAR(figures[0].second,
+              (figures[1].second + figures[2].second + figures[3].second + figures[4].second) / 4.0,
+              1e-6);
+  EXPECT_EQ(recipe.validate(), figures);
+  EXPECT_TRUE(recipe.take_losses_by_level().empty()) << "validation is no training";
+}
+
 TEST_F(LvdmRecipeTest, PublishedClipNeverStartsAtTheLastPlace) {
   for (const bool any : {true, false}) {
     const LvdmOptions options =
-        this->options(10, {std::string("clip_start=") + (any ? "any" : "not_last")});
+        this->options(10, {std::string("compatibility.clip_start=") + (any ? "any" : "not_last")});
     LvdmRecipe mute = silent(options);
     std::set<std::int64_t> starts;
     for (std::int64_t step = 0; step < 24; ++step) starts.insert(start_of(options, mute, step));
@@ -176,7 +280,7 @@ TEST_F(LvdmRecipeTest, PublishedClipNeverStartsAtTheLastPlace) {
 TEST_F(LvdmRecipeTest, PublishedMaskLetsOneFrameOfPaddingIn) {
   // How many frames of the block count, found by the loss of step `step`.
   const auto counted = [this](std::int64_t frames, const std::string& mask, std::int64_t step) {
-    const LvdmOptions options = this->options(frames, {"valid_frame_mask=" + mask});
+    const LvdmOptions options = this->options(frames, {"compatibility.valid_frame_mask=" + mask});
     LvdmRecipe mute = silent(options);
     const at::Tensor v = sample(options, step, 0).v;
     std::vector<double> candidates;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "echopath/config/options.hpp"
 #include "echopath/diffusion/guidance_options.hpp"
@@ -12,6 +14,8 @@ namespace echopath::generation {
 struct DenoisingOptions {
   diffusion::SolverOptions solver;
   diffusion::GuidanceOptions guidance;
+  /// Percent; what a network that is conditioned on it is given.
+  std::optional<std::int64_t> ejection_fraction = {};
 };
 
 /// Called after every network evaluation of a trajectory. It may throw to stop the sampling.

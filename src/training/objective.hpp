@@ -1,0 +1,86 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "echopath/core/random.hpp"
+#include "echopath/diffusion/schedule.hpp"
+#include "echopath/models/compatibility.hpp"
+#include "echopath/training/options.hpp"
+#include "echopath/training/recipe.hpp"
+
+namespace echopath::training {
+
+/// The random parts of the diffusion objective, each keyed by (seed, step, position).
+class ObjectiveDraws {
+ public:
+  ObjectiveDraws(const ObjectiveOptions& options, const models::Compatibility& compatibility,
+                 std::int64_t seed);
+
+  NoiseKey key(Stream stream, std::int64_t step, std::int64_t position) const;
+  /// `conditions` [B], each replaced by `null` with the class dropout's probability.
+  at::Tensor drop_conditions(const at::Tensor& conditions, const MicroBatch& batch,
+                             std::int64_t null) const;
+  /// Whether the reference of an item is left out, which has this probability; independent of
+  /// whether its class is.
+  bool drops_reference(double probability, std::int64_t step, std::int64_t position) const;
+  /// Time steps [B], uniform over the schedule or logit-normal.
+  at::Tensor timesteps(const MicroBatch& batch) const;
+  /// Noise [B, item shape…] with the noise offset over all but the channel dimension, which is
+  /// `channel_dimension` of an item.
+  at::Tensor noise(const MicroBatch& batch, at::IntArrayRef item_shape,
+                   std::int64_t channel_dimension) const;
+
+ private:
+  std::int64_t timestep(const NoiseKey& key) const;
+
+  ObjectiveOptions options_;
+  double class_dropout_;
+  std::uint64_t seed_;
+};
+
+/// The diffusion loss of LIDM and LVDM, over the tensors `x0`, `noise` (the same shape),
+/// `timesteps` [B] and, where only some elements count, `valid` (1 or 0, broadcast against x0) of a
+/// batch.
+class DiffusionLoss {
+ public:
+  explicit DiffusionLoss(const ObjectiveOptions& options);
+
+  /// x_t, as x0.
+  at::Tensor noisy(const Batch& batch) const;
+  /// Mean squared error [B] of a network's answers, each over all elements of an item, those that
+  /// do not count being 0.
+  at::Tensor errors(const Batch& batch, const at::Tensor& output) const;
+  /// What is minimised: the mean of the errors, weighted by their noise levels where the options
+  /// say so. Remembers each item's unweighted error.
+  at::Tensor training_loss(const Batch& batch, const at::Tensor& output);
+
+  /// The middle of part `level` of `levels` equal parts of the schedule.
+  std::int64_t fixed_timestep(std::int64_t level, std::int64_t levels) const;
+  /// Errors remembered since the last call, oldest first; no more than the latest few thousand.
+  std::vector<LossAtLevel> take_losses_by_level();
+
+ private:
+  struct Remembered {
+    at::Tensor timesteps, errors;
+  };
+
+  ObjectiveOptions options_;
+  diffusion::NoiseSchedule schedule_;
+  std::vector<Remembered> remembered_;  ///< of training_loss(), where the network computed them
+  std::int64_t remembered_items_ = 0;
+};
+
+/// Held-out errors at fixed noise levels: `val_loss`, their mean, then `val_loss/t=…` of each.
+class ValidationByLevel {
+ public:
+  void add(std::int64_t timestep, const at::Tensor& errors);
+  Figures figures() const;
+
+ private:
+  std::vector<std::pair<std::int64_t, double>> levels_;
+};
+
+}  // namespace echopath::training
