@@ -4,8 +4,8 @@
 #include <fstream>
 #include <iostream>
 
-#include "cli/config_kind.hpp"
 #include "cli/resources.hpp"
+#include "cli/train_report.hpp"
 #include "cli/verbs.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/logging.hpp"
@@ -25,54 +25,12 @@ struct Options {
 
 /// Throws UsageError on a network that cannot be trained here.
 void check_network(const std::string& name) {
-  const std::vector<std::string> known = available_networks();
+  const std::vector<std::string>& known = training::trainable_networks();
   if (std::find(known.begin(), known.end(), name) != known.end()) return;
-  if (name == "classifier") {
-    throw UsageError("train classifier is not available in this version; available: " +
-                     join(known, ", "));
-  }
   const std::string nearest = nearest_name(name, known);
   throw UsageError(
       "train: unknown network '" + name + "'; " +
       (nearest.empty() ? "known: " + join(known, ", ") : "did you mean '" + nearest + "'?"));
-}
-
-config::Json to_json(const training::TrainReport& report, bool dry_run) {
-  config::Json metrics = config::Json::object();
-  for (const auto& [name, value] : report.metrics) metrics[name] = value;
-  config::Json json = {{"dry_run", dry_run},
-                       {"parameters", report.parameters},
-                       {"memory_bytes", report.memory_bytes},
-                       {"steps", report.steps}};
-  if (dry_run) {
-    json["missing"] = report.missing;
-  } else {
-    json["model_directory"] = report.model_directory.string();
-    json["metrics"] = metrics;
-  }
-  json["config"] = report.config;
-  return json;
-}
-
-void print_dry_run(const training::TrainReport& report) {
-  std::cout << report.config.dump(2) << "\n\n";
-  std::cout << "parameters  " << report.parameters << '\n'
-            << "memory      about " << human_bytes(report.memory_bytes) << '\n'
-            << "steps       " << report.steps << '\n';
-  if (report.missing.empty()) {
-    std::cout << "nothing is missing for a real run\n";
-    return;
-  }
-  std::cout << "missing before a real run could start:\n";
-  for (const std::string& line : report.missing) std::cout << "  " << line << '\n';
-}
-
-void print_done(const training::TrainReport& report) {
-  std::cout << "trained " << report.steps << " steps; model in " << report.model_directory.string()
-            << '\n';
-  for (const auto& [name, value] : report.metrics) {
-    std::cout << "  " << name << " = " << value << '\n';
-  }
 }
 
 /// Runs this very command line as `nproc` processes. They tell what goes wrong themselves.
@@ -93,10 +51,11 @@ void train(const Options& options, const CommonOptions& common) {
   check_network(request.network);
   request.processes = options.nproc;
   const auto environment = distributed::environment_from_variables();
-  if (!request.dry_run && environment.world_size == 1 && options.nproc > 1) {
+  const bool several = !request.dry_run || request.time_steps > 0;
+  if (several && environment.world_size == 1 && options.nproc > 1) {
     return launch(options.nproc);
   }
-  if (!request.dry_run && options.nproc > 1 && environment.world_size != options.nproc) {
+  if (several && options.nproc > 1 && environment.world_size != options.nproc) {
     throw UsageError("train: --nproc " + std::to_string(options.nproc) + ", but torchrun or srun " +
                      "started " + std::to_string(environment.world_size) +
                      " processes; leave --nproc out");
@@ -123,12 +82,11 @@ void train(const Options& options, const CommonOptions& common) {
 void add_train(Program& program) {
   auto options = std::make_shared<Options>();
   CLI::App& verb = program.add_verb(
-      "train",
-      "Trains one network: vae, lidm, lvdm, reid (classifier: not available in this version)",
+      "train", "Trains one network: vae, lidm, lvdm, reid or classifier",
       "echopath train lidm --config configs/phantom/lidm.json --set training.steps=2000",
       [options](const CommonOptions& common) { train(*options, common); });
   training::TrainRequest& request = options->request;
-  verb.add_option("network", request.network, "vae, lidm, lvdm or reid")
+  verb.add_option("network", request.network, "vae, lidm, lvdm, reid or classifier")
       ->required()
       ->type_name("NETWORK");
   verb.add_option("--config", options->config,
@@ -142,7 +100,13 @@ void add_train(Program& program) {
   verb.add_option("--init-from", request.init_from, "model directory whose weights to start from")
       ->type_name("DIR");
   verb.add_flag("--dry-run", request.dry_run,
-                "report config, parameters, memory, steps and what is missing; write nothing");
+                "report config, shapes, parameters, memory, steps and what is missing; write "
+                "nothing");
+  verb.add_option("--time-steps", request.time_steps,
+                  "with --dry-run: try so many steps on the data, after one that is not counted, "
+                  "and report how long they take and how long they wait for data")
+      ->check(CLI::Range(1, 1'000'000).description(""))
+      ->type_name("N");
   verb.add_option(
           "--nproc", options->nproc,
           "processes on this machine that share each batch, one per GPU where there are any; "

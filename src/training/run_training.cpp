@@ -88,21 +88,22 @@ std::unique_ptr<Recipe> make_recipe(const TrainRequest& request, const Job& job,
   return recipe;
 }
 
-/// What would stop a real run before its first step, found by going there: one line each.
-std::vector<std::string> what_is_missing(const TrainRequest& request, const Folders& folders,
-                                         const Job& job) {
-  std::vector<std::string> missing;
-  const auto note = [&missing](const std::function<void()>& attempt) {
+/// Finds what would stop a real run before its first step by going there, one line each, and on the
+/// way how many items there are.
+void try_start(const TrainRequest& request, const Folders& folders, const Job& job,
+               TrainReport& report) {
+  const auto note = [&report](const std::function<void()>& attempt) {
     try {
       attempt();
     } catch (const Error& error) {
-      missing.emplace_back(error.what());
+      report.missing.emplace_back(error.what());
     }
   };
   note([&] { parse_device(request.device); });
   note([&] { check_folders(folders, request.resume); });
-  note([&] { make_recipe(request, job, folders.model, at::kCPU); });
-  return missing;
+  note([&] {
+    report.training_items = make_recipe(request, job, folders.model, at::kCPU)->training_items();
+  });
 }
 
 /// What `work` throws; null where it throws nothing.
@@ -122,13 +123,17 @@ distributed::Timeouts timeouts(const LoopOptions& loop) {
       std::chrono::duration_cast<std::chrono::milliseconds>(Minutes(loop.wait_timeout_minutes))};
 }
 
-/// Estimate of what each of `request.processes` processes takes with its share of the batch.
-double memory_of_one_process(const TrainRequest& request, const TrainReport& report) {
+/// What each of `processes` processes does with its share of the batch: the shapes that it sees,
+/// and an estimate of the memory that it takes.
+void describe_one_process(const TrainRequest& request, std::int64_t processes,
+                          TrainReport& report) {
   const std::unique_ptr<Job> share = make_job(request.network);
   config::apply(report.config, share->visit(), "config");
-  const std::int64_t items = share->loop().batch_size / request.processes;
+  const std::int64_t items = share->loop().batch_size / processes;
   config::apply_overrides({"training.batch_size=" + std::to_string(items)}, share->visit());
-  return share->memory_bytes(report.parameters, wants_cuda(request.device));
+  report.memory_bytes = share->memory_bytes(report.parameters, wants_cuda(request.device));
+  const std::int64_t at_once = share->loop().micro_batch_size;
+  report.shapes = share->shapes(at_once > 0 ? std::min(at_once, items) : items);
 }
 
 /// Writes the trained network, from rank 0.
@@ -142,29 +147,68 @@ void export_result(Trainer& trainer, Recipe& recipe, const fs::path& model_direc
   }
 }
 
+/// What a process needs for its first step.
+struct Start {
+  at::Device device = at::kCPU;
+  std::unique_ptr<Recipe> recipe;
+  std::shared_ptr<distributed::ProcessGroup> group;
+
+  TrainerOptions trainer_options(const LoopOptions& loop) const {
+    TrainerOptions options;
+    options.loop = loop;
+    options.device = device;
+    options.group = group;
+    return options;
+  }
+};
+
+/// Brings the processes together on what they all have to agree on. `check` is rank 0's.
+Start make_start(const TrainRequest& request, const Folders& folders, Job& job,
+                 distributed::Rendezvous& rendezvous, const std::function<void()>& check) {
+  const distributed::ProcessEnvironment& environment = rendezvous.environment();
+  require_same_start(rendezvous, job.visit());
+  Start start;
+  rendezvous.together([&] {
+    start.device = device_of_process(request.device, environment);
+    if (environment.is_root()) check();
+    start.recipe = make_recipe(request, job, folders.model, start.device);
+    for (int phase = 0; phase < start.recipe->phases(); ++phase) {
+      require_independent_items(start.recipe->modules(phase), environment.world_size);
+    }
+  });
+  require_same_data(rendezvous, job.visit());
+  start.group = distributed::make_process_group(rendezvous, start.device);
+  return start;
+}
+
+/// Tries some steps of a run that is not made.
+StepTiming time_steps(const TrainRequest& request, const Folders& folders, Job& job,
+                      distributed::Rendezvous& rendezvous) {
+  const Start start = make_start(request, folders, job, rendezvous, [] {});
+  Trainer trainer(*start.recipe, start.trainer_options(job.loop()));
+  const StepTime time = trainer.time_steps(request.time_steps);
+  return {request.time_steps, time.seconds, time.waited / time.seconds,
+          static_cast<double>(job.loop().steps) * time.seconds / 3600.0};
+}
+
 /// The run itself, once the options are known to be right.
 void train(const TrainRequest& request, const Folders& folders, Job& job,
            distributed::Rendezvous& rendezvous, TrainReport& report) {
   const distributed::ProcessEnvironment& environment = rendezvous.environment();
   const LoopOptions& loop = job.loop();
-  require_same_start(rendezvous, job.visit());
-  at::Device device = at::kCPU;
-  std::unique_ptr<Recipe> recipe;
-  rendezvous.together([&] {
-    device = device_of_process(request.device, environment);
-    if (environment.is_root()) check_folders(folders, request.resume);
-    recipe = make_recipe(request, job, folders.model, device);
-    for (int phase = 0; phase < recipe->phases(); ++phase) {
-      require_independent_items(recipe->modules(phase), environment.world_size);
-    }
-  });
-  const std::shared_ptr<distributed::ProcessGroup> group =
-      distributed::make_process_group(rendezvous, device);
-  Trainer trainer(*recipe, {loop, folders.run, request.resume, device, report.config, group});
+  const Start start = make_start(request, folders, job, rendezvous,
+                                 [&] { check_folders(folders, request.resume); });
+  TrainerOptions options = start.trainer_options(loop);
+  options.run_directory = folders.run;
+  options.resume = request.resume;
+  options.config = report.config;
+  options.save_start = !request.init_from.empty();
+  options.model_directory = folders.model;
+  Trainer trainer(*start.recipe, options);
   if (environment.is_root()) {
     log_info("training " + request.network + ": " + std::to_string(report.parameters) +
              " parameters, " + std::to_string(loop.steps) + " steps of " +
-             std::to_string(loop.batch_size) + " on " + device.str() +
+             std::to_string(loop.batch_size) + " on " + start.device.str() +
              (environment.world_size == 1
                   ? ""
                   : ", " + std::to_string(environment.world_size) + " processes"));
@@ -173,7 +217,7 @@ void train(const TrainRequest& request, const Folders& folders, Job& job,
   report.steps = trainer.step();
   rendezvous.together([&] {
     if (!environment.is_root()) return;
-    export_result(trainer, *recipe, folders.model);
+    export_result(trainer, *start.recipe, folders.model);
     log_info("wrote " + request.network + " to " + folders.model.string());
   });
 }
@@ -198,9 +242,12 @@ config::Json check_config(const std::string& network, const fs::path& file) {
 }
 
 TrainReport run_training(const TrainRequest& request) {
+  if (request.time_steps > 0 && (!request.dry_run || request.resume)) {
+    throw UsageError("train: --time-steps goes with --dry-run, and not with --resume");
+  }
   const distributed::ProcessEnvironment environment =
-      request.dry_run ? distributed::ProcessEnvironment{}
-                      : distributed::environment_from_variables();
+      request.dry_run && request.time_steps == 0 ? distributed::ProcessEnvironment{}
+                                                 : distributed::environment_from_variables();
   std::unique_ptr<Job> job = make_job(request.network);
   TrainReport report;
   const fs::path run_directory =
@@ -223,8 +270,9 @@ TrainReport run_training(const TrainRequest& request) {
   report.parameters = job->parameter_count();
   const Folders folders{run_directory, report.model_directory};
   if (request.dry_run) {
-    report.memory_bytes = memory_of_one_process(request, report);
-    report.missing = what_is_missing(request, folders, *job);
+    describe_one_process(request, std::max(request.processes, environment.world_size), report);
+    if (environment.is_root()) try_start(request, folders, *job, report);
+    if (request.time_steps > 0) report.timing = time_steps(request, folders, *job, rendezvous);
     return report;
   }
   train(request, folders, *job, rendezvous, report);

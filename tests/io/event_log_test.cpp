@@ -10,52 +10,19 @@
 #include <limits>
 #include <numeric>
 #include <opencv2/imgcodecs.hpp>
-#include <protozero/pbf_reader.hpp>
 
 #include "core/temporary_directory.hpp"
 #include "echopath/config/options.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/io/video.hpp"
+#include "io/event_file.hpp"
 #include "io/event_messages.hpp"
 
 namespace echopath::io {
 namespace {
 
 constexpr double kWallTime = 1700000000.25;
-
-/// The contents of a file of TFRecords; a record is whole where writing its content again gives the
-/// same bytes.
-std::vector<std::string> records(const fs::path& path) {
-  const std::string bytes = read_file(path);
-  std::vector<std::string> contents;
-  for (std::size_t place = 0; place < bytes.size();) {
-    std::uint64_t length = 0;
-    std::memcpy(&length, bytes.data() + place, sizeof(length));
-    const std::string content = bytes.substr(place + 12, length);
-    const std::string record = tf_record(content);
-    EXPECT_EQ(bytes.substr(place, record.size()), record) << "record at byte " << place;
-    contents.push_back(content);
-    place += record.size();
-  }
-  return contents;
-}
-
-/// The bytes of a field, found by its path of field numbers.
-std::string field(const std::string& message, const std::vector<std::uint32_t>& path) {
-  std::string found = message;
-  for (const std::uint32_t number : path) {
-    protozero::pbf_reader reader(found);
-    if (!reader.next(number)) return "no field " + std::to_string(number);
-    found = std::string(reader.get_view());
-  }
-  return found;
-}
-
-std::int64_t step_of(const std::string& event) {
-  protozero::pbf_reader reader(event);
-  return reader.next(2) ? reader.get_int64() : 0;
-}
 
 const std::vector<std::uint32_t> kFirstValue = {5, 1};
 const std::vector<std::uint32_t> kImageBytes = {5, 1, 4, 4};

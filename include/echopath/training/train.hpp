@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "echopath/config/options.hpp"
@@ -22,9 +23,21 @@ struct TrainRequest {
   std::filesystem::path init_from;  ///< model directory whose weights to start from; may be empty
   bool resume = false;              ///< go on from the newest whole checkpoint of `out`
   bool dry_run = false;             ///< report only, write nothing, need no data
+  int time_steps = 0;               ///< dry run: so many steps are tried on the data and timed
   int processes = 1;                ///< dry run: of how many processes the real run would be
   std::string device = "auto";
   std::optional<std::uint64_t> seed;  ///< overrides training.seed
+};
+
+/// Tensors by name, and their sizes.
+using NamedShapes = std::vector<std::pair<std::string, std::vector<std::int64_t>>>;
+
+/// What the steps of a dry run took.
+struct StepTiming {
+  int steps = 0;  ///< that were timed, after one that was not
+  double seconds_per_step = 0.0;
+  double data_wait_share = 0.0;  ///< of that time, waiting for batches
+  double hours_to_go = 0.0;      ///< all steps, without validations, samples and checkpoints
 };
 
 /// What came of it.
@@ -34,8 +47,11 @@ struct TrainReport {
   double memory_bytes = 0;  ///< of one process, estimate: weights, gradients, optimizer, EMA,
                             ///< activations
   std::int64_t steps = 0;   ///< to do (dry run) or done
-  std::vector<std::string> missing;                     ///< dry run: what a real run would lack
-  std::filesystem::path model_directory;                ///< where the trained network was written
+  NamedShapes shapes;       ///< dry run: of a forward pass of one process
+  std::int64_t training_items = 0;        ///< dry run: of an epoch; 0 where there are no data
+  std::optional<StepTiming> timing;       ///< dry run with `time_steps`
+  std::vector<std::string> missing;       ///< dry run: what a real run would lack
+  std::filesystem::path model_directory;  ///< where the trained network was written
   std::vector<std::pair<std::string, double>> metrics;  ///< the last validation
 };
 
