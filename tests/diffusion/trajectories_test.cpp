@@ -104,8 +104,10 @@ INSTANTIATE_TEST_SUITE_P(Solvers, Trajectories,
                          testing::Values("ddpm", "ddim", "dpmsolver++", "sde-dpmsolver++", "unipc",
                                          "euler", "heun", "ddpm.uneven", "ddim.uneven",
                                          "dpmsolver++.uneven", "unipc.uneven", "euler.uneven",
-                                         "heun.uneven", "dpmsolver++.flow", "sde-dpmsolver++.flow",
-                                         "unipc.flow", "flow_euler"));
+                                         "heun.uneven", "ddpm.unclipped", "ddim.unclipped",
+                                         "ddpm.unclipped.zero_snr", "ddim.unclipped.zero_snr",
+                                         "dpmsolver++.flow", "sde-dpmsolver++.flow", "unipc.flow",
+                                         "flow_euler"));
 
 }  // namespace
 }  // namespace echopath::diffusion
