@@ -73,7 +73,9 @@ def in_openvino(case, module):
         def forward(self, *tensors):
             return tuple(case.run(self.module, dict(zip(case.inputs, tensors))).values())
 
-    return openvino.convert_model(Plain(), example_input=tuple(case.inputs.values()))
+    inputs = tuple(case.inputs.values())
+    return openvino.convert_model(torch.jit.trace(Plain(), inputs, check_trace=False, strict=False),
+                                  example_input=inputs)
 
 
 def openvino_seconds(model, case, dtype, options):
