@@ -28,6 +28,14 @@ std::string described(const Json& value) {
   }
 }
 
+/// What a value of the same kind as `value` is called.
+std::string kind_of(const Json& value) {
+  if (value.is_boolean()) return "true or false";
+  if (value.is_number()) return "a number";
+  if (value.is_string()) return "a text";
+  return value.is_array() ? "a list" : "an object";
+}
+
 std::string item_name(const std::string& name, std::size_t index) {
   return name + '[' + std::to_string(index) + ']';
 }
@@ -204,8 +212,11 @@ void ApplyVisitor::fixed(const char* name, const Json& value, const char* help) 
   }
 }
 
-void ApplyVisitor::ignored(const char* name, const Json& /*value*/, const char* /*help*/) {
-  find(name);
+void ApplyVisitor::ignored(const char* name, const Json& value, const char* /*help*/) {
+  const Json* json = find(name);
+  if (json == nullptr || json->is_null() || value.is_null()) return;
+  const bool same_kind = value.is_number() ? json->is_number() : json->type() == value.type();
+  if (!same_kind) fail_type(name, kind_of(value), *json);
 }
 
 void ApplyVisitor::section(const char* name, const std::function<void(Visitor&)>& visit_members,

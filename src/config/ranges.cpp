@@ -1,5 +1,7 @@
 #include "config/ranges.hpp"
 
+#include <cmath>
+
 #include "echopath/core/text.hpp"
 
 namespace echopath::config {
@@ -30,6 +32,10 @@ std::string range_text(const RealRange& range) {
 
 std::string value_text(const Json& value) {
   constexpr std::size_t kMaxLength = 40;
+  // JSON has no name for numbers that are not finite, and would say null.
+  if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+    return std::to_string(value.get<double>());
+  }
   std::string text = value.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
   if (text.size() <= kMaxLength) return text;
   std::size_t end = kMaxLength;

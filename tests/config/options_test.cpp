@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
@@ -79,7 +80,7 @@ TEST(ConfigApply, SetsGivenKeysAndKeepsTheOthers) {
           // a comment
           "balance": true, "optimizer": "adamw", /* another */
           "channels": [1, 2, 3], "weights": [1, 0.25], "classes": ["a", "b"], "width": 7,
-          "heads": [1, 2], "sample_size": "anything", "_comment": [], "act_fn": "silu",
+          "heads": [1, 2], "sample_size": 0.5, "_comment": [], "act_fn": "silu",
           "training": {"steps": 1e5}})",
                    "x.json"),
         visit_of(sample), "x.json");
@@ -130,7 +131,16 @@ TEST(ConfigApply, WrongTypeNamesExpectedAndFound) {
   EXPECT_EQ(error_of_text(R"({"name": null})"), "x.json: name: expected a text; found null");
   EXPECT_EQ(error_of_text(R"({"channels": [1, 2.5]})"),
             "x.json: channels[1]: expected an integer, 1 to 4096; found the number 2.5");
+  EXPECT_EQ(error_of_text(R"({"sample_size": "large"})"),
+            "x.json: sample_size: expected a number; found the text \"large\"");
   EXPECT_THAT(error_of_text("[1]"), HasSubstr("expected an object in braces"));
+}
+
+TEST(ConfigApply, NumbersThatAreNotFiniteAreCalledWhatTheyAre) {
+  Sample sample;
+  const Json json = {{"training", {{"learning_rate", std::nan("")}}}};
+  EXPECT_THAT(error_of([&] { apply(json, visit_of(sample), "t"); }),
+              HasSubstr("learning_rate: nan is out of range; expected a number, 0"));
 }
 
 TEST(ConfigApply, OutOfRangeShowsTheRange) {
