@@ -92,7 +92,7 @@ void convert(const Command& command, const CommonOptions& common) {
   const Conversion conversion(command.options);
   if (command.dry_run) {
     common.json ? print_json(to_json(conversion)) : print_plan(conversion);
-    conversion.require_complete();
+    conversion.require_convertible(command.destination);
     return;
   }
   conversion.write(command.destination);

@@ -110,8 +110,11 @@ void require_same(const Origin& origin, const Origin& first) {
 LatentVideo read_reference_latents(const fs::path& path) {
   const io::TensorMap tensors = io::load_pt(path);
   const auto found = tensors.find("");
-  if (found == tensors.end() || found->second.dim() != 4) {
-    throw DataError(path.string() + " holds no latent video: one tensor [T, C, H, W] is expected");
+  if (found == tensors.end() || found->second.dim() != 4 || found->second.numel() == 0 ||
+      !found->second.is_floating_point()) {
+    throw DataError(path.string() +
+                    " holds no latent video: one floating-point tensor [T, C, H, W] with at least "
+                    "one frame is expected");
   }
   const at::Tensor mean = found->second.to(at::kFloat) / kReferenceScalingFactor;
   return {mean, at::full_like(mean, kNoSpread)};

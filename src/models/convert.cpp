@@ -16,11 +16,6 @@ namespace echopath::models {
 
 namespace {
 
-/// Whether a file holds one tensor without a name, as the reference code saves latents.
-bool is_bare_tensor(const io::TensorMap& tensors) {
-  return tensors.size() == 1 && tensors.begin()->first.empty();
-}
-
 void require_finite(const data::LatentVideo& latents, const std::string& what,
                     bool allow_nonfinite) {
   if (allow_nonfinite || (all_finite(latents.mean) && all_finite(latents.logvar))) return;
@@ -36,6 +31,13 @@ void copy_companions(const fs::path& from, const std::vector<std::string>& compa
     fs::copy_file(from / name, to / name);
   }
   if (fs::exists(to / "echopath.json")) update_model_info(to, [](ModelInfo&) {});
+}
+
+void require_absent(const fs::path& destination, const std::string& what) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(destination, error))) return;
+  throw DataError("the " + what + " '" + destination.string() +
+                  "' exists already; remove it or choose another name");
 }
 
 void require_different_names(const std::vector<NetworkReport>& networks) {
@@ -58,30 +60,57 @@ struct Conversion::Contents {
   std::optional<data::LatentDataset> latent_dataset;
   std::optional<data::LatentVideo> latent_file;
 
+  void require_destination(const fs::path& destination) const {
+    if (latent_file && destination.extension() != ".safetensors") {
+      throw UsageError(
+          "convert: the source is the latents of one video; name the destination "
+          "something.safetensors, not '" +
+          destination.string() + "'");
+    }
+    require_absent(destination, latent_file ? "file" : "folder");
+  }
+
+  data::LatentVideo latents_of(const data::Study& study) const {
+    data::LatentVideo latents = latent_dataset->load(study);
+    require_finite(latents, study.file_name, options.allow_nonfinite);
+    return latents;
+  }
+
+  data::LatentVideo latents_in(const fs::path& file) const {
+    data::LatentVideo latents = data::read_reference_latents(file);
+    require_finite(latents, file.string(), options.allow_nonfinite);
+    return latents;
+  }
+
+  void require_finite_latents() const {
+    if (latent_file) require_finite(*latent_file, options.source, options.allow_nonfinite);
+    for (const fs::path& file : source.latent_files) latents_in(file);
+    if (!latent_dataset) return;
+    for (const data::Study& study : latent_dataset->studies()) latents_of(study);
+  }
+
   void write_latents_directory(const fs::path& destination) const {
     data::write_directory(destination, [&](const fs::path& place) {
       for (const data::Study& study : latent_dataset->studies()) {
-        const data::LatentVideo latents = latent_dataset->load(study);
-        require_finite(latents, study.file_name, options.allow_nonfinite);
-        data::write_latents(place, study, latents, latent_dataset->scaling_factor(),
+        data::write_latents(place, study, latents_of(study), latent_dataset->scaling_factor(),
                             latent_dataset->encoder_hash());
       }
       data::write_file_list(place / "FileList.csv", latent_dataset->studies());
     });
   }
 
+  void write_latents_files(const fs::path& destination) const {
+    data::write_directory(destination, [&](const fs::path& place) {
+      for (const fs::path& file : source.latent_files) {
+        fs::path name = fs::relative(file, source.folder);
+        data::save_latents(place / name.replace_extension(".safetensors"), latents_in(file),
+                           data::kReferenceScalingFactor, "");
+      }
+    });
+  }
+
   void write_latents_file(const fs::path& destination) const {
-    if (destination.extension() != ".safetensors") {
-      throw UsageError(
-          "convert: the source is the latents of one video; name the destination "
-          "something.safetensors, not '" +
-          destination.string() + "'");
-    }
-    if (fs::exists(destination)) {
-      throw DataError("the file '" + destination.string() +
-                      "' exists already; remove it or choose another name");
-    }
-    require_finite(*latent_file, options.source, options.allow_nonfinite);
+    require_finite_latents();
     data::save_latents(destination, *latent_file, data::kReferenceScalingFactor, "");
   }
 
@@ -90,7 +119,7 @@ struct Conversion::Contents {
       for (const PreparedNetwork& network : networks) {
         write_network(place / network.report.name, network);
       }
-      copy_companions(options.source, source.companions, place);
+      copy_companions(source.folder, source.companions, place);
     });
   }
 };
@@ -101,9 +130,10 @@ Conversion::Conversion(ConvertOptions options) : contents_(std::make_unique<Cont
   ConvertSource& source = contents_->source;
   source = survey_source(wanted.source);
   if (source.is_latents_directory) {
-    contents_->latent_dataset = data::LatentDataset::open(wanted.source);
+    contents_->latent_dataset = data::LatentDataset::open(source.folder);
     return;
   }
+  if (!source.latent_files.empty()) return;
   if (!wanted.config.empty() && source.networks.size() > 1) {
     throw UsageError("convert: --config describes one network, but the source holds " +
                      std::to_string(source.networks.size()) + "; convert them one by one");
@@ -131,6 +161,9 @@ const std::vector<NetworkReport>& Conversion::networks() const {
 
 std::int64_t Conversion::latent_videos() const {
   if (contents_->latent_file) return 1;
+  if (!contents_->source.latent_files.empty()) {
+    return static_cast<std::int64_t>(contents_->source.latent_files.size());
+  }
   return contents_->latent_dataset
              ? static_cast<std::int64_t>(contents_->latent_dataset->studies().size())
              : 0;
@@ -148,10 +181,19 @@ void Conversion::require_complete() const {
   if (!faults.empty()) throw DataError(join(faults, "; "));
 }
 
+void Conversion::require_convertible(const std::filesystem::path& destination) const {
+  require_complete();
+  if (!destination.empty()) contents_->require_destination(destination);
+  contents_->require_finite_latents();
+}
+
 void Conversion::write(const std::filesystem::path& destination) const {
   require_complete();
+  contents_->require_destination(destination);
   if (contents_->latent_dataset) {
     contents_->write_latents_directory(destination);
+  } else if (!contents_->source.latent_files.empty()) {
+    contents_->write_latents_files(destination);
   } else if (contents_->latent_file) {
     contents_->write_latents_file(destination);
   } else {

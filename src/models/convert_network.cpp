@@ -5,7 +5,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
-#include "models/foreign_json.hpp"
+#include "models/network_config.hpp"
 #include "models/network_weights.hpp"
 
 namespace echopath::models {
@@ -34,10 +34,8 @@ NetworkConfig read_config(const SourceNetwork& source, const ConvertOptions& opt
             ""};
   }
   require_file(path, "config");
-  NetworkConfig config{read_foreign_json(path), path.string(), ""};
-  if (!config.json.is_object()) throw DataError(path.string() + ": expected a JSON object");
-  const auto name = config.json.find("_class_name");
-  if (name != config.json.end() && name->is_string()) config.class_name = name->get<std::string>();
+  NetworkConfig config{read_network_config(path), path.string(), ""};
+  config.class_name = class_name_of(config.json, config.source);
   std::vector<std::string> dropped;
   for (const char* key : kEmaKeys) {
     if (config.json.erase(key) > 0) dropped.push_back(key);

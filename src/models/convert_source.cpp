@@ -100,8 +100,32 @@ std::vector<std::string> checkpoints_in(const fs::path& directory) {
   return names;
 }
 
+/// Files of torch.save in a folder, where it holds no file that is named as weights.
+std::vector<fs::path> loose_torch_files(const fs::path& directory) {
+  std::vector<fs::path> files;
+  if (!find_named_weights(directory).empty()) return files;
+  for (const std::string& name : entries_of(directory)) {
+    const fs::path file = directory / name;
+    if (fs::is_regular_file(file) && is_torch_file(file)) files.push_back(file);
+  }
+  return files;
+}
+
+/// The reference's latents that lie in a folder, or in its Latents/, without a FileList.csv: two
+/// files of torch.save or more, the first of which holds a tensor without a name.
+std::vector<fs::path> latents_without_list(const fs::path& directory) {
+  for (const fs::path& place : {directory / "Latents", directory}) {
+    if (!fs::is_directory(place)) continue;
+    const std::vector<fs::path> files = loose_torch_files(place);
+    const bool enough = place == directory ? files.size() > 1 : !files.empty();
+    if (enough && is_bare_tensor(read_stored_weights(files.front()).tensors)) return files;
+  }
+  return {};
+}
+
 ConvertSource survey_directory(const fs::path& directory) {
   ConvertSource source;
+  source.folder = directory;
   if (fs::is_regular_file(directory / "FileList.csv") && fs::is_directory(directory / "Latents")) {
     source.is_latents_directory = true;
     return source;
@@ -121,9 +145,19 @@ ConvertSource survey_directory(const fs::path& directory) {
     return source;
   }
   const std::vector<std::string> checkpoints = checkpoints_in(directory);
+  if (checkpoints.size() == 1) {
+    ConvertSource only = survey_directory(directory / checkpoints.front());
+    only.notes.push_back("took the only checkpoint, '" + checkpoints.front() + "'");
+    return only;
+  }
   if (!checkpoints.empty()) {
     throw DataError("'" + directory.string() + "' holds several checkpoints (" +
                     join(checkpoints, ", ") + "); give one of them as the source");
+  }
+  source.latent_files = latents_without_list(directory);
+  if (!source.latent_files.empty()) {
+    source.left_out.clear();
+    return source;
   }
   const fs::path weights = find_weights(directory);
   if (weights.empty()) {
@@ -132,17 +166,32 @@ ConvertSource survey_directory(const fs::path& directory) {
                     "no file of safetensors or torch.save, no FileList.csv with Latents/");
   }
   source.networks.push_back({weights, {}, ""});
+  for (const fs::path& file : files_of_weights(weights)) {
+    std::erase(source.left_out, file.filename().string());
+  }
   return source;
 }
 
+/// The config.json beside a file of weights, where it is a network's.
+fs::path config_beside(const fs::path& weights) {
+  const fs::path config = config_in(weights.parent_path());
+  if (config.empty()) return {};
+  const config::Json json = read_foreign_json(config);
+  return json.is_object() && json.contains("_class_name") ? config : fs::path();
+}
+
 }  // namespace
+
+bool is_bare_tensor(const io::TensorMap& tensors) {
+  return tensors.size() == 1 && tensors.begin()->first.empty();
+}
 
 ConvertSource survey_source(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return survey_directory(path);
   require_file(path, "source");
   ConvertSource source;
-  source.networks.push_back({path, {}, ""});
+  source.networks.push_back({path, config_beside(path), ""});
   return source;
 }
 

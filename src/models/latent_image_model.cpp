@@ -1,6 +1,7 @@
 #include "echopath/models/latent_image_model.hpp"
 
-#include "echopath/core/errors.hpp"
+#include "echopath/core/text.hpp"
+#include "models/network_config.hpp"
 
 namespace echopath::models {
 
@@ -68,6 +69,13 @@ class UnconditionalImageModel : public LatentImageModel {
   UNet2DModel network_;
 };
 
+template <class Options>
+std::unique_ptr<LatentImageModel> model_of(const config::Json& config, const std::string& source) {
+  Options options;
+  apply_network_config(config, config::visit_of(options), source);
+  return named_after(source, [&] { return make_latent_image_model(options); });
+}
+
 }  // namespace
 
 std::unique_ptr<LatentImageModel> make_latent_image_model(const UNet2DConditionConfig& config) {
@@ -80,19 +88,10 @@ std::unique_ptr<LatentImageModel> make_latent_image_model(const UNet2DConfig& co
 
 std::unique_ptr<LatentImageModel> make_latent_image_model(const config::Json& config,
                                                           const std::string& source) {
-  const auto name = config.find("_class_name");
-  if (name != config.end() && *name == "UNet2DModel") {
-    UNet2DConfig options;
-    config::apply(config, config::visit_of(options), source);
-    return make_latent_image_model(options);
-  }
-  if (name != config.end() && *name == "UNet2DConditionModel") {
-    UNet2DConditionConfig options;
-    config::apply(config, config::visit_of(options), source);
-    return make_latent_image_model(options);
-  }
-  throw ConfigError(source + ": _class_name is " +
-                    (name == config.end() ? "absent" : name->dump()) +
+  const std::string name = class_name_of(config, source);
+  if (name == "UNet2DModel") return model_of<UNet2DConfig>(config, source);
+  if (name == "UNet2DConditionModel") return model_of<UNet2DConditionConfig>(config, source);
+  throw ConfigError(source + ": _class_name is " + (name.empty() ? "absent" : quoted_text(name)) +
                     "; an image UNet is UNet2DConditionModel or UNet2DModel");
 }
 

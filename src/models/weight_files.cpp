@@ -15,7 +15,7 @@ namespace echopath::models {
 
 namespace {
 
-constexpr std::string_view kIndexSuffix = ".index.json";
+constexpr std::string_view kIndexMark = ".index.";
 constexpr std::string_view kZipMagic = "PK\x03\x04";
 /// A pickle of protocol 2 that begins with the 10-byte magic number of torch's stream format.
 constexpr std::string_view kStreamMagic =
@@ -29,8 +29,21 @@ std::string first_bytes(const fs::path& path, std::size_t count) {
   return bytes;
 }
 
+/// NAME.safetensors.index.json, or of diffusers' variants NAME.safetensors.index.fp16.json.
 bool is_index(const fs::path& path) {
-  return path.string().ends_with(kIndexSuffix);
+  const std::string name = path.filename().string();
+  return path.extension() == ".json" && name.find(kIndexMark) != std::string::npos;
+}
+
+/// What stands before "safetensors", "bin" or an index's ending: "diffusion_pytorch_model", or
+/// "diffusion_pytorch_model.fp16" of a variant.
+std::string weights_name(const fs::path& file) {
+  if (!is_index(file)) return file.stem().string();
+  const std::string name = file.stem().string();  // model.safetensors.index[.fp16]
+  const std::size_t mark = (name + ".").find(kIndexMark);
+  const std::string before = fs::path(name.substr(0, mark)).stem().string();
+  const std::size_t variant = mark + kIndexMark.size() - 1;
+  return variant < name.size() ? before + name.substr(variant) : before;
 }
 
 std::vector<fs::path> regular_files(const fs::path& directory) {
@@ -42,22 +55,37 @@ std::vector<fs::path> regular_files(const fs::path& directory) {
   return files;
 }
 
+constexpr std::array<const char*, 3> kUsualNames = {"diffusion_pytorch_model", "model",
+                                                    "pytorch_model"};
+
 /// The file that diffusers and accelerate would open among several.
 fs::path usual_one(const std::vector<fs::path>& files) {
-  for (const std::string stem : {"diffusion_pytorch_model", "model", "pytorch_model"}) {
+  for (const char* name : kUsualNames) {
     for (const fs::path& file : files) {
-      const bool is_its_index = is_index(file) && file.filename().string().starts_with(stem + ".");
-      if (file.stem() == stem || is_its_index) return file;
+      if (weights_name(file) == name) return file;
     }
   }
   return {};
 }
 
+/// The only file among several that is a variant of diffusers' (NAME.fp16.safetensors).
+fs::path only_variant(const std::vector<fs::path>& files) {
+  fs::path found;
+  for (const fs::path& file : files) {
+    const std::string name = weights_name(file);
+    const bool is_variant = std::any_of(
+        kUsualNames.begin(), kUsualNames.end(),
+        [&](const char* usual) { return name != usual && fs::path(name).stem() == usual; });
+    if (!is_variant) continue;
+    if (!found.empty()) return {};
+    found = file;
+  }
+  return found;
+}
+
 fs::path only_one(const std::vector<fs::path>& files, const fs::path& directory) {
   if (files.empty()) return {};
   if (files.size() == 1) return files.front();
-  const fs::path usual = usual_one(files);
-  if (!usual.empty()) return usual;
   std::vector<std::string> names;
   for (const fs::path& file : files) names.push_back(file.filename().string());
   throw DataError("'" + directory.string() + "' holds several files that could be the weights (" +
@@ -90,51 +118,67 @@ std::map<std::string, std::vector<std::string>> read_index(const fs::path& index
     throw DataError(index.string() + ": has no 'weight_map' of tensor names to shards");
   }
   std::map<std::string, std::vector<std::string>> shards;
+  std::vector<std::string> faults;
   for (const auto& [key, value] : weight_map->items()) {
     if (!value.is_string()) {
-      throw DataError(index.string() + ": the shard of " + quoted_text(key) + " is no text");
+      faults.push_back("the shard of " + quoted_text(key) + " is no text");
+      continue;
     }
     const auto name = value.get<std::string>();
     const fs::path path(name);
     if (name.empty() || path.filename() != path || name == "." || name == ".." ||
         name.find('\0') != std::string::npos) {
-      throw DataError(index.string() + ": the shard of " + quoted_text(key) +
-                      " points outside the folder: " + quoted_text(name));
+      faults.push_back("the shard of " + quoted_text(key) +
+                       " points outside the folder: " + quoted_text(name));
+      continue;
     }
     shards[name].push_back(key);
   }
+  if (!faults.empty()) throw DataError(index.string() + ": " + join(faults, "; "));
   return shards;
+}
+
+/// Moves a shard's tensors into the weights; what does not agree with the index goes to `faults`.
+void add_shard(const fs::path& path, const std::vector<std::string>& keys, StoredWeights& weights,
+               std::vector<std::string>& faults) {
+  StoredWeights shard = read_single_file(path);
+  weights.format = shard.format;
+  for (io::SafetensorsFile& file : shard.files) weights.files.push_back(std::move(file));
+  std::vector<std::string> absent;
+  for (const std::string& key : keys) {
+    const auto found = shard.tensors.find(key);
+    if (found == shard.tensors.end()) {
+      absent.push_back(key);
+    } else {
+      weights.tensors.insert(shard.tensors.extract(found));
+    }
+  }
+  std::vector<std::string> unlisted;
+  for (const auto& [key, tensor] : shard.tensors) unlisted.push_back(key);
+  if (!absent.empty()) {
+    faults.push_back(path.string() +
+                     ": lacks tensors that the index places there: " + join(absent, ", "));
+  }
+  if (!unlisted.empty()) {
+    faults.push_back(path.string() + ": holds tensors that the index does not place there: " +
+                     join(unlisted, ", "));
+  }
 }
 
 StoredWeights read_shards(const fs::path& index) {
   StoredWeights weights;
   const auto shards = read_index(index);
+  std::vector<std::string> faults;
   for (const auto& [name, keys] : shards) {
     const fs::path path = index.parent_path() / name;
-    require_file(path, "shard of " + index.string());
-    StoredWeights shard = read_single_file(path);
-    weights.format = shard.format;
-    for (io::SafetensorsFile& file : shard.files) weights.files.push_back(std::move(file));
-    std::vector<std::string> absent;
-    for (const std::string& key : keys) {
-      const auto found = shard.tensors.find(key);
-      if (found == shard.tensors.end()) {
-        absent.push_back(key);
-      } else {
-        weights.tensors.insert(shard.tensors.extract(found));
-      }
-    }
-    std::vector<std::string> unlisted;
-    for (const auto& [key, tensor] : shard.tensors) unlisted.push_back(key);
-    if (!absent.empty()) {
-      throw DataError(path.string() +
-                      ": lacks tensors that the index places there: " + join(absent, ", "));
-    }
-    if (!unlisted.empty()) {
-      throw DataError(path.string() + ": holds tensors that the index does not place there: " +
-                      join(unlisted, ", "));
+    try {
+      require_file(path, "shard of " + index.string());
+      add_shard(path, keys, weights, faults);
+    } catch (const DataError& error) {
+      faults.emplace_back(error.what());
     }
   }
+  if (!faults.empty()) throw DataError(join(faults, "; "));
   weights.where = index.string();
   weights.format += " in " + std::to_string(shards.size()) + " shards";
   return weights;
@@ -174,6 +218,8 @@ bool is_torch_file(const fs::path& path) {
 }
 
 fs::path find_weights(const fs::path& directory) {
+  const fs::path named = find_named_weights(directory);
+  if (!named.empty()) return named;
   for (const auto& files : candidates_in(directory)) {
     const fs::path found = only_one(files, directory);
     if (!found.empty()) return found;
@@ -182,11 +228,21 @@ fs::path find_weights(const fs::path& directory) {
 }
 
 fs::path find_named_weights(const fs::path& directory) {
-  for (const auto& files : candidates_in(directory)) {
-    const fs::path found = usual_one(files);
-    if (!found.empty()) return found;
+  const auto candidates = candidates_in(directory);
+  for (const auto& find : {usual_one, only_variant}) {
+    for (const auto& files : candidates) {
+      const fs::path found = find(files);
+      if (!found.empty()) return found;
+    }
   }
   return {};
+}
+
+std::vector<fs::path> files_of_weights(const fs::path& path) {
+  std::vector<fs::path> files = {path};
+  if (!is_index(path)) return files;
+  for (const auto& [name, keys] : read_index(path)) files.push_back(path.parent_path() / name);
+  return files;
 }
 
 std::string hash_of_weights(const fs::path& path) {

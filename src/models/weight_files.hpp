@@ -31,15 +31,20 @@ bool is_torch_file(const std::filesystem::path& path);
 /// files where the choice is open.
 std::filesystem::path find_weights(const std::filesystem::path& directory);
 /// The same among files with the names that diffusers and accelerate give to weights
-/// (`diffusion_pytorch_model.…`); others may lie beside them.
+/// (`diffusion_pytorch_model.…`); others may lie beside them. A variant
+/// (`diffusion_pytorch_model.fp16.…`) is taken where the plain one is absent and it is the only
+/// one.
 std::filesystem::path find_named_weights(const std::filesystem::path& directory);
+
+/// A weights file; an index and its shards.
+std::vector<std::filesystem::path> files_of_weights(const std::filesystem::path& path);
 
 /// SHA-256 of a weights file; of an index's shards, that of their hashes in order of their names.
 std::string hash_of_weights(const std::filesystem::path& path);
 
-/// Reads a weights file or an index of shards (`weight_map`). Throws DataError naming the file:
-/// damage; an index that points outside its folder, at an absent or damaged shard, or at tensors
-/// that the shard lacks; tensors of a shard that the index does not list.
+/// Reads a weights file or an index of shards (`weight_map`). Throws one DataError that names every
+/// faulty file: damage; an index that points outside its folder, at absent or damaged shards, or at
+/// tensors that a shard lacks; tensors of a shard that the index does not list.
 StoredWeights read_stored_weights(const std::filesystem::path& path);
 
 }  // namespace echopath::models

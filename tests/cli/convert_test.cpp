@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "cli/run_program.hpp"
@@ -74,6 +75,47 @@ TEST(ConvertVerb, DryRunOfAFaultySourcePrintsItsListsAndFails) {
   const config::Json json = config::parse_json(run(as_json).out, "standard output");
   EXPECT_EQ(json["networks"][0]["missing"], config::Json({"conv_in.bias", "conv_out.bias"}));
   EXPECT_EQ(json["networks"][0]["keys"]["conv_in.weight"], "conv_in.weight");
+}
+
+TEST(ConvertVerb, DryRunEndsWithTheExitCodeOfTheConversion) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "there");
+  const std::vector<std::pair<std::string, std::string>> faulty = {
+      {fixture("data/latents_with_nan.pt"), folder / "x.safetensors"},
+      {fixture("data/latents.pt"), folder / "x"},
+      {fixture("convert/sharded"), folder / "there"}};
+  for (const auto& [source, destination] : faulty) {
+    const Outcome dry = run({"convert", "--dry-run", source, destination});
+    const Outcome done = run({"convert", source, destination});
+    EXPECT_NE(dry.exit_code, 0) << source;
+    EXPECT_EQ(dry.exit_code, done.exit_code) << source;
+    EXPECT_EQ(dry.err, done.err) << source;
+    EXPECT_THAT(dry.out, HasSubstr("recognised")) << source;
+  }
+}
+
+TEST(ConvertVerb, AFaultyConfigEndsAsItDoesInForward) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "model");
+  fs::copy(fixture("convert/legacy_attention"), folder.path() / "model/vae");
+  io::save_safetensors(folder / "in.safetensors", {{"z", at::zeros({1, 2, 4, 4})}});
+  const auto write_config = [&](const std::string& text) {
+    std::ofstream(folder / "model/vae/config.json") << text;
+  };
+  for (const std::string text :
+       {"{", "[]", R"({"_class_name": "AutoencoderTiny"})", R"({"_class_name": 5})",
+        R"({"_class_name": "AutoencoderKL", "norm_num_groups": 12})",
+        R"({"_class_name": "AutoencoderKL", "act_fn": "relu"})"}) {
+    write_config(text);
+    const Outcome converted = run({"convert", folder / "model/vae", folder / "out"});
+    const Outcome forwarded =
+        run({"forward", "--model", folder / "model", "--network", "vae", "--decode", "--inputs",
+             folder / "in.safetensors", "--out", folder / "out.safetensors"});
+    EXPECT_NE(converted.exit_code, 0) << text;
+    EXPECT_EQ(converted.exit_code, forwarded.exit_code) << text << forwarded.err;
+    EXPECT_THAT(converted.err, HasSubstr("model/vae/config.json")) << text;
+    EXPECT_THAT(forwarded.err, HasSubstr("model/vae/config.json")) << text;
+  }
 }
 
 TEST(ConvertVerb, TheDestinationIsNeededToWrite) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <limits>
 
 #include "core/temporary_directory.hpp"
@@ -61,6 +62,15 @@ io::TensorMap reid_tensors() {
     tensors[name.substr(std::string("state_dict.module.").size())] = tensor.clone();
   }
   return tensors;
+}
+
+/// The largest resident set of this process.
+double peak_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return 1024.0 * std::stod(line.substr(6));
+  }
+  return 0.0;
 }
 
 class Convert : public ::testing::Test {
@@ -211,6 +221,72 @@ TEST_F(Convert, TorchvisionsResNetIsKnownByItsNames) {
   EXPECT_TRUE(at::equal(file.tensor("fc.bias"), state_dict(*network).at("fc.bias")));
 }
 
+TEST_F(Convert, AWeightsFileOrAnIndexTakesTheConfigBesideIt) {
+  for (const fs::path& source : {kFixtures / "checkpoint-7/unet_ema" / kWeights,
+                                 kFixtures / "sharded" / (std::string(kWeights) + ".index.json")}) {
+    const fs::path alone = folder_ / ("alone" + source.filename().string());
+    const fs::path whole = folder_ / ("whole" + source.filename().string());
+    Conversion(from(source)).write(alone);
+    Conversion(from(source.parent_path())).write(whole);
+    EXPECT_EQ(config_of(alone), config_of(whole));
+  }
+}
+
+TEST_F(Convert, OtherConfigsBesideAWeightsFileArePassedOver) {
+  fs::copy(kFixtures / "reid_stream.pth", folder_ / "reid.pth");
+  write_text("config.json", R"({"training": {"steps": 3}})");
+  const Conversion conversion(from(folder_ / "reid.pth"));
+  EXPECT_EQ(conversion.networks().front().class_name, "ReIdNet");
+}
+
+TEST_F(Convert, KeysWithoutEffectStayAsTheyWere) {
+  fs::copy(kFixtures / "legacy_attention", folder_ / "vae");
+  config::Json config = config_of(folder_ / "vae");
+  config["force_upcast"] = false;
+  write_text("vae/config.json", config.dump());
+  Conversion(from(folder_ / "vae")).write(out_);
+  EXPECT_EQ(config_of(out_)["force_upcast"], false);
+}
+
+TEST_F(Convert, AVariantsIndexIsRead) {
+  const fs::path source = copy_of_shards();
+  fs::rename(source / (std::string(kWeights) + ".index.json"),
+             source / (std::string(kWeights) + ".index.fp16.json"));
+  Conversion(from(source)).write(out_);
+  Conversion(from(kFixtures / "sharded")).write(folder_ / "plain");
+  EXPECT_EQ(sha256_file(out_ / kWeights), sha256_file(folder_ / "plain" / kWeights));
+}
+
+TEST_F(Convert, TheOnlyCheckpointOfAFolderIsTaken) {
+  fs::create_directories(folder_ / "run/logs");
+  fs::copy(kFixtures / "checkpoint-7", folder_ / "run/checkpoint-7", fs::copy_options::recursive);
+  const Conversion conversion(from(folder_ / "run"));
+  EXPECT_THAT(conversion.networks().front().notes,
+              Contains(HasSubstr("took the only checkpoint, 'checkpoint-7'")));
+  conversion.write(out_);
+  expect_hashed_weights(out_, conversion.networks().front().keys.size());
+}
+
+TEST_F(Convert, TheWeightsOfACheckpointWithoutConfigAreNotLeftOut) {
+  write("run/model.safetensors", reid_tensors());
+  write("run/optimizer.safetensors", {{"step", at::ones({1})}});
+  EXPECT_THAT(Conversion(from(folder_ / "run")).left_out(), ElementsAre("optimizer.safetensors"));
+}
+
+TEST_F(Convert, AHugeConfigBesideSmallWeightsCostsNoMemory) {
+  fs::copy(kFixtures / "legacy_attention", folder_ / "vae");
+  config::Json config = config_of(folder_ / "vae");
+  config["block_out_channels"] = {1024, 1024, 1024};  // 1.5 GB of weights
+  config["layers_per_block"] = 2;
+  config["down_block_types"] = config["up_block_types"] = config::Json::array();
+  write_text("vae/config.json", config.dump());
+  std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts anew
+  const double before = peak_bytes();
+  const Conversion conversion(from(folder_ / "vae"));
+  expect_error<DataError>([&] { conversion.require_complete(); }, "wrong shape");
+  EXPECT_LT(peak_bytes() - before, 200e6);
+}
+
 TEST_F(Convert, ConvertingTwiceGivesTheSameBytes) {
   Conversion(from(kFixtures / "sharded")).write(out_);
   Conversion(from(out_)).write(folder_ / "again");
@@ -282,6 +358,49 @@ TEST_F(Convert, ADirectoryOfReferenceLatentsBecomesOneOfOurs) {
   EXPECT_THAT(dataset.class_names(), ElementsAre("PAH"));
   EXPECT_TRUE(at::equal(dataset.load(dataset.studies()[0]).mean,
                         data::read_reference_latents(source).mean));
+}
+
+TEST_F(Convert, AFolderOfReferenceLatentsWithoutListBecomesOneOfOurFiles) {
+  const fs::path source = fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/data/latents.pt";
+  fs::create_directories(folder_ / "bare/Latents");
+  for (const char* name : {"Latents/A.pt", "Latents/B.pt"}) {
+    fs::copy(source, folder_ / "bare" / name);
+  }
+  const at::Tensor mean = data::read_reference_latents(source).mean;
+  Conversion(from(folder_ / "bare")).write(out_);
+  EXPECT_TRUE(at::equal(io::SafetensorsFile(out_ / "Latents/B.safetensors").tensor("mean"), mean));
+  const Conversion conversion(from(folder_ / "bare/Latents"));
+  EXPECT_EQ(conversion.latent_videos(), 2);
+  EXPECT_THAT(conversion.left_out(), IsEmpty());
+  conversion.write(folder_ / "flat");
+  EXPECT_TRUE(at::equal(io::SafetensorsFile(folder_ / "flat/A.safetensors").tensor("mean"), mean));
+}
+
+TEST_F(Convert, LatentsThatAreNoneAreRefused) {
+  const fs::path place = fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/data";
+  for (const char* name : {"latents_of_integers.pt", "latents_without_frames.pt"}) {
+    expect_error<DataError>([&] { Conversion{from(place / name)}; },
+                            std::string(name) + " holds no latent video");
+  }
+  const ConvertOptions options = from(place / "latents_with_nan.pt");
+  expect_error<DataError>([&] { Conversion(options).require_convertible(""); }, "not finite");
+  expect_error<DataError>([&] { Conversion(options).write(folder_ / "x.safetensors"); },
+                          "not finite");
+  EXPECT_FALSE(fs::exists(folder_ / "x.safetensors"));
+}
+
+TEST_F(Convert, WhatWriteWouldRefuseIsKnownBefore) {
+  const Conversion latents(from(fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/data/latents.pt"));
+  EXPECT_NO_THROW(latents.require_convertible(""));
+  EXPECT_NO_THROW(latents.require_convertible(folder_ / "one.safetensors"));
+  expect_error<UsageError>([&] { latents.require_convertible(out_); }, "something.safetensors");
+  write_text("one.safetensors", "mine");
+  expect_error<DataError>([&] { latents.require_convertible(folder_ / "one.safetensors"); },
+                          "the file '" + (folder_ / "one.safetensors").string() + "' exists");
+  const Conversion network(from(kFixtures / "sharded"));
+  EXPECT_NO_THROW(network.require_convertible(out_));
+  fs::create_directory(out_);
+  expect_error<DataError>([&] { network.require_convertible(out_); }, "exists already");
 }
 
 TEST_F(Convert, EveryFaultIsListedAndNothingIsWritten) {
@@ -357,6 +476,36 @@ TEST_F(Convert, DamagedShardsAndIndicesAreNamed) {
   refuse("00002-of-00004.safetensors");
   fs::remove(shard);
   refuse("00002-of-00004.safetensors");
+}
+
+TEST_F(Convert, EveryFaultOfAnIndexAndItsShardsIsListed) {
+  const fs::path source = copy_of_shards();
+  const fs::path index = source / (std::string(kWeights) + ".index.json");
+  const auto shard = [&](int number) {
+    return "diffusion_pytorch_model-0000" + std::to_string(number) + "-of-00004.safetensors";
+  };
+  const auto refuse = [&](const std::vector<std::string>& parts) {
+    for (const std::string& part : parts) {
+      expect_error<DataError>([&] { Conversion{from(source)}; }, part);
+    }
+  };
+  const config::Json good = config::read_json(index.string());
+  config::Json json = good;
+  json["weight_map"]["invented_1"] = shard(1);
+  json["weight_map"]["invented_3"] = shard(3);
+  write_file(index, json.dump());
+  refuse({shard(1) + ": lacks tensors that the index places there: invented_1; ",
+          shard(3) + ": lacks tensors that the index places there: invented_3"});
+  json["weight_map"]["outside_1"] = "../x";
+  json["weight_map"]["outside_2"] = 4;
+  write_file(index, json.dump());
+  refuse(
+      {"the shard of 'outside_1' points outside the folder: '../x'; the shard of 'outside_2' is "
+       "no text"});
+  write_file(index, good.dump());
+  fs::remove(source / shard(2));
+  fs::remove(source / shard(4));
+  refuse({shard(2), shard(4)});
 }
 
 TEST_F(Convert, HostilePicklesAreRefusedByName) {

@@ -249,12 +249,15 @@ TEST(SchedulerConfig, RefusesWhatItDoesNotKnowByName) {
   };
   EXPECT_THAT(error(R"({"_class_name": "LCMScheduler"})"),
               AllOf(HasSubstr("s.json"), HasSubstr("LCMScheduler"), HasSubstr("DDIMScheduler")));
-  EXPECT_THAT(error(R"({"beta_schedule": "laplace"})"), HasSubstr("laplace"));
-  EXPECT_THAT(error(R"({"prediction_type": "score"})"), HasSubstr("score"));
-  EXPECT_THAT(error(R"({"timestep_type": "continuous"})"), HasSubstr("timestep_type"));
-  EXPECT_THAT(error(R"({"use_flow_sigmas": true})"), HasSubstr("use_flow_sigmas"));
-  EXPECT_THAT(error(R"({"prediction_type": "flow_prediction"})"), HasSubstr("use_flow_sigmas"));
-  EXPECT_THAT(error(R"({"beta_sart": 0.1})"), HasSubstr("beta_start"));
+  const auto error_with = [&](const std::string& member) {
+    return error((R"({"_class_name": "EulerDiscreteScheduler", )" + member + "}").c_str());
+  };
+  EXPECT_THAT(error_with(R"("beta_schedule": "laplace")"), HasSubstr("laplace"));
+  EXPECT_THAT(error_with(R"("prediction_type": "score")"), HasSubstr("score"));
+  EXPECT_THAT(error_with(R"("timestep_type": "continuous")"), HasSubstr("timestep_type"));
+  EXPECT_THAT(error_with(R"("use_flow_sigmas": true)"), HasSubstr("use_flow_sigmas"));
+  EXPECT_THAT(error_with(R"("prediction_type": "flow_prediction")"), HasSubstr("use_flow_sigmas"));
+  EXPECT_THAT(error_with(R"("beta_sart": 0.1)"), HasSubstr("beta_start"));
   EXPECT_THROW(schedule_from_text(R"({"beta_start": -Infinity})", "s.json"), DataError);
 }
 
@@ -267,6 +270,40 @@ TEST_F(ModelDirectoryTest, AMissingPartIsNamedWithItsRemedy) {
       error_of([&] { directory.load_vae(at::kCPU); }),
       AllOf(HasSubstr("vae/diffusion_pytorch_model.safetensors"), HasSubstr("echopath train vae")));
   EXPECT_THAT(error_of([&] { directory.info(); }), HasSubstr("echopath.json"));
+}
+
+TEST_F(ModelDirectoryTest, AVariantIsReadWhereThePlainWeightsAreAbsent) {
+  save_lidm();
+  const std::string plain = "diffusion_pytorch_model.safetensors";
+  fs::rename(path_ / "lidm" / plain, path_ / "lidm/diffusion_pytorch_model.fp16.safetensors");
+  EXPECT_TRUE(ModelDirectory::open(path_).has("lidm"));
+  EXPECT_NO_THROW(ModelDirectory::open(path_).load_lidm(at::kCPU));
+}
+
+TEST_F(ModelDirectoryTest, AConfigWithoutWeightsThatAreRecognisedIsSaidSo) {
+  save_lidm();
+  const std::string plain = "diffusion_pytorch_model.safetensors";
+  fs::rename(path_ / "lidm" / plain, path_ / "lidm/weights.safetensors");
+  const std::string expected =
+      "lidm' has a config.json but no weights that are recognised: one file or index of shards "
+      "named diffusion_pytorch_model, model or pytorch_model";
+  EXPECT_THAT(error_of([&] { ModelDirectory::open(path_).load_lidm(at::kCPU); }),
+              HasSubstr(expected));
+}
+
+TEST_F(ModelDirectoryTest, FaultsOfAConfigNameItsFile) {
+  save_lidm();
+  const fs::path file = path_ / "lidm/config.json";
+  config::Json json = config::read_json(file.string());
+  const auto error_with = [&](const char* key, const config::Json& value) {
+    config::Json changed = json;
+    changed[key] = value;
+    write_file(file, changed.dump());
+    return error_of([&] { ModelDirectory::open(path_).load_lidm(at::kCPU); });
+  };
+  EXPECT_THAT(error_with("norm_num_groups", 3),
+              HasSubstr("lidm/config.json: UNet2DConditionModel: block_out_channels has 8"));
+  EXPECT_THAT(error_with("_class_name", 5), HasSubstr("lidm/config.json: _class_name is 5"));
 }
 
 TEST_F(ModelDirectoryTest, AnotherFolderIsNoModelDirectory) {

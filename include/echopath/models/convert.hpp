@@ -36,11 +36,13 @@ struct NetworkReport {
 /// The source is known by its content:
 /// - a diffusers directory (config.json beside safetensors, shards with an index, or .bin), with
 ///   current or legacy attention names; a folder of such folders (a pipeline, a model directory);
-/// - a checkpoint folder of accelerate, of which the EMA weights are taken;
+/// - a checkpoint folder of accelerate, of which the EMA weights are taken, or the only one in a
+///   folder;
 /// - a file of safetensors or torch.save with a state dict, bare or wrapped (state_dict, model,
 ///   module.): the diffusers networks, the VAE of the original latent-diffusion code, torchvision's
 ///   resnet50, r3d_18 and r2plus1d_18, the re-identification network;
-/// - the reference code's latents: one .pt of [T, C, H, W], or a latents directory of them.
+/// - the reference code's latents: one .pt of [T, C, H, W], a latents directory of them, or a
+///   folder of them without FileList.csv.
 class Conversion {
  public:
   /// Reads the source, memory-mapped where it is safetensors, and compares it with the network.
@@ -61,9 +63,14 @@ class Conversion {
   /// (unless allowed) not finite.
   void require_complete() const;
 
+  /// Throws what write() would before it writes: require_complete(), latents that are not finite,
+  /// and, where `destination` is not empty, one that exists or is named wrongly.
+  void require_convertible(const std::filesystem::path& destination) const;
+
   /// Writes `destination`, which must not exist, in one step: config.json and
-  /// diffusion_pytorch_model.safetensors, or a folder of such folders; a latents directory, or for
-  /// a single latent the file `destination`. Floating-point types stay, float64 becomes float32.
+  /// diffusion_pytorch_model.safetensors, or a folder of such folders; a latents directory, a
+  /// folder of latents where the source has no list, or for a single latent the file `destination`.
+  /// Floating-point types stay, float64 becomes float32.
   void write(const std::filesystem::path& destination) const;
 
  private:

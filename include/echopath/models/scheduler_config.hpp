@@ -12,9 +12,10 @@ void visit_schedule(config::Visitor& v, diffusion::NoiseScheduleOptions& options
 
 /// The noise schedule in the text of a scheduler_config.json of DDPMScheduler, DDIMScheduler,
 /// DPMSolverMultistepScheduler, UniPCMultistepScheduler, EulerDiscreteScheduler,
-/// HeunDiscreteScheduler or FlowMatchEulerDiscreteScheduler, as diffusers 0.42.1 writes them. Keys
-/// that only say how to sample are left to the solver. Throws DataError where it is no JSON, and
-/// ConfigError naming `source` and the class, key or value that is not known.
+/// HeunDiscreteScheduler or FlowMatchEulerDiscreteScheduler, as diffusers 0.42.1 writes and reads
+/// them: an absent key has the class's default there. Of keys that only say how to sample the
+/// solver's options decide, and values that no solver here knows are refused. Throws DataError
+/// where it is no JSON object, and ConfigError naming `source` and the class, key or value.
 diffusion::NoiseScheduleOptions schedule_from_text(const std::string& text,
                                                    const std::string& source);
 
