@@ -178,7 +178,7 @@ TEST(ForwardVerb, MissingTensorAndWrongShapeAreDataErrors) {
   EXPECT_THAT(missing.err, HasSubstr("no tensor 'sample'; it holds y"));
   const Outcome wrong = forward(folder, "reid", {{"sample", torch::zeros({1, 3, 14, 14})}});
   EXPECT_EQ(wrong.exit_code, 3);
-  EXPECT_THAT(wrong.err, HasSubstr("the tensors do not fit the reid"));
+  EXPECT_THAT(wrong.err, HasSubstr("'sample' is [1, 3, 14, 14]"));
   EXPECT_FALSE(std::filesystem::exists(folder / "out.safetensors"));
 }
 
