@@ -269,5 +269,42 @@ TEST_F(RunTraining, ResumeWhereThereIsNoRunIsRefused) {
   EXPECT_FALSE(fs::exists(run()));
 }
 
+TEST_F(RunTraining, ADryRunTellsShapesAndEpochsAndTimesStepsButLeavesNothing) {
+  write_latents(kSomeVae);
+  TrainRequest dry = request("lidm");
+  dry.dry_run = true;
+  dry.overrides.insert(dry.overrides.end(),
+                       {"training.batch_size=8", "training.micro_batch_size=2"});
+  dry.processes = 2;
+  TrainReport report = run_training(dry);
+  const NamedShapes shapes = {{"latents", {2, 4, 8, 8}},
+                              {"network input", {2, 4, 8, 8}},
+                              {"network output", {2, 4, 8, 8}},
+                              {"class token", {2, 1, 8}}};
+  EXPECT_EQ(report.shapes, shapes);
+  EXPECT_EQ(report.training_items, 4);
+  EXPECT_FALSE(report.timing);
+  dry.processes = 1;
+  dry.time_steps = 2;
+  report = run_training(dry);
+  EXPECT_THAT(report.missing, IsEmpty());
+  ASSERT_TRUE(report.timing);
+  EXPECT_EQ(report.timing->steps, 2);
+  EXPECT_GT(report.timing->seconds_per_step, 0.0);
+  EXPECT_GT(report.timing->data_wait_share, 0.0);
+  EXPECT_LT(report.timing->data_wait_share, 1.0);
+  EXPECT_DOUBLE_EQ(report.timing->hours_to_go, 2 * report.timing->seconds_per_step / 3600);
+  EXPECT_FALSE(fs::exists(run()));
+  EXPECT_FALSE(fs::exists(model()));
+}
+
+TEST_F(RunTraining, TimingStepsIsForADryRunOnData) {
+  TrainRequest timing = request("lidm");
+  timing.time_steps = 2;
+  EXPECT_THAT(error_of<UsageError>(timing), HasSubstr("--time-steps goes with --dry-run"));
+  timing.dry_run = true;
+  EXPECT_THAT(error_of<DataError>(timing), HasSubstr("data.latents"));
+}
+
 }  // namespace
 }  // namespace echopath::training
