@@ -9,6 +9,8 @@
 #include "echopath/core/files.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/core/text.hpp"
+#include "echopath/data/fingerprint.hpp"
+#include "training/preflight.hpp"
 
 namespace echopath::training {
 namespace {
@@ -34,6 +36,35 @@ std::string first_difference(const std::vector<std::string>& ours,
       return left + " on rank 0, but " + right + " on rank " + std::to_string(rank);
   }
   return {};
+}
+
+/// What must be the same of the data on every process: one line for each folder.
+std::vector<std::string> description_of_data(const config::VisitFunction& options) {
+  std::vector<std::string> lines;
+  for (const config::OptionDescription& row : config::describe(options)) {
+    if (!is_data_path(row.key)) continue;
+    const config::Json value = config::Json::parse(row.default_value);
+    for (const config::Json& folder : value.is_array() ? value : config::Json::array({value})) {
+      const std::string path = folder.get<std::string>();
+      if (!path.empty()) lines.push_back("'" + path + "' holds " + data::fingerprint(path));
+    }
+  }
+  return lines;
+}
+
+/// Throws ConfigError on rank 0 (ToldByRoot elsewhere) naming the first of these lines that another
+/// process has otherwise.
+void require_agreement(distributed::Rendezvous& rendezvous, const std::vector<std::string>& lines,
+                       const std::string& remedy) {
+  const std::vector<std::string> all = rendezvous.exchange(join(lines, "\n"));
+  const std::vector<std::string> ours = split(all[0], '\n');
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    const std::string difference = first_difference(ours, split(all[rank], '\n'), rank);
+    if (difference.empty()) continue;
+    distributed::throw_once(
+        rendezvous.environment().is_root(),
+        ConfigError("the processes of a run must agree: " + difference + "; " + remedy));
+  }
 }
 
 bool normalises_over_the_batch(const torch::nn::Module& module) {
@@ -66,16 +97,15 @@ void require_independent_items(const std::vector<NamedModule>& modules, int proc
 
 void require_same_start(distributed::Rendezvous& rendezvous, const config::VisitFunction& options) {
   if (rendezvous.environment().world_size == 1) return;
-  const std::vector<std::string> all = rendezvous.exchange(join(description(options), "\n"));
-  const std::vector<std::string> ours = split(all[0], '\n');
-  for (std::size_t rank = 1; rank < all.size(); ++rank) {
-    const std::string difference = first_difference(ours, split(all[rank], '\n'), rank);
-    if (difference.empty()) continue;
-    distributed::throw_once(rendezvous.environment().is_root(),
-                            ConfigError("the processes of a run must agree: " + difference +
-                                        "; start every process with the same program, config and "
-                                        "options"));
-  }
+  require_agreement(rendezvous, description(options),
+                    "start every process with the same program, config and options");
+}
+
+void require_same_data(distributed::Rendezvous& rendezvous, const config::VisitFunction& options) {
+  if (rendezvous.environment().world_size == 1) return;
+  std::vector<std::string> lines;
+  rendezvous.together([&] { lines = description_of_data(options); });
+  require_agreement(rendezvous, lines, "give every node the same data");
 }
 
 at::Device device_of_process(const std::string& name,
@@ -106,11 +136,15 @@ std::vector<MicroBatch> micro_batches(const LoopOptions& loop, std::int64_t step
   return batches;
 }
 
-void seed_forward_pass(std::int64_t seed, int phase, const MicroBatch& batch) {
+std::vector<std::uint64_t> item_seeds(std::int64_t seed, int phase, const MicroBatch& batch) {
   const auto of_phase =
       derived_seed(static_cast<std::uint64_t>(seed), static_cast<std::uint64_t>(phase));
   const auto of_step = derived_seed(of_phase, static_cast<std::uint64_t>(batch.step));
-  torch::manual_seed(derived_seed(of_step, static_cast<std::uint64_t>(batch.positions.front())));
+  std::vector<std::uint64_t> seeds;
+  for (const std::int64_t position : batch.positions) {
+    seeds.push_back(derived_seed(of_step, static_cast<std::uint64_t>(position)));
+  }
+  return seeds;
 }
 
 void accumulate(const Figures& figures, double share, Figures& total) {

@@ -21,6 +21,10 @@ void require_independent_items(const std::vector<NamedModule>& modules, int proc
 /// has another value of an option, and that option.
 void require_same_start(distributed::Rendezvous& rendezvous, const config::VisitFunction& options);
 
+/// The same for the data that the options name (data::fingerprint), once every process has opened
+/// them.
+void require_same_data(distributed::Rendezvous& rendezvous, const config::VisitFunction& options);
+
 /// The device of one process: of several on GPUs each takes the one of its local rank. Throws
 /// UsageError where `name` gives all of them one GPU, DeviceError where it is absent.
 at::Device device_of_process(const std::string& name,
@@ -31,9 +35,8 @@ at::Device device_of_process(const std::string& name,
 std::vector<MicroBatch> micro_batches(const LoopOptions& loop, std::int64_t step, int rank,
                                       int processes);
 
-/// Seeds LibTorch's generators, which only layers with dropout draw from, for one forward pass; so
-/// that a resumed run draws what an uninterrupted one does.
-void seed_forward_pass(std::int64_t seed, int phase, const MicroBatch& batch);
+/// Seeds of the items of one forward pass, for dropout (nn::DropoutScope).
+std::vector<std::uint64_t> item_seeds(std::int64_t seed, int phase, const MicroBatch& batch);
 
 /// Adds `figures` times `share` to the figures of the same names and order in `total`.
 void accumulate(const Figures& figures, double share, Figures& total);

@@ -15,6 +15,9 @@ void require_writable_folder(const std::filesystem::path& path, const std::strin
 /// UsageError where it holds a run that is not to be resumed, or none that could be.
 void require_run_directory(const std::filesystem::path& run, bool resume);
 
+/// Whether an option names a folder, or a list of folders, of training data.
+bool is_data_path(const std::string& key);
+
 /// Whether a resumed run goes on as it began: `before` are the options in its config.json, `now`
 /// those of this call. What only steers the loop (number of steps, intervals, limits, micro-batch,
 /// cache) and where the result goes may change; another data path gets a warning; anything else

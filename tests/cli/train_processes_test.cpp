@@ -18,10 +18,12 @@ namespace echopath::cli {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::Outcome;
 using testing::run;
+using ::testing::StartsWith;
 using testing::TemporaryFolder;
 using Clock = std::chrono::steady_clock;
 
@@ -163,6 +165,24 @@ TEST_F(TrainProcesses, RanksThatRunAnotherProgramAreToldSo) {
                     HasSubstr("on rank 1")));
 }
 
+TEST_F(TrainProcesses, RanksWithOtherDataAreToldSo) {
+  fs::create_directories(folder_ / "node");
+  fs::copy(folder_ / "latents", folder_ / "node/latents", fs::copy_options::recursive);
+  std::ofstream(folder_ / "node/latents/FileList.csv", std::ios::app) << "\n";
+  const int port = free_port();
+  const auto on_node = [&](int rank, const std::string& folder) {
+    return "(cd '" + folder + "' && " +
+           command(torchrun_variables(rank, 2, port), {"--set", "data.latents=latents"}) + ")";
+  };
+  const Outcome outcome = run_together({on_node(0, folder_ / "."), on_node(1, folder_ / "node")});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, StartsWith("echopath: error: the processes of a run must agree: "
+                                      "'latents' holds 6 files of "));
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr(" on rank 0, but 'latents' holds 6 files of "),
+                                 EndsWith(" on rank 1; give every node the same data\n")));
+  EXPECT_FALSE(exists("run"));
+}
+
 TEST_F(TrainProcesses, AnUnreachableMasterTimesOutWithItsAddress) {
   const auto start = Clock::now();
   const int port = free_port();
@@ -172,6 +192,59 @@ TEST_F(TrainProcesses, AnUnreachableMasterTimesOutWithItsAddress) {
   EXPECT_THAT(outcome.err, HasSubstr("cannot reach rank 0 at 127.0.0.1:" + std::to_string(port)));
   EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
   EXPECT_LT(Clock::now() - start, std::chrono::seconds(30));
+}
+
+TEST_F(TrainProcesses, APortInUseIsOneLineWithItsAddress) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_ANY);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  const int port = ntohs(address.sin_port);
+  const Outcome outcome = run_together({command(torchrun_variables(0, 2, port))});
+  close(listener);
+  EXPECT_EQ(outcome.exit_code, 4);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("127.0.0.1:" + std::to_string(port)),
+                                 HasSubstr("the port is in use")));
+  EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
+  EXPECT_FALSE(exists("run"));
+}
+
+/// Expects one line of rank 0 with this text and exit code, and no run.
+void expect_told_once(const Outcome& outcome, int exit_code, const std::string& text) {
+  EXPECT_EQ(outcome.exit_code, exit_code);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("[rank 0] echopath: error: "), HasSubstr(text),
+                                 Not(HasSubstr("[rank 1]"))));
+  EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
+}
+
+TEST_F(TrainProcesses, AClassThatTheConfigLacksIsOneLine) {
+  expect_told_once(
+      run(arguments({"--nproc", "2", "--set", R"(data.classes=["ASD","PAH"])"})), 3,
+      "'video_1.avi' is of class 'Non-ASD', which data.classes lacks; it lists ASD, PAH");
+  EXPECT_FALSE(exists("run"));
+}
+
+TEST_F(TrainProcesses, AnEmptySplitIsOneLine) {
+  fs::remove_all(folder_ / "latents");
+  tests::write_toy_latents(folder_ / "latents", "", 6);
+  expect_told_once(run(arguments({"--nproc", "2"})), 3, "has no video in split TRAIN");
+  EXPECT_FALSE(exists("run"));
+}
+
+TEST_F(TrainProcesses, LatentsOfAnotherVaeAreOneLine) {
+  const fs::path shipped = fs::path(ECHOPATH_SOURCE_DIR) / "models/phantom";
+  fs::create_directories(folder_ / "model");
+  fs::copy(shipped / "vae", folder_ / "model/vae");
+  fs::remove_all(folder_ / "latents");
+  tests::write_toy_latents(folder_ / "latents", std::string(64, 'b'));
+  expect_told_once(
+      run(arguments({"--nproc", "2", "--set", "output.model_directory=" + (folder_ / "model")})), 2,
+      "holds another VAE than the one that made the latents");
+  EXPECT_FALSE(exists("run"));
 }
 
 TEST_F(TrainProcesses, NprocInsideTorchrunMustBeTheirNumber) {
@@ -195,10 +268,10 @@ std::string while_training(const std::string& command, const std::string& log,
 TEST_F(TrainProcesses, ADeadRankStopsTheOthersWithinTenSeconds) {
   const Outcome outcome =
       run({"--version"},
-          while_training(command("", {"--nproc", "2", "--set", "training.steps=1000000"}),
+          while_training(command("", {"--nproc", "4", "--set", "training.steps=1000000"}),
                          folder_ / "log", "kill -9 $(pgrep -P $launcher | tail -1)"));
   EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("rank 1 was killed by signal 9"),
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("rank 3 was killed by signal 9"),
                                  HasSubstr("[rank 0] echopath: error: process group: ")));
   int seconds = 100;
   ASSERT_EQ(std::sscanf(outcome.out.c_str(), "seconds %d", &seconds), 1) << outcome.out;

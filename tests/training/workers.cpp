@@ -45,13 +45,14 @@ struct GradientRun {
       overrides.push_back("data.latents=" + (folder / "latents").string());
       overrides.emplace_back("diffusion.class_dropout=0.5");
       overrides.emplace_back("diffusion.noise_offset=0.1");
+      if (network == "lidm") overrides.emplace_back("model.dropout=0.1");
     }
     config::apply_overrides(overrides, job->visit());
     torch::manual_seed(3);
     const std::unique_ptr<Recipe> recipe = job->make_recipe(at::kCPU);
     const std::vector<NamedModule> modules = recipe->modules(0);
     for (const NamedModule& module : modules) module.module->to(precision);
-    Trainer trainer(*recipe, {job->loop(), out, false, at::kCPU, {}, group});
+    Trainer trainer(*recipe, {job->loop(), out, false, at::kCPU, {}, group, false, {}});
     trainer.run();
     if (steps > 1 || !group->is_root()) return;
     io::TensorMap gradients;
