@@ -49,6 +49,8 @@ if [ -z "$python" ]; then
   python="$environment/bin/python"
 fi
 
+# Threads of small networks wait for each other longer than they compute.
+export OMP_NUM_THREADS=1
 work="$(mktemp -d "${TMPDIR:-/tmp}/echopath-verify.XXXXXX")"
 trap 'rm -rf "$work"' EXIT
 require_space "$work" 500 "small runs"
@@ -61,11 +63,13 @@ quietly() {
   }
 }
 
-# train NETWORK STEPS [ARGUMENT…]: from the demo model's weights, decoding samples with its VAE.
+# train NETWORK STEPS [ARGUMENT…]: a toy network, whose samples the demo model's VAE decodes.
 train() {
   local network="$1" steps="$2"
   shift 2
-  quietly train "$network" --config "$root/configs/phantom/$network.json" --out "$work/runs/$network" --device cpu \
+  quietly train "$network" --config "$root/tests/fixtures/toy/$network.json" \
+    --out "$work/runs/$network" --device cpu --set class_embedding.num_classes=4 \
+    --set 'data.classes=["ASD", "Non-ASD", "Non-PAH", "PAH"]' \
     --set "data.latents=$work/latents" --set "output.model_directory=$work/model" \
     --set "training.steps=$steps" --set training.log_every=2 --set training.validate_every=10 \
     --set training.checkpoint_every=5 --set training.keep_last=9 --set training.sample_every=10 "$@"
@@ -75,15 +79,16 @@ say "Simulating studies and training on them"
 quietly phantom --out "$work/data" --patients 4 --seed 1
 quietly encode --data "$work/data" --model "$root/models/phantom" --out "$work/latents"
 cp -r "$root/models/phantom" "$work/model"
-train lidm 20 --init-from "$root/models/phantom" --set training.batch_size=8
+train lidm 20
 # As after a crash at step 20 whose newest whole checkpoint is that of step 15.
 rm -r "$work/runs/lidm/checkpoints/step-00000020"
-train lidm 30 --resume --set training.batch_size=8
-train lvdm 10 --init-from "$root/models/phantom"
+train lidm 30 --resume
+train lvdm 10
 quietly train vae --config "$root/configs/phantom/vae.json" --out "$work/runs/vae" --device cpu \
   --set "data.dataset=$work/data" --set "output.model_directory=$work/vae" \
   --set training.steps=10 --set training.log_every=2 --set training.validate_every=10 \
-  --set training.sample_every=10 --init-from "$root/models/phantom"
+  --set training.sample_every=10 --set training.batch_size=2 \
+  --init-from "$root/models/phantom"
 
 say "Reading $(find "$work/runs" -name 'events.out.tfevents.*' | wc -l) event files with TensorBoard"
 "$python" "$root/scripts/verify_tensorboard.py" "$work/runs" ${pictures:+--pictures "$pictures"}
