@@ -1,5 +1,6 @@
 #include "echopath/training/adam.hpp"
 
+#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -48,18 +49,22 @@ void Adam::zero_grad() {
   for (NamedParameter& parameter : parameters_) parameter.tensor.mutable_grad().reset();
 }
 
-double Adam::clip_grad_norm(double max_norm) {
-  torch::NoGradGuard no_grad;
+std::vector<at::Tensor> Adam::gradients() const {
   std::vector<at::Tensor> grads;
   for (const NamedParameter& parameter : parameters_) {
     if (parameter.tensor.grad().defined()) grads.push_back(parameter.tensor.grad());
   }
+  return grads;
+}
+
+double Adam::clip_grad_norm(double max_norm) {
+  torch::NoGradGuard no_grad;
+  const std::vector<at::Tensor> grads = gradients();
   if (grads.empty()) return 0.0;
   const at::Tensor norms = at::stack(at::_foreach_norm(grads, 2)).to(at::kDouble);
   const double norm = norms.norm().item<double>();
   if (max_norm > 0 && norm > max_norm) {
-    const double scale = max_norm / (norm + 1e-6);
-    for (at::Tensor& grad : grads) grad.mul_(scale);
+    at::_foreach_mul_(grads, max_norm / (norm + 1e-6));
   }
   return norm;
 }

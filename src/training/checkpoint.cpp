@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
@@ -10,30 +11,45 @@
 namespace echopath::training {
 namespace {
 
-constexpr const char* kTensorFiles[] = {"weights.safetensors", "ema.safetensors",
-                                        "optimizer.safetensors"};
+constexpr const char* kFiles[] = {
+    "weights.safetensors",    "ema.safetensors", "optimizer.safetensors",
+    "generators.safetensors", "state.json",      "config.json"};
 
-std::vector<fs::path> checkpoint_folders(const fs::path& run_directory) {
-  std::vector<fs::path> folders;
-  const fs::path root = run_directory / "checkpoints";
-  if (!fs::is_directory(root)) return folders;
-  for (const auto& entry : fs::directory_iterator(root)) {
-    if (entry.is_directory() && entry.path().filename().string().rfind("step-", 0) == 0) {
-      folders.push_back(entry.path());
+fs::path folder_of(const fs::path& run_directory, std::int64_t step) {
+  char name[32];
+  std::snprintf(name, sizeof(name), "step-%08lld", static_cast<long long>(step));
+  return run_directory / "checkpoints" / name;
+}
+
+/// Folders of checkpoints by their steps, whole or not.
+std::map<std::int64_t, fs::path> checkpoint_folders(const fs::path& run_directory) {
+  std::map<std::int64_t, fs::path> folders;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(run_directory / "checkpoints", error)) {
+    long long step = 0;
+    int length = 0;
+    const std::string name = entry.path().filename().string();
+    if (std::sscanf(name.c_str(), "step-%lld%n", &step, &length) == 1 &&
+        static_cast<std::size_t>(length) == name.size()) {
+      folders[step] = entry.path();
     }
   }
-  std::sort(folders.begin(), folders.end());
   return folders;
 }
 
-/// Throws DataError where a file differs from what DONE says.
+config::Json read_json_file(const fs::path& path) {
+  return config::parse_json(read_file(path), path.string());
+}
+
+/// Throws DataError where a file is not what DONE says.
 void verify(const fs::path& folder) {
   const fs::path marker = folder / "DONE";
-  if (!fs::exists(marker)) throw DataError("no DONE marker");
-  const config::Json hashes = config::parse_json(read_file(marker), marker.string());
-  for (const auto& [name, hash] : hashes.items()) {
-    if (sha256_file(folder / name) != hash.get<std::string>()) {
-      throw DataError(name + " differs from the hash in DONE");
+  if (!fs::exists(marker)) throw DataError("it has no DONE marker, so it was not finished");
+  const config::Json hashes = read_json_file(marker);
+  for (const char* name : kFiles) {
+    if (!hashes.contains(name)) throw DataError(std::string("DONE has no hash of ") + name);
+    if (sha256_file(folder / name) != hashes.at(name).get<std::string>()) {
+      throw DataError(std::string(name) + " differs from its hash in DONE");
     }
   }
 }
@@ -41,62 +57,121 @@ void verify(const fs::path& folder) {
 Checkpoint read_checkpoint(const fs::path& folder) {
   verify(folder);
   Checkpoint checkpoint;
-  const fs::path state_path = folder / "state.json";
-  const config::Json state = config::parse_json(read_file(state_path), state_path.string());
+  const config::Json state = read_json_file(folder / "state.json");
   checkpoint.step = state.at("step").get<std::int64_t>();
-  checkpoint.processes = state.value("processes", std::int64_t{1});
+  checkpoint.best_step = state.at("best_step").get<std::int64_t>();
+  checkpoint.processes = state.at("processes").get<std::int64_t>();
+  checkpoint.program = state.at("program").get<std::string>();
+  checkpoint.loop = state.at("loop");
   checkpoint.recipe_state = state.at("recipe").get<std::map<std::string, double>>();
-  checkpoint.config =
-      config::parse_json(read_file(folder / "config.json"), (folder / "config.json").string());
-  checkpoint.weights = io::load_safetensors(folder / kTensorFiles[0]);
-  checkpoint.ema = io::load_safetensors(folder / kTensorFiles[1]);
-  checkpoint.optimizer = io::load_safetensors(folder / kTensorFiles[2]);
+  checkpoint.config = read_json_file(folder / "config.json");
+  checkpoint.weights = io::load_safetensors(folder / "weights.safetensors");
+  checkpoint.ema = io::load_safetensors(folder / "ema.safetensors");
+  checkpoint.optimizer = io::load_safetensors(folder / "optimizer.safetensors");
+  checkpoint.generators = io::load_safetensors(folder / "generators.safetensors");
   return checkpoint;
+}
+
+void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
+  io::save_safetensors(folder / "weights.safetensors", checkpoint.weights);
+  io::save_safetensors(folder / "ema.safetensors", checkpoint.ema);
+  io::save_safetensors(folder / "optimizer.safetensors", checkpoint.optimizer);
+  io::save_safetensors(folder / "generators.safetensors", checkpoint.generators);
+  const config::Json state = {
+      {"step", checkpoint.step},           {"best_step", checkpoint.best_step},
+      {"processes", checkpoint.processes}, {"program", checkpoint.program},
+      {"loop", checkpoint.loop},           {"recipe", checkpoint.recipe_state}};
+  write_file(folder / "state.json", state.dump(2) + "\n");
+  write_file(folder / "config.json", checkpoint.config.dump(2) + "\n");
+  config::Json hashes = config::Json::object();
+  for (const char* file : kFiles) hashes[file] = sha256_file(folder / file);
+  write_file(folder / "DONE", hashes.dump(2) + "\n");
+}
+
+/// The step of the best validation that a checkpoint names; −1 where it names none.
+std::int64_t best_step_of(const fs::path& folder) {
+  try {
+    return read_json_file(folder / "state.json").value("best_step", std::int64_t{-1});
+  } catch (const std::exception&) {
+    return -1;  // damaged: nobody will go on from it
+  }
+}
+
+void remove_the_others(const fs::path& run_directory, std::int64_t newest,
+                       const Retention& retention) {
+  const std::map<std::int64_t, fs::path> folders = checkpoint_folders(run_directory);
+  std::set<std::int64_t> kept;
+  std::int64_t last = 0;
+  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
+    const auto& [step, path] = *folder;
+    if (step > newest) continue;
+    if (last++ < retention.keep_last) {
+      kept.insert(step);
+      kept.insert(best_step_of(path));
+    }
+    if (retention.keep_every > 0 && step % retention.keep_every == 0) kept.insert(step);
+  }
+  for (const auto& [step, path] : folders) {
+    std::error_code error;
+    if (!kept.contains(step)) fs::remove_all(path, error);
+    if (error) log_warning("cannot remove '" + path.string() + "': " + error.message());
+  }
 }
 
 }  // namespace
 
 void save_checkpoint(const fs::path& run_directory, const Checkpoint& checkpoint,
-                     std::int64_t keep_last) {
-  char name[32];
-  std::snprintf(name, sizeof(name), "step-%08lld", static_cast<long long>(checkpoint.step));
-  const fs::path final_path = run_directory / "checkpoints" / name;
-  if (fs::exists(final_path)) fs::remove_all(final_path);
+                     const Retention& retention) {
+  const fs::path final_path = folder_of(run_directory, checkpoint.step);
+  // One of this step can only be a damaged one, from which the run did not go on. Where it cannot
+  // be removed, or is no folder, the next line says what is wrong.
+  std::error_code ignored;
+  fs::remove_all(final_path, ignored);
   AtomicDirectory folder(final_path);
-  const fs::path& path = folder.temporary_path();
-  const io::TensorMap* tensors[] = {&checkpoint.weights, &checkpoint.ema, &checkpoint.optimizer};
-  for (int i = 0; i < 3; ++i) io::save_safetensors(path / kTensorFiles[i], *tensors[i]);
-  const config::Json state = {{"step", checkpoint.step},
-                              {"processes", checkpoint.processes},
-                              {"recipe", checkpoint.recipe_state}};
-  write_file(path / "state.json", state.dump(2) + "\n");
-  write_file(path / "config.json", checkpoint.config.dump(2) + "\n");
-  config::Json hashes = config::Json::object();
-  for (const char* file : {"weights.safetensors", "ema.safetensors", "optimizer.safetensors",
-                           "state.json", "config.json"}) {
-    hashes[file] = sha256_file(path / file);
-  }
-  write_file(path / "DONE", hashes.dump(2) + "\n");
+  write_checkpoint(folder.temporary_path(), checkpoint);
   folder.commit();
-
-  std::vector<fs::path> folders = checkpoint_folders(run_directory);
-  while (static_cast<std::int64_t>(folders.size()) > keep_last) {
-    fs::remove_all(folders.front());
-    folders.erase(folders.begin());
-  }
+  remove_the_others(run_directory, checkpoint.step, retention);
 }
 
 std::optional<Checkpoint> load_newest_checkpoint(const fs::path& run_directory) {
-  std::vector<fs::path> folders = checkpoint_folders(run_directory);
+  const std::map<std::int64_t, fs::path> folders = checkpoint_folders(run_directory);
   for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
+    const std::string path = folder->second.string();
     try {
-      return read_checkpoint(*folder);
+      return read_checkpoint(folder->second);
     } catch (const std::exception& error) {
-      log_warning("checkpoint " + folder->string() + " is damaged (" + error.what() +
-                  "); trying the one before");
+      log_warning("checkpoint '" + path + "' is damaged: " + error.what() +
+                  "; trying the one before");
     }
   }
-  return std::nullopt;
+  if (folders.empty()) return std::nullopt;
+  throw DataError("none of the " + std::to_string(folders.size()) + " checkpoints in '" +
+                  (run_directory / "checkpoints").string() +
+                  "' is whole; restore one from a copy, or remove that folder to begin again at "
+                  "step 0");
+}
+
+Checkpoint load_checkpoint(const fs::path& run_directory, std::int64_t step) {
+  const fs::path folder = folder_of(run_directory, step);
+  try {
+    return read_checkpoint(folder);
+  } catch (const std::exception& error) {
+    throw DataError("checkpoint '" + folder.string() + "' cannot be used: " + error.what());
+  }
+}
+
+void remove_leftovers(const fs::path& run_directory) {
+  const auto remove_temporary = [](const fs::path& folder, const std::string& beginning) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      const std::string name = entry.path().filename().string();
+      if (name.rfind(beginning, 0) == 0 && name.find(".tmp-") != std::string::npos) {
+        fs::remove_all(entry.path(), error);
+      }
+    }
+  };
+  remove_temporary(run_directory / "checkpoints", ".step-");
+  for (const char* file : {".config.tmp-", ".metrics.tmp-"}) remove_temporary(run_directory, file);
 }
 
 }  // namespace echopath::training

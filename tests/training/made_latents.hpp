@@ -15,6 +15,7 @@
 #include "echopath/data/latent_dataset.hpp"
 #include "echopath/models/class_embedding.hpp"
 #include "echopath/training/recipe.hpp"
+#include "training/loss_of.hpp"
 
 namespace echopath::training {
 
@@ -93,7 +94,7 @@ std::shared_ptr<Module> module_of(Recipe& recipe, const std::string& name) {
 /// Which rows of the class embedding have a gradient after this batch.
 inline std::vector<bool> class_rows_that_learn(Recipe& recipe, const MicroBatch& batch) {
   Figures figures;
-  recipe.loss(0, batch, figures).backward();
+  loss_of(recipe, 0, batch, figures).backward();
   const auto embedding = module_of<models::ClassEmbeddingImpl>(recipe, "class_embedding");
   const at::Tensor gradient = embedding->parameters().front().grad().abs().sum(1);
   std::vector<bool> rows;

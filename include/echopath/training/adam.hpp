@@ -31,6 +31,8 @@ class Adam {
   /// One update from the parameters' gradients; a parameter without one is left as it is.
   void step(double learning_rate);
   void zero_grad();
+  /// The gradients that there are.
+  std::vector<at::Tensor> gradients() const;
   /// L2 norm of the whole gradient; scaled down to `max_norm` where larger and max_norm > 0.
   double clip_grad_norm(double max_norm);
 

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "echopath/io/frames.hpp"
+#include "echopath/io/safetensors.hpp"
 #include "echopath/training/adam.hpp"
 
 namespace echopath::training {
@@ -21,8 +23,27 @@ struct MicroBatch {
   std::vector<std::int64_t> positions;  ///< indices in the global batch
 };
 
+/// What one forward pass works on, on the CPU.
+struct Batch {
+  MicroBatch at;
+  io::TensorMap tensors;           ///< by the recipe's own names
+  std::vector<std::string> items;  ///< what each item is of (a file's name), for messages
+};
+
 /// Named figures, in the order they are shown.
 using Figures = std::vector<std::pair<std::string, double>>;
+
+/// The loss of one item, and how noisy it was shown to the network.
+struct LossAtLevel {
+  double level;  ///< place on the noise schedule: 0 clean, 1 noise alone
+  double loss;
+};
+
+/// Something to look at: one frame is an image, several are a video.
+struct NamedFrames {
+  std::string name;
+  io::Frames frames;
+};
 
 /// A module and the prefix of its tensors in a checkpoint.
 struct NamedModule {
@@ -45,8 +66,21 @@ class Recipe {
   /// Learning rate of a phase relative to the loop's.
   virtual double learning_rate_factor(int /*phase*/) const { return 1.0; }
 
-  /// Mean loss over the items of the micro-batch, and figures to log.
-  virtual at::Tensor loss(int phase, const MicroBatch& batch, Figures& figures) = 0;
+  /// Reads the items of a forward pass and draws all that is random about it. Done ahead of the
+  /// step by several threads at once. Throws DataError naming what cannot be read.
+  virtual Batch load(const MicroBatch& batch) const = 0;
+  /// Mean loss over the items of the batch, and figures to log. The phases of a step get the same
+  /// batches.
+  virtual at::Tensor loss(int phase, const Batch& batch, Figures& figures) = 0;
+  /// The items' losses since this was called last, where they have a noise level.
+  virtual std::vector<LossAtLevel> take_losses_by_level() { return {}; }
+  /// What the network makes now, averaged weights in place; the same seeds each time. Latents are
+  /// decoded by the VAE of `model_directory` where it has theirs.
+  virtual std::vector<NamedFrames> samples(const std::filesystem::path& /*model_directory*/) {
+    return {};
+  }
+  /// Items of an epoch; 0 where there is no such thing.
+  virtual std::int64_t training_items() const { return 0; }
   /// Held-out figures with the averaged weights in place; empty where there is no validation split.
   /// The first one decides what "better" means: smaller.
   virtual Figures validate() = 0;

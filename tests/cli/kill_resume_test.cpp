@@ -1,0 +1,141 @@
+// A training that is killed again and again; scripts/kill_and_resume.sh is the long form.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "cli/run_program.hpp"
+#include "echopath/core/files.hpp"
+#include "toy_data.hpp"
+
+namespace echopath::cli {
+namespace {
+
+using testing::TemporaryFolder;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kSteps = 120;
+
+/// A toy training as a process of its own.
+class Training {
+ public:
+  explicit Training(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), ECHOPATH_BINARY);
+    process_ = ::fork();
+    if (process_ != 0) return;
+    const int nowhere = ::open("/dev/null", O_WRONLY);
+    ::dup2(nowhere, STDOUT_FILENO);
+    ::dup2(nowhere, STDERR_FILENO);
+    std::vector<char*> list;
+    for (std::string& argument : arguments) list.push_back(argument.data());
+    list.push_back(nullptr);
+    ::execv(list[0], list.data());
+    ::_exit(127);
+  }
+  ~Training() {
+    if (!ended()) kill();
+  }
+  Training(const Training&) = delete;
+  Training& operator=(const Training&) = delete;
+
+  void kill() {
+    ::kill(process_, SIGKILL);
+    wait();
+  }
+  bool ended() {
+    if (!over_) over_ = ::waitpid(process_, &status_, WNOHANG) == process_;
+    return over_;
+  }
+  void wait() {
+    if (!over_) ::waitpid(process_, &status_, 0);
+    over_ = true;
+  }
+  bool succeeded() const { return WIFEXITED(status_) && WEXITSTATUS(status_) == 0; }
+
+ private:
+  pid_t process_ = 0;
+  int status_ = 0;
+  bool over_ = false;
+};
+
+class KillAndResume : public ::testing::Test {
+ protected:
+  void SetUp() override { tests::write_toy_latents(folder_ / "latents", ""); }
+
+  /// The training in folder `run`, gone on with where there is one.
+  std::vector<std::string> arguments(const std::string& run) const {
+    std::vector<std::string> all = {
+        "train",     "lidm",
+        "--config",  std::string(ECHOPATH_SOURCE_DIR) + "/tests/fixtures/toy/lidm.json",
+        "--set",     "data.latents=" + (folder_ / "latents"),
+        "--set",     "training.steps=" + std::to_string(kSteps),
+        "--set",     "training.checkpoint_every=3",
+        "--set",     "training.validate_every=50",
+        "--set",     "training.micro_batch_size=2",
+        "--out",     folder_ / run,
+        "--threads", "1",
+        "--device",  "cpu"};
+    if (fs::exists(fs::path(folder_ / run) / "config.json")) all.emplace_back("--resume");
+    return all;
+  }
+  /// Whether a checkpoint is being written.
+  bool writes_checkpoint(const std::string& run) const {
+    std::error_code error;
+    for (const auto& entry :
+         fs::directory_iterator(fs::path(folder_ / run) / "checkpoints", error)) {
+      if (entry.path().filename().string().rfind(".step-", 0) == 0) return true;
+    }
+    return false;
+  }
+  std::string last_weights(const std::string& run) const {
+    char name[64];
+    std::snprintf(name, sizeof(name), "checkpoints/step-%08d/weights.safetensors", kSteps);
+    return sha256_file(fs::path(folder_ / run) / name);
+  }
+  void finish(const std::string& run) {
+    Training training(arguments(run));
+    training.wait();
+    ASSERT_TRUE(training.succeeded());
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(KillAndResume, SixKillsAtRandomMomentsChangeNoBit) {
+  const auto start = Clock::now();
+  finish("whole");
+  const std::chrono::duration<double> whole = Clock::now() - start;
+
+  std::mt19937 random(20261123);
+  std::uniform_real_distribution<double> moment(0.1, 0.35);
+  int killed = 0, killed_while_saving = 0;
+  for (int i = 0; i < 6; ++i) {
+    Training training(arguments("parts"));
+    const auto after = Clock::now() + whole * moment(random);
+    while (Clock::now() < after && !training.ended()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    // Every other one falls into the writing of a checkpoint.
+    while (i % 2 == 1 && !training.ended() && !writes_checkpoint("parts")) {
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+    if (training.ended()) break;
+    training.kill();
+    ++killed;
+    if (writes_checkpoint("parts")) ++killed_while_saving;
+  }
+  EXPECT_GE(killed, 5);
+  EXPECT_GE(killed_while_saving, 1);
+  finish("parts");
+  EXPECT_EQ(last_weights("parts"), last_weights("whole"));
+  EXPECT_FALSE(writes_checkpoint("parts")) << "what was half-written is gone";
+}
+
+}  // namespace
+}  // namespace echopath::cli
