@@ -3,6 +3,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/nn/dropout.hpp"
 #include "echopath/nn/layers.hpp"
+#include "models/torch_layers.hpp"
 
 namespace echopath::models {
 
@@ -10,12 +11,10 @@ namespace {
 
 torch::nn::Conv2d conv(std::int64_t in, std::int64_t out, std::int64_t kernel,
                        std::int64_t stride) {
-  torch::nn::Conv2d layer(torch::nn::Conv2dOptions(in, out, kernel)
-                              .stride(stride)
-                              .padding((kernel - 1) / 2)
-                              .bias(false));
-  torch::nn::init::kaiming_normal_(layer->weight, 0.0, torch::kFanOut, torch::kReLU);
-  return layer;
+  return make_convolution<torch::nn::Conv2d>(torch::nn::Conv2dOptions(in, out, kernel)
+                                                 .stride(stride)
+                                                 .padding((kernel - 1) / 2)
+                                                 .bias(false));
 }
 
 /// One residual block: the convolutions in order, each followed by its BatchNorm, with a ReLU
@@ -114,7 +113,7 @@ ResNetImpl::ResNetImpl(ResNetOptions options)
       in = out;
     }
   }
-  layers_->fc = register_module("fc", torch::nn::Linear(feature_dim(), options_.num_classes));
+  layers_->fc = register_module("fc", make_linear(feature_dim(), options_.num_classes));
 }
 
 ResNetImpl::~ResNetImpl() = default;

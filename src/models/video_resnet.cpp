@@ -5,6 +5,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/nn/dropout.hpp"
 #include "echopath/nn/layers.hpp"
+#include "models/torch_layers.hpp"
 
 namespace echopath::models {
 
@@ -18,10 +19,8 @@ using Extent = torch::ExpandingArray<3>;  // over time, height, width
 
 torch::nn::Conv3d conv(std::int64_t in, std::int64_t out, Extent kernel, Extent stride) {
   const Extent padding({((*kernel)[0] - 1) / 2, ((*kernel)[1] - 1) / 2, ((*kernel)[2] - 1) / 2});
-  torch::nn::Conv3d layer(
+  return make_convolution<torch::nn::Conv3d>(
       torch::nn::Conv3dOptions(in, out, kernel).stride(stride).padding(padding).bias(false));
-  torch::nn::init::kaiming_normal_(layer->weight, 0.0, torch::kFanOut, torch::kReLU);
-  return layer;
 }
 
 /// The convolutions of one block: from `in` to `out` channels, factorised over `middle` ones.
@@ -143,7 +142,7 @@ VideoResNetImpl::VideoResNetImpl(VideoResNetOptions options)
       in = out;
     }
   }
-  layers_->fc = register_module("fc", torch::nn::Linear(feature_dim(), options_.num_classes));
+  layers_->fc = register_module("fc", make_linear(feature_dim(), options_.num_classes));
   torch::nn::init::normal_(layers_->fc->weight, 0.0, 0.01);
   torch::nn::init::zeros_(layers_->fc->bias);
 }

@@ -273,18 +273,22 @@ TEST_F(Convert, TheWeightsOfACheckpointWithoutConfigAreNotLeftOut) {
   EXPECT_THAT(Conversion(from(folder_ / "run")).left_out(), ElementsAre("optimizer.safetensors"));
 }
 
-TEST_F(Convert, AHugeConfigBesideSmallWeightsCostsNoMemory) {
+TEST_F(Convert, HugeConfigsBesideSmallWeightsCostNoMemory) {
   fs::copy(kFixtures / "legacy_attention", folder_ / "vae");
-  config::Json config = config_of(folder_ / "vae");
-  config["block_out_channels"] = {1024, 1024, 1024};  // 1.5 GB of weights
-  config["layers_per_block"] = 2;
-  config["down_block_types"] = config["up_block_types"] = config::Json::array();
-  write_text("vae/config.json", config.dump());
-  std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts anew
-  const double before = peak_bytes();
-  const Conversion conversion(from(folder_ / "vae"));
-  expect_error<DataError>([&] { conversion.require_complete(); }, "wrong shape");
-  EXPECT_LT(peak_bytes() - before, 200e6);
+  config::Json vae = config_of(folder_ / "vae");
+  vae["block_out_channels"] = {1024, 1024, 1024};  // 1.5 GB of weights
+  vae["layers_per_block"] = 2;
+  vae["down_block_types"] = vae["up_block_types"] = config::Json::array();
+  write_text("vae/config.json", vae.dump());
+  write("resnet/weights.safetensors", {{"conv1.weight", at::ones({4, 3, 7, 7})}});
+  write_text("resnet/config.json", R"({"_class_name": "ResNet", "width": 256})");  // another 1.5 GB
+  for (const char* source : {"vae", "resnet"}) {
+    std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts anew
+    const double before = peak_bytes();
+    const Conversion conversion(from(folder_ / source));
+    expect_error<DataError>([&] { conversion.require_complete(); }, "wrong shape");
+    EXPECT_LT(peak_bytes() - before, 200e6) << source;
+  }
 }
 
 TEST_F(Convert, ConvertingTwiceGivesTheSameBytes) {
