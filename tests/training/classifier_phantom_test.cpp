@@ -35,14 +35,15 @@ class OnPhantoms : public MadeVideos {
   }
 
   /// The last validation figure of this name after a training with these options.
-  double trained(const std::vector<std::string>& options, const std::string& figure) const {
+  double trained(const std::vector<std::string>& options, const std::string& figure,
+                 int batch_size) const {
     TrainRequest request;
     request.network = "classifier";
     request.overrides = options;
     for (const std::string& more :
          {"data.dataset=" + (folder_ / "hearts").string(), std::string("model.in_channels=1"),
           std::string("clip.mean=[0.19]"), std::string("clip.std=[0.2]"), std::string("clip.fps=3"),
-          std::string("training.batch_size=8")}) {
+          "training.batch_size=" + std::to_string(batch_size)}) {
       request.overrides.push_back(more);
     }
     request.out = folder_ / "run";
@@ -63,20 +64,20 @@ TEST_F(ClassifierOnPhantoms, TellsPahFromItsControls) {
                "model.block=basic", "clip.frames=3", R"(data.classes=["Non-PAH","PAH"])",
                "augmentation.shift=4", "augmentation.brightness=0.2", "training.steps=70",
                "training.learning_rate=3e-3", "training.validate_every=35"},
-              "val_auc");
+              "val_auc", 8);
   EXPECT_GT(auc, 0.9);
 }
 
 class SegmentationOnPhantomsSlow : public OnPhantoms {};
 
 TEST_F(SegmentationOnPhantomsSlow, FindsTheChambers) {
-  write_hearts({"ASD", "PAH"}, 48);
+  write_hearts({"ASD", "PAH"}, 96);
   const double dice =
-      trained({"task=segmentation", "architecture=unet", "model.block_out_channels=[4,8,16,32]",
-               "model.layers_per_block=1", "model.norm_num_groups=2", "clip.frames=1",
-               "augmentation.shift=4", "training.steps=200", "training.learning_rate=5e-3",
-               "training.validate_every=100"},
-              "val_dice");
+      trained({"task=segmentation", "architecture=unet", "model.block_out_channels=[8,16,32,64]",
+               "model.layers_per_block=1", "model.norm_num_groups=4", "clip.frames=1",
+               "augmentation.shift=6", "training.steps=220", "training.learning_rate=3e-3",
+               "training.warmup_steps=10", "training.validate_every=220"},
+              "val_dice", 2);
   EXPECT_GT(dice, 0.7);
 }
 
