@@ -102,6 +102,7 @@ Module build(const fs::path& path, const std::string& class_name, More... more) 
 /// Folders whose config.json is that of a classifier, sorted.
 std::vector<std::string> classifiers_in(const fs::path& directory) {
   std::vector<std::string> names;
+  if (!fs::is_directory(directory)) return names;
   for (const auto& entry : fs::directory_iterator(directory)) {
     const std::string name = entry.path().filename().string();
     const fs::path config = entry.path() / "config.json";

@@ -42,7 +42,10 @@ void check_source(const std::string& source, const std::string& network,
   options.source = (kSources / source).string();
   models::Conversion(options).write(folder / "converted" / network);
   const at::Tensor as_it_is = answer(folder, folder / "as_it_is", network, inputs);
-  EXPECT_TRUE(at::equal(as_it_is, answer(folder, folder / "converted", network, inputs)));
+  const at::Tensor converted = answer(folder, folder / "converted", network, inputs);
+  // Weights are used where they lie in their files, and matrix products round by how memory is
+  // aligned.
+  EXPECT_LT(((as_it_is - converted).abs().max() / converted.abs().max()).item<double>(), 1e-6);
   EXPECT_GT(as_it_is.std().item<double>(), 0.0);
 }
 
