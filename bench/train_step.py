@@ -35,7 +35,7 @@ CLASSES = 4
 WIDTH = 64  # of the class embedding
 
 # Name, title, network, config, items of a step, frames of a clip.
-CASES = [("paper-lvdm", "LVDM of the paper, a clip of 64 frames", "lvdm", "configs/paper/lvdm.json", 1, 64),
+CASES = [("paper-lvdm", "LVDM of the paper, a clip of 16 frames", "lvdm", "configs/paper/lvdm.json", 1, 16),
          ("paper-lidm", "LIDM of the paper, 16 frames", "lidm", "configs/paper/lidm.json", 16, 1),
          ("phantom-lvdm", "LVDM of the phantom, 2 clips of 32 frames", "lvdm", "configs/phantom/lvdm.json", 2, 32),
          ("phantom-lidm", "LIDM of the phantom, 32 frames", "lidm", "configs/phantom/lidm.json", 32, 1)]
