@@ -62,6 +62,7 @@ Checkpoint read_checkpoint(const fs::path& folder) {
   checkpoint.best_step = state.at("best_step").get<std::int64_t>();
   checkpoint.processes = state.at("processes").get<std::int64_t>();
   checkpoint.program = state.at("program").get<std::string>();
+  checkpoint.data = state.at("data").get<std::string>();
   checkpoint.loop = state.at("loop");
   checkpoint.recipe_state = state.at("recipe").get<std::map<std::string, double>>();
   checkpoint.config = read_json_file(folder / "config.json");
@@ -80,7 +81,8 @@ void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
   const config::Json state = {
       {"step", checkpoint.step},           {"best_step", checkpoint.best_step},
       {"processes", checkpoint.processes}, {"program", checkpoint.program},
-      {"loop", checkpoint.loop},           {"recipe", checkpoint.recipe_state}};
+      {"data", checkpoint.data},           {"loop", checkpoint.loop},
+      {"recipe", checkpoint.recipe_state}};
   write_file(folder / "state.json", state.dump(2) + "\n");
   write_file(folder / "config.json", checkpoint.config.dump(2) + "\n");
   config::Json hashes = config::Json::object();

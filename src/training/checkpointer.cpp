@@ -3,6 +3,7 @@
 #include "echopath/core/build_info.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/logging.hpp"
+#include "echopath/core/text.hpp"
 #include "training/generators.hpp"
 #include "training/parallel.hpp"
 
@@ -34,6 +35,7 @@ Checkpoint Checkpointer::gather() const {
   checkpoint.best_step = parts_.loop.best_step;
   checkpoint.processes = parts_.group.size();
   checkpoint.program = version();
+  checkpoint.data = options_.data;
   checkpoint.weights = named_tensors(parts_.modules);
   checkpoint.ema = parts_.ema.state();
   for (const auto& optimizer : parts_.optimizers) checkpoint.optimizer.merge(optimizer->state());
@@ -77,6 +79,12 @@ void Checkpointer::resume() {
   if (!checkpoint) {
     log_info(source + " holds no checkpoint; starting at step 0");
     return;
+  }
+  if (checkpoint->data != options_.data) {
+    throw DataError("--resume: the data are not those that the run in '" + source +
+                    "' was trained on (" + one_line(checkpoint->data) + "; now " +
+                    one_line(options_.data) +
+                    "); give it the same, or start a new run from its model with --init-from");
   }
   take_weights(checkpoint->weights, source);
   parts_.ema.load_state(checkpoint->ema, source);

@@ -63,6 +63,22 @@ ClassifierData::ClassifierData(const ClassifierOptions& options) : options_(opti
   for (std::size_t i = 0; i < data.extra_datasets.size(); ++i) add_extra(i, counts);
   make_caches();
   check_videos();
+  if (data.skip_unreadable) leave_out_unreadable_validation();
+}
+
+/// Every validation looks at all of these videos.
+void ClassifierData::leave_out_unreadable_validation() {
+  std::erase_if(val_, [&](const Item& item) {
+    try {
+      clip(item, 0.5);
+      if (sources_[item.source]->masks) maps(item, 0.5);
+      return false;
+    } catch (const DataError& error) {
+      log_warning(std::string(error.what()) + "; left out, as data.skip_unreadable says");
+      return true;
+    }
+  });
+  require_every_class(val_, "VAL");
 }
 
 std::size_t ClassifierData::open(const std::string& key, const std::string& directory) {
@@ -197,7 +213,7 @@ void ClassifierData::check_videos() const {
                              {kSizeKey, options_.model.clip.sample_size});
         }
         if (source.masks) require_file(mask_path(source.dataset, study), "label maps");
-        if (seen[item.source]) return;
+        if (seen[item.source] || options_.data.skip_unreadable) return;
         seen[item.source] = true;
         clip(item, 0.5);
         if (source.masks) maps(item, 0.5);

@@ -55,6 +55,7 @@ class ClassifierData {
   void require_every_class(const std::vector<Item>& items, const std::string& split) const;
   void make_caches();
   void check_videos() const;
+  void leave_out_unreadable_validation();
   at::Tensor chosen_frames(const Item& item, double start, VideoCache& cache) const;
 
   ClassifierOptions options_;

@@ -198,6 +198,8 @@ void VaeOptions::visit(config::Visitor& v) {
 
 ReidOptions::ReidOptions() {
   training.batch_size = 128;
+  training.ema_decay = 0.0;  // EchoNet-Synthetic has neither an average nor clipping
+  training.max_grad_norm = 0.0;
 }
 
 void ReidOptions::visit(config::Visitor& v) {

@@ -38,17 +38,25 @@ std::string first_difference(const std::vector<std::string>& ours,
   return {};
 }
 
-/// What must be the same of the data on every process: one line for each folder.
-std::vector<std::string> description_of_data(const config::VisitFunction& options) {
-  std::vector<std::string> lines;
+/// Calls `visit(key, folder)` for every folder of data that the options name.
+template <class Action>
+void for_each_data_folder(const config::VisitFunction& options, const Action& visit) {
   for (const config::OptionDescription& row : config::describe(options)) {
     if (!is_data_path(row.key)) continue;
     const config::Json value = config::Json::parse(row.default_value);
     for (const config::Json& folder : value.is_array() ? value : config::Json::array({value})) {
       const std::string path = folder.get<std::string>();
-      if (!path.empty()) lines.push_back("'" + path + "' holds " + data::fingerprint(path));
+      if (!path.empty()) visit(row.key, path);
     }
   }
+}
+
+/// What must be the same of the data on every process: one line for each folder.
+std::vector<std::string> description_of_data(const config::VisitFunction& options) {
+  std::vector<std::string> lines;
+  for_each_data_folder(options, [&](const std::string&, const std::string& path) {
+    lines.push_back("'" + path + "' holds " + data::fingerprint(path));
+  });
   return lines;
 }
 
@@ -76,6 +84,14 @@ bool normalises_over_the_batch(const torch::nn::Module& module) {
 }
 
 }  // namespace
+
+std::string data_of(const config::VisitFunction& options) {
+  std::vector<std::string> parts;
+  for_each_data_folder(options, [&](const std::string& key, const std::string& path) {
+    parts.push_back(key + ": " + data::fingerprint(path));
+  });
+  return join(parts, ", ");
+}
 
 void require_equal_shares(const LoopOptions& loop, int processes) {
   if (loop.batch_size % processes == 0) return;

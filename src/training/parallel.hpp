@@ -25,6 +25,9 @@ void require_same_start(distributed::Rendezvous& rendezvous, const config::Visit
 /// them.
 void require_same_data(distributed::Rendezvous& rendezvous, const config::VisitFunction& options);
 
+/// What the data that the options name are, wherever they lie: the fingerprint of each folder.
+std::string data_of(const config::VisitFunction& options);
+
 /// The device of one process: of several on GPUs each takes the one of its local rank. Throws
 /// UsageError where `name` gives all of them one GPU, DeviceError where it is absent.
 at::Device device_of_process(const std::string& name,

@@ -35,6 +35,7 @@ const std::set<std::string>& free_keys() {
                                              "training.loader_workers",
                                              "training.prefetch_steps",
                                              "data.cache_gigabytes",
+                                             "data.skip_unreadable",
                                              "output.model_directory",
                                              "output.weights_dtype"};
   return keys;
@@ -97,7 +98,7 @@ void require_same_options(const config::VisitFunction& before, const config::Vis
     const std::string change =
         row.key + " is " + row.default_value + ", was " + (value.empty() ? "not there" : value);
     if (is_data_path(row.key)) {  // it may have moved
-      log_warning("--resume: " + change + "; it must hold the same data in the same order");
+      log_warning("--resume: " + change + "; it must hold the same data");
     } else {
       changed.push_back(change);
     }

@@ -202,6 +202,7 @@ void train(const TrainRequest& request, const Folders& folders, Job& job,
   options.run_directory = folders.run;
   options.resume = request.resume;
   options.config = report.config;
+  if (environment.is_root()) options.data = data_of(job.visit());
   options.save_start = !request.init_from.empty();
   options.model_directory = folders.model;
   Trainer trainer(*start.recipe, options);

@@ -15,6 +15,7 @@
 #include "training/figures.hpp"
 #include "training/parallel.hpp"
 #include "training/preflight.hpp"
+#include "training/run_lock.hpp"
 #include "training/training_log.hpp"
 
 namespace echopath::training {
@@ -82,8 +83,9 @@ void Trainer::open_run_directory() {
   if (run.empty()) return share_state();
   on_root([&] {
     require_run_directory(run, options_.resume);
-    if (options_.resume) checkpointer_->resume();
     fs::create_directories(run);
+    lock_ = std::make_unique<RunLock>(run);
+    if (options_.resume) checkpointer_->resume();
     add_log_file(run / "log.txt");
   });
   checkpointer_->share();
@@ -239,9 +241,20 @@ std::unique_ptr<BatchLoader> Trainer::make_loader(std::int64_t end) const {
                                        loop.prefetch_steps);
 }
 
+/// The batches of the next step. Where they cannot be read the steps done are saved first, unless
+/// other processes would have to take part in that.
+std::vector<Batch> Trainer::next_batches(BatchLoader& loader) {
+  try {
+    return loader.next();
+  } catch (const DataError&) {
+    if (group_->size() == 1 && log_) checkpointer_->save();
+    throw;
+  }
+}
+
 Figures Trainer::timed_step(BatchLoader& loader, StepTime& time) {
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<Batch> batches = loader.next();
+  const std::vector<Batch> batches = next_batches(loader);
   time.waited += seconds_since(start);
   const Figures figures = train_step(batches);
   time.seconds += seconds_since(start);

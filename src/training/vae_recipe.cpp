@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kValidationFrames = 64;
 constexpr std::int64_t kChunk = 16;
-constexpr std::size_t kShown = 8;
+constexpr std::int64_t kShown = 8;
 
 constexpr const char* kSizeKey = "model.sample_size";
 
@@ -27,7 +27,7 @@ VaeRecipe::VaeRecipe(const VaeOptions& options, at::Device device)
       device_(device),
       dataset_(data::Dataset::open(options.dataset)),
       train_(require_split(dataset_.split("TRAIN"), "TRAIN", options.dataset)),
-      val_(dataset_.split("VAL")),
+      val_(validation_split(dataset_.split("VAL"), options.dataset)),
       cache_(dataset_, static_cast<std::size_t>(options.cache_gigabytes * 1e9)),
       order_(static_cast<std::int64_t>(train_.size()), options.training.batch_size,
              static_cast<std::uint64_t>(options.training.seed)),
@@ -72,7 +72,7 @@ void VaeRecipe::check_videos() {
     }
   }
   for (const std::int64_t item : order_.batch(0)) {
-    random_frame(item, {0, Stream::kClipChoice, 0, 0});
+    random_frame(train_, item, {0, Stream::kClipChoice, 0, 0});
   }
 }
 
@@ -87,14 +87,15 @@ at::Tensor VaeRecipe::image(const data::Study& study, std::int64_t frame) const 
   return bytes.to(at::kFloat).div_(127.5).sub_(1.0).unsqueeze(0).expand({3, -1, -1});
 }
 
-std::pair<at::Tensor, std::string> VaeRecipe::random_frame(std::int64_t item,
+std::pair<at::Tensor, std::string> VaeRecipe::random_frame(const std::vector<data::Study>& studies,
+                                                           std::int64_t item,
                                                            const NoiseKey& key) const {
   for (std::size_t tried = 0;; ++tried) {
-    const data::Study& study = train_[(static_cast<std::size_t>(item) + tried) % train_.size()];
+    const data::Study& study = studies[(static_cast<std::size_t>(item) + tried) % studies.size()];
     try {
       return {image(study, uniform_integer(key, cache_.load(study)->count)), study.file_name};
     } catch (const DataError& error) {
-      if (!options_.skip_unreadable || tried + 1 == train_.size()) throw;
+      if (!options_.skip_unreadable || tried + 1 == studies.size()) throw;
       if (cache_.first_report_of(study)) {
         log_warning(std::string(error.what()) + "; passed over, as data.skip_unreadable says");
       }
@@ -109,8 +110,9 @@ Batch VaeRecipe::load(const MicroBatch& batch) const {
   const std::vector<std::int64_t> items = order_.items(batch.step, batch.positions);
   for (std::size_t i = 0; i < items.size(); ++i) {
     auto [frame, name] =
-        random_frame(items[i], {seed, Stream::kClipChoice, static_cast<std::uint32_t>(batch.step),
-                                static_cast<std::uint32_t>(batch.positions[i])});
+        random_frame(train_, items[i],
+                     {seed, Stream::kClipChoice, static_cast<std::uint32_t>(batch.step),
+                      static_cast<std::uint32_t>(batch.positions[i])});
     images.push_back(std::move(frame));
     loaded.items.push_back(std::move(name));
   }
@@ -194,26 +196,24 @@ at::Tensor VaeRecipe::loss(int phase, const Batch& loaded, Figures& figures) {
   return total;
 }
 
-std::vector<std::pair<data::Study, std::int64_t>> VaeRecipe::validation_frames() {
-  std::vector<std::pair<data::Study, std::int64_t>> frames;
+std::vector<at::Tensor> VaeRecipe::held_out_frames(std::int64_t count) const {
+  std::vector<at::Tensor> frames;
   const auto seed = static_cast<std::uint64_t>(options_.training.seed);
-  for (std::int64_t i = 0; i < kValidationFrames && !val_.empty(); ++i) {
-    const data::Study& study = val_[static_cast<std::size_t>(i) % val_.size()];
+  for (std::int64_t i = 0; i < count && !val_.empty(); ++i) {
     const NoiseKey key{seed, Stream::kDataset, static_cast<std::uint32_t>(i), 0};
-    frames.emplace_back(study, uniform_integer(key, cache_.load(study)->count));
+    frames.push_back(random_frame(val_, i % static_cast<std::int64_t>(val_.size()), key).first);
   }
   return frames;
 }
 
 Figures VaeRecipe::validate() {
-  const auto chosen = validation_frames();
+  const std::vector<at::Tensor> chosen = held_out_frames(kValidationFrames);
   if (chosen.empty()) return {};
   double l1 = 0, structural = 0, signal = 0, kl = 0;
   for (std::size_t first = 0; first < chosen.size(); first += kChunk) {
-    std::vector<at::Tensor> images;
-    for (std::size_t i = first; i < std::min(chosen.size(), first + kChunk); ++i) {
-      images.push_back(image(chosen[i].first, chosen[i].second));
-    }
+    const std::vector<at::Tensor> images(
+        chosen.begin() + static_cast<std::ptrdiff_t>(first),
+        chosen.begin() + static_cast<std::ptrdiff_t>(std::min(chosen.size(), first + kChunk)));
     const at::Tensor x = at::stack(images).to(device_);
     const models::DiagonalGaussian posterior = model_->encode(x);
     const at::Tensor y = model_->decode(posterior.mean).to(at::kFloat);
@@ -227,10 +227,7 @@ Figures VaeRecipe::validate() {
 }
 
 std::vector<NamedFrames> VaeRecipe::samples(const std::filesystem::path&) {
-  std::vector<at::Tensor> images;
-  for (const auto& [study, frame] : validation_frames()) {
-    if (images.size() < kShown) images.push_back(image(study, frame));
-  }
+  const std::vector<at::Tensor> images = held_out_frames(kShown);
   if (images.empty()) return {};
   const at::Tensor x = at::stack(images).to(device_);
   const at::Tensor y = model_->decode(model_->encode(x).mean).to(at::kFloat);
@@ -246,9 +243,9 @@ double VaeRecipe::measure_scaling_factor() {
   for (std::int64_t first = 0; first < 256; first += kChunk) {
     std::vector<at::Tensor> images;
     for (std::int64_t i = first; i < first + kChunk; ++i) {
-      const data::Study& study = train_[static_cast<std::size_t>(i) % train_.size()];
       const NoiseKey key{seed, Stream::kDataset, static_cast<std::uint32_t>(i), 1};
-      images.push_back(image(study, uniform_integer(key, cache_.load(study)->count)));
+      images.push_back(
+          random_frame(train_, i % static_cast<std::int64_t>(train_.size()), key).first);
     }
     means.push_back(model_->encode(at::stack(images).to(device_)).mean.to(at::kCPU));
   }

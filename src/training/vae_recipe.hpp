@@ -45,9 +45,10 @@ class VaeRecipe : public Recipe {
  private:
   /// Looks at the listed sizes and decodes the first batch, before anything is written for the run.
   void check_videos();
-  /// One random frame of a video, [3, H, W] in [-1, 1], and the file's name; where videos that
-  /// cannot be read are passed over, of the next one that can.
-  std::pair<at::Tensor, std::string> random_frame(std::int64_t item, const NoiseKey& key) const;
+  /// One random frame of a video of a list, [3, H, W] in [-1, 1], and the file's name; where videos
+  /// that cannot be read are passed over, of the next one that can.
+  std::pair<at::Tensor, std::string> random_frame(const std::vector<data::Study>& studies,
+                                                  std::int64_t item, const NoiseKey& key) const;
   /// What the decoder gets: a draw of the posterior, or its mean.
   at::Tensor latents(const models::DiagonalGaussian& posterior, const MicroBatch& batch);
   /// [3, H, W] in [-1, 1]. Throws DataError on a video of another size than the network's.
@@ -58,7 +59,8 @@ class VaeRecipe : public Recipe {
   at::Tensor adversarial_term(const at::Tensor& reconstruction_loss, const at::Tensor& fake,
                               Figures& figures);
   double measure_scaling_factor();
-  std::vector<std::pair<data::Study, std::int64_t>> validation_frames();
+  /// The same frames of the validation split each time; none where there is no such split.
+  std::vector<at::Tensor> held_out_frames(std::int64_t count) const;
 
   VaeOptions options_;
   at::Device device_;

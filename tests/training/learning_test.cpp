@@ -5,6 +5,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/data/dataset.hpp"
 #include "echopath/data/latent_dataset.hpp"
 #include "echopath/generation/codec.hpp"
 #include "echopath/generation/sample.hpp"
@@ -39,11 +40,11 @@ class LearningSlow : public testing::Test {
     simulated.show_progress = false;
     phantom::write_studies(simulated);
     shrink(simulated.out, *root_ / "videos");
-    train("vae",
-          {"data.dataset=" + (*root_ / "videos").string(), "model.block_out_channels=[16,16,16]",
-           "loss.adversarial_weight=0", "loss.kl_weight=1e-3", "training.steps=300",
-           "training.batch_size=8", "training.learning_rate=3e-3",
-           "training.learning_rate_schedule=cosine", "training.ema_decay=0.9"});
+    vae_ = train("vae", {"data.dataset=" + (*root_ / "videos").string(),
+                         "model.block_out_channels=[16,16,16]", "loss.adversarial_weight=0",
+                         "loss.kl_weight=1e-3", "training.steps=300", "training.batch_size=8",
+                         "training.learning_rate=3e-3", "training.learning_rate_schedule=cosine",
+                         "training.ema_decay=0.9"});
     generation::EncodeOptions encoding;
     encoding.data = (*root_ / "videos").string();
     encoding.model = model().string();
@@ -55,6 +56,8 @@ class LearningSlow : public testing::Test {
     fs::remove_all(*root_);
     delete root_;
   }
+
+  static inline TrainReport vae_;
 
   static fs::path model() { return *root_ / "model"; }
   static fs::path latents() { return *root_ / "latents"; }
@@ -160,6 +163,20 @@ std::vector<std::string> with(std::vector<std::string> options,
                               const std::vector<std::string>& more) {
   options.insert(options.end(), more.begin(), more.end());
   return options;
+}
+
+// The constant is the median of all held-out pixels, which no other beats in mean absolute error.
+TEST_F(LearningSlow, VaeReconstructsHeldOutFrames) {
+  const data::Dataset dataset = data::Dataset::open(*root_ / "videos");
+  std::vector<at::Tensor> pixels;
+  for (const data::Study& study : dataset.split("VAL")) {
+    io::Frames frames = dataset.load(study);
+    pixels.push_back(at::tensor(frames.pixels, at::kByte).to(at::kFloat) / 127.5 - 1.0);
+  }
+  const at::Tensor all = at::cat(pixels);
+  const double constant = (all - all.median()).abs().mean().item<double>();
+  ASSERT_EQ(vae_.metrics.front().first, "val_l1");
+  EXPECT_LT(vae_.metrics.front().second, 0.5 * constant);
 }
 
 TEST_F(LearningSlow, LidmsHeldOutLossIsBelowHalfOfAConstantPredictors) {

@@ -11,6 +11,7 @@
 #include "echopath/training/train.hpp"
 #include "toy_data.hpp"
 #include "training/export.hpp"
+#include "training/run_lock.hpp"
 
 namespace echopath::training {
 namespace {
@@ -257,6 +258,34 @@ TEST_F(RunTraining, ResumeWithOtherOptionsIsRefusedByName) {
               AllOf(HasSubstr("training.learning_rate is 0.5, was 0.001"),
                     Not(HasSubstr("validate_every"))));
   EXPECT_EQ(read_file(run() / "config.json"), before);
+}
+
+TEST_F(RunTraining, ResumeWithOtherDataIsRefused) {
+  write_latents(kSomeVae);
+  run_training(request("lidm"));
+  TrainRequest rest = request("lidm");
+  rest.resume = true;
+  rest.overrides.emplace_back("training.steps=3");
+  const fs::path list_file = latents() / "FileList.csv";
+  const std::string list = read_file(list_file);
+  write_file(list_file, list.substr(0, list.rfind('\n', list.size() - 2) + 1));
+  EXPECT_THAT(error_of<DataError>(rest),
+              AllOf(HasSubstr("the data are not those that the run"), HasSubstr("data.latents")));
+  write_file(list_file, list);
+  EXPECT_EQ(run_training(rest).steps, 3);
+}
+
+TEST_F(RunTraining, OneProgramAtATimeTrainsInARunDirectory) {
+  write_latents(kSomeVae);
+  run_training(request("lidm"));
+  TrainRequest rest = request("lidm");
+  rest.resume = true;
+  rest.overrides.emplace_back("training.steps=3");
+  {
+    const RunLock other(run());
+    EXPECT_THAT(error_of<UsageError>(rest), HasSubstr("another program is training in"));
+  }
+  EXPECT_EQ(run_training(rest).steps, 3);
 }
 
 TEST_F(RunTraining, ResumeWhereThereIsNoRunIsRefused) {

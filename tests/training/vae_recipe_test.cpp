@@ -204,6 +204,19 @@ TEST_F(VaeRecipeTest, SizeThatTheListDoesNotTellIsRefusedToo) {
   EXPECT_FALSE(fs::exists(folder_ / "run"));
 }
 
+// In training, validation and the scaling factor at the end alike.
+TEST_F(VaeRecipeTest, UnreadableVideosArePassedOverWhereAskedFor) {
+  write_videos();
+  write_file(dataset() / "Videos" / studies_.front().file_name, "no video at all");
+  TrainRequest passing = request();
+  passing.overrides.emplace_back("data.skip_unreadable=true");
+  passing.overrides.emplace_back("training.steps=2");
+  EXPECT_EQ(run_training(passing).steps, 2);
+  EXPECT_TRUE(fs::exists(folder_ / "run/model/vae/config.json"));
+  const Batch batch = VaeRecipe(options({"data.skip_unreadable=true"}), at::kCPU).load({0, {0, 1}});
+  EXPECT_EQ(batch.items, std::vector<std::string>(2, studies_[1].file_name));
+}
+
 TEST_F(VaeRecipeTest, DamagedVideoLeavesNoRunBehind) {
   write_videos();
   const fs::path video = dataset() / "Videos" / studies_.front().file_name;

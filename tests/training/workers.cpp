@@ -52,7 +52,11 @@ struct GradientRun {
     const std::unique_ptr<Recipe> recipe = job->make_recipe(at::kCPU);
     const std::vector<NamedModule> modules = recipe->modules(0);
     for (const NamedModule& module : modules) module.module->to(precision);
-    Trainer trainer(*recipe, {job->loop(), out, false, at::kCPU, {}, group, false, {}});
+    TrainerOptions options;
+    options.loop = job->loop();
+    options.run_directory = out;
+    options.group = group;
+    Trainer trainer(*recipe, options);
     trainer.run();
     if (steps > 1 || !group->is_root()) return;
     io::TensorMap gradients;

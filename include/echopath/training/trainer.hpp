@@ -22,6 +22,7 @@ struct TrainerOptions {
   at::Device device = at::kCPU;
   config::Json config;                               ///< complete; written beside the checkpoints
   std::shared_ptr<distributed::ProcessGroup> group;  ///< of the run; empty: this process alone
+  std::string data;  ///< what the data are (data_of()); a run does not go on with others
   bool save_start =
       false;  ///< checkpoint before the first step too: its weights come from elsewhere
   std::filesystem::path model_directory;  ///< may hold the VAE that shows latent samples
@@ -36,6 +37,7 @@ struct StepTime {
 class BatchLoader;
 
 class Checkpointer;
+class RunLock;
 class TrainingLog;
 enum class Verdict;
 struct LoopState;
@@ -88,6 +90,7 @@ class Trainer {
   Halt agree_on_halt();
   std::unique_ptr<BatchLoader> make_loader(std::int64_t end) const;
   void set_training(bool on);
+  std::vector<Batch> next_batches(BatchLoader& loader);
   Figures timed_step(BatchLoader& loader, StepTime& time);
   void report_step(const Figures& figures, double rate, const StepTime& time);
   void as_trained(const std::function<void()>& work);
@@ -115,6 +118,7 @@ class Trainer {
   std::unique_ptr<Ema> ema_;  ///< over phase 0
   std::unique_ptr<LoopState> loop_;
   std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<RunLock> lock_;     ///< on rank 0
   std::unique_ptr<TrainingLog> log_;  ///< on rank 0
   std::chrono::steady_clock::time_point started_;
 };
