@@ -42,14 +42,14 @@ CASES = [("paper-lvdm", "LVDM of the paper, a clip of 16 frames", "lvdm", "confi
 
 
 def write_latents(folder, videos, frames, size):
-    """A latents directory (docs/file_formats.md) of random numbers."""
+    """A latents directory (docs/file_formats.md) of random numbers: videos to train on, and one more."""
     (folder / "Latents").mkdir(parents=True)
     with open(folder / "FileList.csv", "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["FileName", "ClassName", "PatientId", "Split", "FPS", "NumberOfFrames"])
-        for i in range(videos):
+        for i in range(videos + 1):
             name = ["ASD", "Non-ASD", "Non-PAH", "PAH"][i % CLASSES]
-            rows.writerow([f"v{i}.avi", name, f"p{i}", "TRAIN", 32, frames])
+            rows.writerow([f"v{i}.avi", name, f"p{i}", "TRAIN" if i < videos else "VAL", 32, frames])
             shape = (frames, 4, size, size)
             save_file({"mean": torch.randn(shape) / SCALING, "logvar": torch.full(shape, -8.0)},
                       folder / "Latents" / f"v{i}.safetensors",
