@@ -10,7 +10,7 @@
 # --program PATH     the echopath to run (default: build/release/bin/echopath)
 # --pictures FOLDER  keeps the sample images and videos found in the event files
 set -euo pipefail
-# shellcheck source=lib.sh
+# shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 python=""

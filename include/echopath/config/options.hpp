@@ -51,8 +51,8 @@ class Visitor {
   /// A key that other programs write and for which we support exactly one value: another value is
   /// refused by name.
   virtual void fixed(const char* name, const Json& value, const char* help) = 0;
-  /// A key of other programs that has no effect on what is computed; any value of the default's kind
-  /// and null are accepted, and the default is written.
+  /// A key of other programs that has no effect on what is computed; any value of the default's
+  /// kind and null are accepted, and the default is written.
   virtual void ignored(const char* name, const Json& value, const char* help) = 0;
   /// A nested object.
   virtual void section(const char* name, const std::function<void(Visitor&)>& visit_members,
