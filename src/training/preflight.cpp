@@ -94,7 +94,13 @@ void require_same_options(const config::VisitFunction& before, const config::Vis
   std::vector<std::string> changed;
   for (const config::OptionDescription& row : config::describe(now)) {
     const std::string& value = values[row.key];
-    if (value == row.default_value || free_keys().contains(row.key)) continue;
+    if (value == row.default_value) continue;
+    if (row.key == "training.steps" &&
+        values["training.learning_rate_schedule"] == config::Json("cosine").dump()) {
+      log_warning("--resume: training.steps is " + row.default_value + ", was " + value +
+                  "; the cosine of the learning rate now ends there, so that the rate jumps");
+    }
+    if (free_keys().contains(row.key)) continue;
     const std::string change =
         row.key + " is " + row.default_value + ", was " + (value.empty() ? "not there" : value);
     if (is_data_path(row.key)) {  // it may have moved

@@ -260,6 +260,19 @@ TEST_F(RunTraining, ResumeWithOtherOptionsIsRefusedByName) {
   EXPECT_EQ(read_file(run() / "config.json"), before);
 }
 
+TEST_F(RunTraining, MoreStepsOfACosineAreNotTakenInSilence) {
+  write_latents(kSomeVae);
+  TrainRequest first = request("lidm");
+  first.overrides.emplace_back("training.learning_rate_schedule=cosine");
+  run_training(first);
+  first.resume = true;
+  first.overrides.emplace_back("training.steps=3");
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run_training(first).steps, 3);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(),
+              HasSubstr("training.steps is 3, was 2; the cosine of the learning rate"));
+}
+
 TEST_F(RunTraining, ResumeWithOtherDataIsRefused) {
   write_latents(kSomeVae);
   run_training(request("lidm"));
