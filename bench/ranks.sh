@@ -31,7 +31,7 @@ done
 
 work="$(mktemp -d "${TMPDIR:-/tmp}/echopath-ranks.XXXXXX")"
 trap 'rm -rf "$work"' EXIT
-"$program" phantom --out "$work/data" --patients 6 --frames 34 --seed 1 --split 100,0,0 --quiet
+"$program" phantom --out "$work/data" --patients 8 --frames 34 --seed 1 --split 75,25,0 --quiet
 "$program" encode --data "$work/data" --model "$root/models/phantom" --out "$work/latents" --quiet
 
 median() { sort -g | awk '{v[NR] = $1} END {print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2}'; }

@@ -76,7 +76,7 @@ train() {
 }
 
 say "Simulating studies and training on them"
-quietly phantom --out "$work/data" --patients 4 --seed 1
+quietly phantom --out "$work/data" --patients 4 --seed 1 --split 50,50,0
 quietly encode --data "$work/data" --model "$root/models/phantom" --out "$work/latents"
 cp -r "$root/models/phantom" "$work/model"
 train lidm 20

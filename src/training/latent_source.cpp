@@ -16,7 +16,7 @@ LatentSource::LatentSource(const LatentDataOptions& options,
   encoder_hash_ = dataset.encoder_hash();
   latent_shape_ = dataset.latent_shape();
   train_ = load(require_split(dataset.split("TRAIN"), "TRAIN", options.latents), dataset);
-  val_ = load(validation_split(dataset.split("VAL"), options.latents), dataset);
+  val_ = load(require_split(dataset.split("VAL"), "VAL", options.latents), dataset);
 }
 
 std::int64_t LatentSource::label_of(const data::Study& study) const {

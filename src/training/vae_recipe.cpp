@@ -27,7 +27,7 @@ VaeRecipe::VaeRecipe(const VaeOptions& options, at::Device device)
       device_(device),
       dataset_(data::Dataset::open(options.dataset)),
       train_(require_split(dataset_.split("TRAIN"), "TRAIN", options.dataset)),
-      val_(validation_split(dataset_.split("VAL"), options.dataset)),
+      val_(require_split(dataset_.split("VAL"), "VAL", options.dataset)),
       cache_(dataset_, static_cast<std::size_t>(options.cache_gigabytes * 1e9)),
       order_(static_cast<std::int64_t>(train_.size()), options.training.batch_size,
              static_cast<std::uint64_t>(options.training.seed)),
@@ -215,7 +215,7 @@ Figures VaeRecipe::validate() {
         chosen.begin() + static_cast<std::ptrdiff_t>(first),
         chosen.begin() + static_cast<std::ptrdiff_t>(std::min(chosen.size(), first + kChunk)));
     const at::Tensor x = at::stack(images).to(device_);
-    const models::DiagonalGaussian posterior = model_->encode(x);
+    const models::DiagonalGaussian posterior = model_->encode(x.to(precision_of(*model_)));
     const at::Tensor y = model_->decode(posterior.mean).to(at::kFloat);
     const double share = static_cast<double>(images.size()) / static_cast<double>(chosen.size());
     l1 += share * (x - y).abs().mean().item<double>();

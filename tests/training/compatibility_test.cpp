@@ -49,9 +49,9 @@ TEST_F(CompatibilityTraining, PosteriorMeanHasNoSpread) {
   MadeVideo video = made_video(0, "TRAIN", 6, 8);
   constexpr double kDeviation = 0.5;
   const at::Tensor logvar = at::full_like(video.mean, 2.0 * std::log(kDeviation));
+  write({video});
   data::write_latents(latents(), video.study, {video.mean, logvar}, kMadeScale,
                       std::string(64, 'a'));
-  data::write_file_list(latents() / "FileList.csv", {video.study});
   LatentDataOptions options;
   options.latents = latents().string();
   options.classes = {"ASD"};

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -55,8 +56,19 @@ class MadeLatents : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  /// Writes them as a latents directory, with next to no spread around their means.
-  void write(const std::vector<MadeVideo>& videos) const {
+  /// Writes them as a latents directory, with next to no spread around their means. Where none is
+  /// held out, one more is, so that the directory can be trained on.
+  void write(std::vector<MadeVideo> videos) const {
+    const bool held_out = std::any_of(videos.begin(), videos.end(), [](const MadeVideo& video) {
+      return video.study.split == "VAL";
+    });
+    if (!held_out) {
+      MadeVideo held = videos.front();
+      held.study.file_name = "held_out.avi";
+      held.study.patient_id = "held out";
+      held.study.split = "VAL";
+      videos.push_back(std::move(held));
+    }
     std::vector<data::Study> studies;
     for (const MadeVideo& video : videos) {
       data::write_latents(latents(), video.study, {video.mean, at::full_like(video.mean, -30.0)},

@@ -49,8 +49,8 @@ class SameTraining : public ::testing::TestWithParam<const char*> {
  protected:
   static void SetUpTestSuite() {
     folder_ = new fs::path(temporary_folder("same"));
-    tests::write_toy_latents(*folder_ / "latents", "", 0);
-    tests::write_toy_videos(*folder_ / "videos", 0);
+    tests::write_toy_latents(*folder_ / "latents", "", 1);
+    tests::write_toy_videos(*folder_ / "videos");
     for (const int processes : {1, 2, 4}) {
       const Outcome outcome =
           run(processes, {"gradients", folder_->string(), processes == 2 ? "1" : "0"});
@@ -80,7 +80,9 @@ class SameTraining : public ::testing::TestWithParam<const char*> {
   static std::vector<double> losses(int processes) {
     std::vector<double> values;
     for (const std::string& line : split(read_file(of(processes, "") / "metrics.jsonl"), '\n')) {
-      if (!line.empty()) values.push_back(config::Json::parse(line).at("loss").get<double>());
+      if (line.empty()) continue;
+      const config::Json row = config::Json::parse(line);
+      if (row.at("kind") == "training") values.push_back(row.at("loss").get<double>());
     }
     return values;
   }
