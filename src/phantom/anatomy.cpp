@@ -172,8 +172,8 @@ Outlines build(const HeartParameters& heart, const Pose& pose) {
 
 template <typename Function>
 void for_each_curve(Outlines& o, const Function& function) {
-  for (Curve* curve :
-       {&o.lv, &o.rv, &o.la, &o.ra, &o.lv_epicardium, &o.rv_epicardium, &o.la_wall, &o.ra_wall}) {
+  for (Curve* curve : {&o.lv, &o.rv, &o.la, &o.ra, &o.lv_epicardium, &o.rv_epicardium, &o.la_wall,
+                       &o.ra_wall, &o.septal_gap}) {
     for (Point& p : *curve) function(p);
   }
   for (Point& p : o.annulus) function(p);
@@ -194,6 +194,23 @@ class Placement {
  private:
   float cosine_, sine_, x_, y_;
 };
+
+/// The points of the septum's line that lie within the defect.
+Curve gap_of(const Curve& line, const HeartParameters& heart) {
+  Curve gap;
+  if (!(heart.septal_gap > 0.0)) return gap;
+  float walked = 0.0F, length = 0.0F;
+  for (std::size_t i = 1; i < line.size(); ++i) {
+    length += std::hypot(line[i].x - line[i - 1].x, line[i].y - line[i - 1].y);
+  }
+  const float middle = static_cast<float>(heart.septal_gap_position) * length;
+  for (std::size_t i = 1; i < line.size(); ++i) {
+    walked += std::hypot(line[i].x - line[i - 1].x, line[i].y - line[i - 1].y);
+    if (std::abs(walked - middle) > 0.5F * static_cast<float>(heart.septal_gap)) continue;
+    gap.push_back(line[i]);
+  }
+  return gap;
+}
 
 /// The control points of the motion field: the outlines, and a ring around the heart that stands
 /// still (chest wall, lung, spine).
@@ -289,6 +306,7 @@ Anatomy::Anatomy(const PatientParameters& patient) {
   mid_diameter = {shape.lv_septal(0.55), shape.lv_lateral(0.55)};
   for (Point& p : mid_diameter) place(p);
   for_each_curve(rest, place);
+  rest.septal_gap = gap_of(atrial_septum, heart);
   for (const Curve* curve : {&rest.la, &rest.ra}) {
     for (const Point& p : *curve) atrial_bottom = std::max(atrial_bottom, p.y);
   }

@@ -21,6 +21,7 @@ struct Outlines {
   Curve lv_epicardium;     ///< closed, with the septum's right side
   Curve rv_epicardium;     ///< closed, with the septum's right side
   Curve la_wall, ra_wall;  ///< outer sides, closed
+  Curve septal_gap;        ///< the part of the atrial septum that is not there; empty: closed
   /// Hinges: mitral septal, mitral lateral, tricuspid septal, tricuspid lateral.
   std::array<Point, 4> annulus;
 };

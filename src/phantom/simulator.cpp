@@ -24,6 +24,23 @@ double area_length_volume(const Curve& lv) {
   return 8.0 * area * area / (3.0 * 3.14159265358979 * length) * 1e-3;
 }
 
+/// From the middle of the atrial septum well into the atria, mm.
+constexpr float kSeptumReach = 3.0F;
+
+/// The strip of that width on one side of a defect: in it, that atrium reaches to the middle of the
+/// septum. Empty without a defect.
+Curve beside_gap(const Curve& gap, float reach) {
+  Curve strip;
+  if (gap.empty()) return strip;
+  Curve line = gap;
+  // Each point stands for half a step of the septum's line on either side.
+  line.front().y -= 0.8F;
+  line.back().y += 0.8F;
+  for (const Point& p : line) strip.push_back(p);
+  for (auto p = line.rbegin(); p != line.rend(); ++p) strip.push_back({p->x + reach, p->y});
+  return strip;
+}
+
 }  // namespace
 
 struct Simulator::Impl {
@@ -95,6 +112,8 @@ struct Simulator::Impl {
     fill(o.lv_epicardium, Label::kMyocardium);
     fill(o.la, Label::kLeftAtrium);
     fill(o.ra, Label::kRightAtrium);
+    fill(beside_gap(o.septal_gap, -kSeptumReach), Label::kRightAtrium);
+    fill(beside_gap(o.septal_gap, kSeptumReach), Label::kLeftAtrium);
     fill(o.rv, Label::kRightVentricle);
     fill(o.lv, Label::kLeftVentricle);
     for (int i = 0; i < kImageSize * kImageSize; ++i) {

@@ -49,24 +49,13 @@ Raster region_map(const PatientParameters& patient, const Anatomy& anatomy) {
   for (const Curve* chamber : {&o.lv, &o.rv, &o.la, &o.ra}) fill_polygon(map, *chamber, kBlood);
   fill_polygon(map, orifice(o.annulus[0], o.annulus[1], 2.0F, 7.0F), kBlood);
   fill_polygon(map, orifice(o.annulus[2], o.annulus[3], 2.0F, 8.0F), kBlood);
-  const auto& heart = patient.heart;
-  if (heart.septal_gap > 0.0) {
-    const auto& line = anatomy.atrial_septum;
-    float walked = 0.0F, length = 0.0F;
-    for (std::size_t i = 1; i < line.size(); ++i) {
-      length += std::hypot(line[i].x - line[i - 1].x, line[i].y - line[i - 1].y);
-    }
-    const float middle = static_cast<float>(heart.septal_gap_position) * length;
-    for (std::size_t i = 1; i < line.size(); ++i) {
-      walked += std::hypot(line[i].x - line[i - 1].x, line[i].y - line[i - 1].y);
-      if (std::abs(walked - middle) > 0.5F * static_cast<float>(heart.septal_gap)) continue;
-      fill_polygon(map,
-                   {{line[i].x - 7, line[i].y - 0.8F},
-                    {line[i].x + 7, line[i].y - 0.8F},
-                    {line[i].x + 7, line[i].y + 0.8F},
-                    {line[i].x - 7, line[i].y + 0.8F}},
-                   kBlood);
-    }
+  for (const Point& p : o.septal_gap) {
+    fill_polygon(map,
+                 {{p.x - 7, p.y - 0.8F},
+                  {p.x + 7, p.y - 0.8F},
+                  {p.x + 7, p.y + 0.8F},
+                  {p.x - 7, p.y + 0.8F}},
+                 kBlood);
   }
   return map;
 }

@@ -244,5 +244,31 @@ TEST(PhantomSimulator, SeptalDefectLeavesADarkGap) {
   EXPECT_GT(shut, open + 40.0);
 }
 
+/// Length in pixels of the line along which the atria touch in a label map.
+double atrial_contact(const Image& mask) {
+  const auto touches = [&](std::size_t a, std::size_t b) {
+    return std::min(mask[a], mask[b]) == static_cast<int>(Label::kLeftAtrium) &&
+           std::max(mask[a], mask[b]) == static_cast<int>(Label::kRightAtrium);
+  };
+  int across = 0, down = 0;
+  for (std::size_t i = 0; i + kImageSize + 1 < mask.size(); ++i) {
+    across += touches(i, i + 1) ? 1 : 0;
+    down += touches(i, i + kImageSize) ? 1 : 0;
+  }
+  return std::hypot(across, down);
+}
+
+TEST(PhantomSimulator, LabelMapsShowTheSeptalDefect) {
+  for (const std::string& name : class_names()) {
+    for (std::uint64_t seed = 40; seed < 46; ++seed) {
+      Simulator simulator(sample_patient(name, seed));
+      Image mask;
+      render(simulator, 0.0, &mask);
+      EXPECT_NEAR(atrial_contact(mask), simulator.ground_truth().septal_gap_px, 1.5)
+          << name << " " << seed;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace echopath::phantom
