@@ -1,12 +1,29 @@
+#include "cli/eval.hpp"
+
 #include "cli/verbs.hpp"
+#include "echopath/core/errors.hpp"
 
 namespace echopath::cli {
 
+void add_eval_unavailable(Program& program, CLI::App& eval, const std::string& name,
+                          const std::string& summary) {
+  const std::string notice = "not available in this version";
+  program.add_subverb(eval, name, summary + " (" + notice + ")", [name, notice](const auto&) {
+    throw UsageError("eval " + name + " is " + notice);
+  });
+}
+
 void add_eval(Program& program) {
-  program.add_unavailable(
-      "eval",
-      "Measures synthetic videos: fid, fvd, is, generation, anatomy, classification, privacy",
-      "echopath eval fvd --real data --synthetic samples", "the metrics and their detectors");
+  CLI::App& verb = program.add_verb("eval", "Measures synthetic videos",
+                                    "echopath eval fvd --real data --synthetic samples", {});
+  verb.require_subcommand(1);
+  add_eval_fid(program, verb);
+  add_eval_fvd(program, verb);
+  add_eval_is(program, verb);
+  add_eval_generation(program, verb);
+  add_eval_anatomy(program, verb);
+  add_eval_classification(program, verb);
+  add_eval_privacy(program, verb);
 }
 
 }  // namespace echopath::cli

@@ -1,9 +1,9 @@
 #include "echopath/training/train.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <iostream>
 
+#include "cli/launch.hpp"
 #include "cli/resources.hpp"
 #include "cli/train_report.hpp"
 #include "cli/verbs.hpp"
@@ -11,8 +11,6 @@
 #include "echopath/core/logging.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/distributed/environment.hpp"
-#include "echopath/distributed/launcher.hpp"
-#include "echopath/distributed/rendezvous.hpp"
 
 namespace echopath::cli {
 namespace {
@@ -33,33 +31,13 @@ void check_network(const std::string& name) {
       (nearest.empty() ? "known: " + join(known, ", ") : "did you mean '" + nearest + "'?"));
 }
 
-/// Runs this very command line as `nproc` processes. They tell what goes wrong themselves.
-void launch(int nproc) {
-  std::vector<std::string> arguments;
-  std::ifstream command_line("/proc/self/cmdline", std::ios::binary);
-  for (std::string argument; std::getline(command_line, argument, '\0');) {
-    arguments.push_back(argument);
-  }
-  if (arguments.empty()) throw DeviceError("train: --nproc needs /proc to start the processes");
-  arguments.front() = "/proc/self/exe";
-  const int code = distributed::launch_local(nproc, arguments);
-  if (code != 0) throw distributed::ToldByRoot(static_cast<ExitCode>(code));
-}
-
 void train(const Options& options, const CommonOptions& common) {
   training::TrainRequest request = options.request;
   check_network(request.network);
   request.processes = options.nproc;
   const auto environment = distributed::environment_from_variables();
   const bool several = !request.dry_run || request.time_steps > 0;
-  if (several && environment.world_size == 1 && options.nproc > 1) {
-    return launch(options.nproc);
-  }
-  if (several && options.nproc > 1 && environment.world_size != options.nproc) {
-    throw UsageError("train: --nproc " + std::to_string(options.nproc) + ", but torchrun or srun " +
-                     "started " + std::to_string(environment.world_size) +
-                     " processes; leave --nproc out");
-  }
+  if (several && launched_as_processes("train", options.nproc)) return;
   if (!environment.is_root() && common.log_level != "debug" && common.log_level != "trace") {
     initialise_logging(common.log_level == "off" ? "off" : "error", true);
   }

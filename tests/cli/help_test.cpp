@@ -41,7 +41,7 @@ TEST_P(UnavailableVerb, SaysSoInItsHelpAndEndsWithUsageError) {
               StartsWith("echopath: error: " + GetParam() + " is not available in this version: "));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, UnavailableVerb, ::testing::Values("filter", "eval", "report"),
+INSTANTIATE_TEST_SUITE_P(All, UnavailableVerb, ::testing::Values("filter", "report"),
                          [](const auto& verb) { return verb.param; });
 
 TEST(ProgramHelp, ListsEveryVerbAndTheExitCodes) {

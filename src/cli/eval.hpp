@@ -1,0 +1,21 @@
+#pragma once
+
+#include "cli/program.hpp"
+
+namespace echopath::cli {
+
+/// One function per word below `eval`, each in the file of its name (the four distribution metrics
+/// share eval_distribution.cpp).
+void add_eval_fid(Program& program, CLI::App& eval);
+void add_eval_fvd(Program& program, CLI::App& eval);
+void add_eval_is(Program& program, CLI::App& eval);
+void add_eval_generation(Program& program, CLI::App& eval);
+void add_eval_anatomy(Program& program, CLI::App& eval);
+void add_eval_classification(Program& program, CLI::App& eval);
+void add_eval_privacy(Program& program, CLI::App& eval);
+
+/// A word that this version has no code for yet: it always ends with UsageError.
+void add_eval_unavailable(Program& program, CLI::App& eval, const std::string& name,
+                          const std::string& summary);
+
+}  // namespace echopath::cli
