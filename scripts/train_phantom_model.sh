@@ -19,17 +19,24 @@ stage() { echo "==> $*"; }
 leg() {
   local name=$1 network=$2
   shift 2
+  leg_of "$name" "$network" "$network" "$@"
+}
+
+# leg_of NAME NETWORK CONFIG KEY=VALUE…: the same with configs/phantom/CONFIG.json.
+leg_of() {
+  local name=$1 network=$2 config=$3
+  shift 3
   if [ -e "$run/$name.done" ]; then
     stage "$name: already trained"
     return
   fi
   stage "$name: training"
-  local arguments=(--config "configs/phantom/$network.json" --out "$run/$name"
+  local arguments=(--config "configs/phantom/$config.json" --out "$run/$name"
                    --set "output.model_directory=$model")
   for pair in "$@"; do arguments+=(--set "$pair"); done
   if [ -e "$run/$name/config.json" ]; then
     arguments+=(--resume)
-  elif [ "$name" != "$network" ]; then
+  elif [ "$name" != "$config" ]; then
     arguments+=(--init-from "$model")
   fi
   "$echopath" train "$network" "${arguments[@]}"
@@ -63,4 +70,8 @@ leg lidm lidm "data.latents=$run/latents"
 leg lvdm lvdm "data.latents=$run/latents"
 leg lvdm_2 lvdm "data.latents=$run/latents" training.steps=2000 training.warmup_steps=50 \
   training.learning_rate=4e-4 reference_noise=0.1
+# The judges: two classifiers (their features are the in-domain detectors) and the chamber read-out.
+for judge in segmentation classifier_asd classifier_pah; do
+  leg_of "$judge" classifier "$judge" "data.dataset=$run/data"
+done
 stage "done: $model"
