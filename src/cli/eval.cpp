@@ -22,6 +22,9 @@ void add_eval(Program& program) {
   add_eval_is(program, verb);
   add_eval_generation(program, verb);
   add_eval_anatomy(program, verb);
+  add_eval_motion(program, verb);
+  add_eval_agreement(program, verb);
+  add_eval_nearest(program, verb);
   add_eval_classification(program, verb);
   add_eval_privacy(program, verb);
 }

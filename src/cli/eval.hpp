@@ -11,6 +11,9 @@ void add_eval_fvd(Program& program, CLI::App& eval);
 void add_eval_is(Program& program, CLI::App& eval);
 void add_eval_generation(Program& program, CLI::App& eval);
 void add_eval_anatomy(Program& program, CLI::App& eval);
+void add_eval_motion(Program& program, CLI::App& eval);
+void add_eval_agreement(Program& program, CLI::App& eval);
+void add_eval_nearest(Program& program, CLI::App& eval);
 void add_eval_classification(Program& program, CLI::App& eval);
 void add_eval_privacy(Program& program, CLI::App& eval);
 

@@ -30,8 +30,8 @@ enum class VideoSource {
 };
 
 struct VideoSetOptions {
-  std::string split;                 ///< only videos of this split; empty for all
-  std::vector<std::string> classes;  ///< only videos of these classes; empty for all
+  std::string split = {};                 ///< only videos of this split; empty for all
+  std::vector<std::string> classes = {};  ///< only videos of these classes; empty for all
   /// Refuse a list in which a patient is in two splits: what is trained on one of them and
   /// measured on the other looks too good.
   bool refuse_shared_patients = true;

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "echopath/evaluation/heartbeat.hpp"
+#include "echopath/io/frames.hpp"
+
+namespace echopath::evaluation {
+
+/// Blocks of a finished video of blocks of n frames, all but the first repeating c: the new frames
+/// of each, as far as the video lasts.
+std::vector<FrameRange> block_ranges(std::int64_t frames, std::int64_t block_length,
+                                     std::int64_t context_frames);
+
+/// How a video goes on from block to block. A seam is the step to the first new frame of a block.
+struct SeamFigures {
+  double change_at_seams = 0.0;  ///< mean |difference| of grey levels; not a number without seams
+  double change_inside = 0.0;    ///< of all other steps
+  /// Places where the heart moves, and among them those where it turns back; see measure_seams().
+  std::int64_t moving_seams = 0, reversed_seams = 0;
+  std::int64_t moving_inside = 0, reversed_inside = 0;
+};
+
+/// Motion over two frames of the coarse video, m(t) = x(t) − x(t − 2): before a seam at frame b
+/// that is m(b − 1), after it m(b + 2), and the step over the seam itself is left aside. The heart
+/// moves where |m(b − 1)| is at least the video's median, and turns back where, besides, |m(b + 2)|
+/// is too and the angle between the two has a cosine below −0.3. Hearts turn at end-systole and
+/// end-diastole as well, but slowly: so few places inside blocks count. These are all frames whose
+/// comparison touches no seam.
+SeamFigures measure_seams(const io::Frames& frames, const CoarseVideo& coarse,
+                          const std::vector<FrameRange>& blocks);
+
+/// Latents of the blocks of one video as the sampler made them, before the frames that they repeat
+/// are dropped (`echopath sample --trace`): each [n, C, h, w].
+struct TraceFigures {
+  /// For each block but the first: root mean square difference of its first frame from the frame of
+  /// the block before that stands for the same time, which is its reference (the first of its given
+  /// frames).
+  std::vector<double> first_frame;
+  std::vector<double> last_given;  ///< the same of the last given frame, which the new ones follow
+  std::vector<double> steps;       ///< of each frame inside a block from the one before it
+};
+
+/// `context_frames`: how many frames each block repeats, 1 ≤ c < n.
+TraceFigures measure_trace(const std::vector<at::Tensor>& blocks, std::int64_t context_frames);
+
+}  // namespace echopath::evaluation

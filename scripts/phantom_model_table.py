@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Prints the bars of the demo model as a Markdown table, from the results of
+scripts/evaluate_phantom_model.sh in the folder given. Plain Python, nothing to install."""
+import json
+import pathlib
+import sys
+
+folder = pathlib.Path(sys.argv[1])
+rows = []
+
+
+def result(name):
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def command(name):
+    return (folder / f"{name}.command").read_text().strip()
+
+
+def number(value, digits=3):
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def interval(value, digits=3):
+    if value["estimate"] is None:
+        return "-"
+    text = number(value["estimate"], digits)
+    if value["low"] is None:
+        return text
+    return f"{text} [{number(value['low'], digits)}, {number(value['high'], digits)}]"
+
+
+def verdict(missed_by):
+    """`missed_by` is above 0 where the bar is missed, None where there is no number."""
+    if missed_by is None:
+        return "no number"
+    return "met" if missed_by <= 0 else f"MISSED by {missed_by:.3g}"
+
+
+def row(what, bar, value, count, said, name):
+    rows.append((what, bar, value, count, said, f"`{command(name)}`"))
+
+
+def at_least(what, bar, value, text, count, name):
+    row(what, f"≥ {bar:g}", text, count, verdict(None if value is None else bar - value), name)
+
+
+def at_most(what, bar, value, text, count, name):
+    row(what, f"≤ {bar:g}", text, count, verdict(None if value is None else value - bar), name)
+
+
+def figure(report, name):
+    return next(f for f in report["figures"] if f["name"] == name)
+
+
+def over_classes(comparison, side):
+    """Mean over all videos of a set, and how many."""
+    total, count = 0.0, 0
+    for c in comparison["classes"]:
+        n = c[f"{side}_videos"]
+        if n:
+            total += n * c[side]["estimate"]
+            count += n
+    return (total / count if count else None), count
+
+
+def agreement():
+    report = result("agreement")
+    for judge in report["classifiers"]:
+        pair = "/".join(judge["classes"])
+        for side, bar in (("real", 0.95), ("synthetic", 0.90)):
+            share = judge[side]["agreement"]
+            at_least(f"class {pair}, {judge['name']} on {side} videos", bar, share["estimate"],
+                     interval(share), judge[side]["videos"], "agreement")
+        for side in ("real", "synthetic"):
+            for r in judge[side]["rows"]:
+                if r["class"] in judge["classes"]:
+                    continue
+                called = ", ".join(f"{n} called {c}" for c, n in r["called"].items())
+                row(f"what {judge['name']} takes {side} {r['class']} for", "reported", called,
+                    r["videos"], "", "agreement")
+
+
+def anatomy():
+    report = result("anatomy")
+    gap = figure(report, "septal_gap")
+    for c in gap["classes"]:
+        text = f"{interval(c['synthetic'], 2)} px, real {interval(c['real'], 2)}"
+        counts = f"{c['synthetic_videos']} + {c['real_videos']}"
+        if c["class"] == "ASD":
+            within(f"septal gap, {c['class']}", c["ratio"], text, counts)
+        else:
+            at_most(f"septal gap in px, {c['class']}", 1, c["synthetic"]["estimate"], text, counts,
+                    "anatomy")
+    for name in ("rv_lv_ratio_ed", "rv_lv_ratio_mean", "eccentricity_ed", "eccentricity_es"):
+        f = figure(report, name)
+        for c in f["classes"]:
+            within(f"{name}, {c['class']}", c["ratio"],
+                   f"{interval(c['synthetic'])}, real {interval(c['real'])}",
+                   f"{c['synthetic_videos']} + {c['real_videos']}")
+        order = f["order"]
+        kept = sum(o["kept"] for o in order)
+        turned = "; ".join(f"{o['lower']} < {o['higher']}" for o in order if not o["kept"])
+        row(f"{name}, order of the classes", "all kept",
+            f"{kept} of {len(order)}" + (f", turned: {turned}" if turned else ""), "",
+            verdict(len(order) - kept), "anatomy")
+    check = report.get("validation")
+    if check:
+        dice = ", ".join(f"{k} {number(v)}" for k, v in check["dice"].items())
+        row("segmentation against exact label maps, Dice", "reported", dice, check["videos"], "",
+            "anatomy")
+        for f, r in zip(check["figures"], check["correlations"]):
+            exact, _ = over_classes(f, "real")
+            network, _ = over_classes(f, "synthetic")
+            row(f"{f['name']}: exact maps, network's, correlation", "reported",
+                f"{number(exact)}, {number(network)}, {number(r)}", check["videos"], "", "anatomy")
+
+
+def within(what, ratio, text, counts):
+    value = ratio["estimate"]
+    row(what, "ratio 0.8 to 1.2", f"ratio {interval(ratio)}: {text}", counts,
+        verdict(None if value is None else max(0.8 - value, value - 1.2)), "anatomy")
+
+
+def motion():
+    report = result("motion")
+    for side in ("real", "synthetic"):
+        for name, what in (("rate_in_range", "clear period and a rate in the phantoms' range"),
+                           ("clear_beat", "clear period"),
+                           ("steady_beat", "clear period, rate varies by less than 15 %")):
+            share, count = over_classes(figure(report, name), side)
+            at_least(f"heartbeat, {side}: {what}", 0.95, share, number(share), count, "motion")
+    known = report["heart_rate_error"]
+    if known["videos"]:
+        row("heart rate, measured against true, median difference", "reported",
+            number(known["median"]), known["videos"], "", "motion")
+    for c in figure(report, "heart_rate")["classes"]:
+        row(f"heart rate per minute, {c['class']}", "reported",
+            f"{interval(c['synthetic'], 1)}, real {interval(c['real'], 1)}",
+            f"{c['synthetic_videos']} + {c['real_videos']}", "", "motion")
+    for side in ("real", "synthetic"):
+        seams = report["seams"][side]
+        at_most(f"seams, {side}: change there over change inside blocks", 1.2,
+                seams["change_ratio"]["estimate"], interval(seams["change_ratio"]), seams["seams"],
+                "motion")
+    one = result("motion_one")["seams"]["synthetic"]
+    for name, side, seams, bar in (
+            ("motion", "real, cut like the samples", report["seams"]["real"], None),
+            ("motion", "shipped context length", report["seams"]["synthetic"], 0.1),
+            ("motion_one", "one context frame", one, None)):
+        share = seams["reversed"]
+        what = f"motion turns back at seams where the heart moves, {side}"
+        text = f"{interval(share)}; inside blocks {number(seams['reversed_inside'])}"
+        if bar is None:
+            row(what, "reported", text, seams["moving_seams"], "", name)
+        else:
+            at_most(what, bar, share["estimate"], text, seams["moving_seams"], name)
+    trace = result("motion_none")["trace"]
+    at_most("seams with --anchor none: first frame's distance from its reference over a frame step",
+            1, trace["ratio"]["estimate"], interval(trace["ratio"]), trace["seams"], "motion_none")
+
+
+def drift():
+    report = result("drift")
+    videos, blocks = report["synthetic"]["videos"], len(report["blocks"])
+    for key, what, bar in (("frechet_growth", "Fréchet distance", 0.25),
+                           ("brightness_growth", "brightness", 0.03)):
+        growth = report[key]
+        value = growth["estimate"]
+        if value is not None and key == "brightness_growth":
+            value = abs(value)
+        text = (f"{interval(growth)}; first {number(report['blocks'][0][what_key(key)])}, "
+                f"last {number(report['blocks'][-1][what_key(key)])}")
+        at_most(f"drift over {blocks} blocks, {what} ({report['detector']['name']})", bar, value,
+                text, videos, "drift")
+
+
+def what_key(key):
+    return key.split("_")[0]
+
+
+def diversity():
+    report = result("nearest")
+    at_least("heart frames' median distance to training frames over held-out frames' own", 1,
+             report["ratio"]["estimate"],
+             f"{interval(report['ratio'])}: {interval(report['heart_frames']['median_distance'])}, "
+             f"held out {interval(report['held_out']['median_distance'])}",
+             f"{report['heart_frames']['videos']} + {report['held_out']['videos']}", "nearest")
+    report = result("generation")
+    for one in report["detectors"]:
+        for r in one["metrics"]:
+            if r["class"] is not None or r["metric"] not in ("coverage", "density"):
+                continue
+            takes = one["detector"]["takes"]
+            what = f"{r['metric']} of held-out phantoms, {takes} ({one['detector']['name']})"
+            text = number(r["value"])
+            if "interval" in r:
+                text += f" [{number(r['interval'][0])}, {number(r['interval'][1])}]"
+            counts = f"{r['synthetic']['items']} + {r['real']['items']}"
+            if r["metric"] == "coverage" and takes == "clips":
+                at_least(what, 0.5, r["value"], text, counts, "generation")
+            else:
+                row(what, "reported", text, counts, "", "generation")
+
+
+for part in (agreement, anatomy, motion, drift, diversity):
+    part()
+print("| what | bar | measured | N | | command |")
+print("|---|---|---|---|---|---|")
+for r in rows:
+    print("| " + " | ".join(str(cell) for cell in r) + " |")
+missed = sum(r[4].startswith("MISSED") for r in rows)
+print(f"\n{missed} bars missed, {sum(r[4] == 'met' for r in rows)} met.")

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace echopath::evaluation {
+
+/// Frames of a video's blocks, and how many each repeats.
+struct Blocks {
+  std::int64_t length = 0;
+  std::int64_t context = 0;
+};
+
+/// The blocks of each sampled video by its name, and those that stand for all others.
+class BlockPlan {
+ public:
+  /// From the manifest of a sample directory; without one, blocks of `block_length` frames that
+  /// repeat none.
+  BlockPlan(const std::string& samples, std::int64_t block_length);
+
+  const Blocks& usual() const { return usual_; }
+  Blocks of(const std::string& name) const;
+
+ private:
+  Blocks usual_;
+  std::map<std::string, Blocks> blocks_;
+};
+
+}  // namespace echopath::evaluation
