@@ -34,7 +34,8 @@ void add_eval_agreement(Program& program, CLI::App& eval) {
                   "a classifier's folder there, repeatable (default: all)")
       ->allow_extra_args(false)
       ->type_name("NAME");
-  verb.add_option("--real-split", options->split, "real videos of this split only (TRAIN, VAL, TEST)")
+  verb.add_option("--real-split", options->split,
+                  "real videos of this split only (TRAIN, VAL, TEST)")
       ->type_name("NAME");
   verb.add_option("--class", options->classes, "only this class, repeatable")
       ->allow_extra_args(false)

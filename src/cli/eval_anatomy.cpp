@@ -59,7 +59,8 @@ void add_eval_anatomy(Program& program, CLI::App& eval) {
   verb.add_option("--component", options->component, "its folder in the model directory")
       ->capture_default_str()
       ->type_name("NAME");
-  verb.add_option("--real-split", options->split, "real videos of this split only (TRAIN, VAL, TEST)")
+  verb.add_option("--real-split", options->split,
+                  "real videos of this split only (TRAIN, VAL, TEST)")
       ->type_name("NAME");
   verb.add_option("--class", options->classes, "only this class, repeatable")
       ->allow_extra_args(false)

@@ -1,5 +1,6 @@
 #include "echopath/evaluation/class_figures.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -8,6 +9,8 @@ namespace echopath::evaluation {
 namespace {
 
 constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
+/// Real videos of a class from which its interval says something.
+constexpr std::int64_t kLeastForOrder = 3;
 
 double mean_of(const std::vector<double>& values, const std::vector<std::size_t>& rows) {
   double sum = 0.0;
@@ -98,6 +101,7 @@ FigureComparison compare_by_class(const FigureName& name, const VideoFigures& re
   }
   for (const ClassRow& lower : comparison.rows) {
     for (const ClassRow& higher : comparison.rows) {
+      if (std::min(lower.real_count, higher.real_count) < kLeastForOrder) continue;
       if (!(lower.real.high < higher.real.low)) continue;
       if (lower.synthetic_count == 0 || higher.synthetic_count == 0) continue;
       comparison.order.push_back({lower.class_name, higher.class_name,

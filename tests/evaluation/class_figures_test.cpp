@@ -33,10 +33,20 @@ TEST(ClassFigures, MeansRatiosAndCountsAreByClass) {
 }
 
 TEST(ClassFigures, OrderIsAskedForWhereRealClassesDiffer) {
-  const VideoFigures real = figures({{1, "A"}, {1.1, "A"}, {5, "B"}, {5.1, "B"}, {1.05, "C"}});
-  const VideoFigures kept = figures({{2, "A"}, {3, "B"}, {2, "C"}});
+  const VideoFigures real = figures({{1, "A"},
+                                     {1.1, "A"},
+                                     {1.2, "A"},
+                                     {5, "B"},
+                                     {5.1, "B"},
+                                     {5.2, "B"},
+                                     {1.05, "C"},
+                                     {1.1, "C"},
+                                     {1.15, "C"},
+                                     {9, "few"},
+                                     {9.1, "few"}});
+  const VideoFigures kept = figures({{2, "A"}, {3, "B"}, {2, "C"}, {1, "few"}});
   const VideoFigures turned = figures({{3, "A"}, {2, "B"}, {1, "C"}});
-  const auto right = compare_by_class({"x", ""}, real, kept, {"A", "B", "C"}).order;
+  const auto right = compare_by_class({"x", ""}, real, kept, {"A", "B", "C", "few"}).order;
   ASSERT_EQ(right.size(), 2U);  // A < B and C < B; A and C lie together
   EXPECT_EQ(right[0].lower, "A");
   EXPECT_EQ(right[0].higher, "B");

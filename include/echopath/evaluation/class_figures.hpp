@@ -37,7 +37,7 @@ struct ClassRow {
   Interval ratio;  ///< synthetic over real; not numbers where one of them is missing or 0
 };
 
-/// Two classes whose real means differ beyond their intervals.
+/// Two classes whose real means differ beyond their intervals, of three videos each at least.
 struct ClassOrder {
   std::string lower, higher;  ///< of the real means
   bool kept = false;          ///< whether the synthetic means lie the same way
