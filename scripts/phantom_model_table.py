@@ -14,7 +14,8 @@ def result(name):
 
 
 def command(name):
-    return (folder / f"{name}.command").read_text().strip()
+    """The folder itself is called OUT."""
+    return (folder / f"{name}.command").read_text().strip().replace(str(folder), "OUT")
 
 
 def number(value, digits=3):
@@ -103,7 +104,7 @@ def anatomy():
         turned = "; ".join(f"{o['lower']} < {o['higher']}" for o in order if not o["kept"])
         row(f"{name}, order of the classes", "all kept",
             f"{kept} of {len(order)}" + (f", turned: {turned}" if turned else ""), "",
-            verdict(len(order) - kept), "anatomy")
+            verdict(len(order) - kept if order else None), "anatomy")
     check = report.get("validation")
     if check:
         dice = ", ".join(f"{k} {number(v)}" for k, v in check["dice"].items())
@@ -204,7 +205,11 @@ def diversity():
 
 
 for part in (agreement, anatomy, motion, drift, diversity):
-    part()
+    try:
+        part()
+    except FileNotFoundError as missing:
+        print(f"{pathlib.Path(missing.filename).name} is missing; its bars are left out",
+              file=sys.stderr)
 print("| what | bar | measured | N | | command |")
 print("|---|---|---|---|---|---|")
 for r in rows:

@@ -14,19 +14,30 @@ constexpr double kFirstPeak = 0.85;
 /// Where the period of a block is looked for, in periods of the video.
 constexpr double kShortest = 0.6, kLongest = 1.4;
 
-/// Products of the frames of a video without its mean over time.
+/// The values less their mean over the slowest beat around them: what is left moves faster than
+/// breathing and drift.
+std::vector<double> without_drift(const CoarseVideo& video, std::int64_t window) {
+  std::vector<double> result = video.values;
+  for (std::int64_t i = 0; i < video.width; ++i) {
+    std::vector<double> sums = {0.0};
+    for (std::int64_t t = 0; t < video.count; ++t) sums.push_back(sums.back() + video.frame(t)[i]);
+    for (std::int64_t t = 0; t < video.count; ++t) {
+      const std::int64_t begin = std::max<std::int64_t>(0, t - window / 2);
+      const std::int64_t end = std::min(video.count, t + window / 2 + 1);
+      const double sum =
+          sums[static_cast<std::size_t>(end)] - sums[static_cast<std::size_t>(begin)];
+      result[static_cast<std::size_t>(t * video.width + i)] -=
+          sum / static_cast<double>(end - begin);
+    }
+  }
+  return result;
+}
+
+/// Products of the frames of a video without its drift.
 class Products {
  public:
-  explicit Products(const CoarseVideo& video) : count_(video.count) {
-    std::vector<double> centred = video.values;
-    for (std::int64_t i = 0; i < video.width; ++i) {
-      double mean = 0.0;
-      for (std::int64_t t = 0; t < count_; ++t) mean += video.frame(t)[i];
-      mean /= static_cast<double>(count_);
-      for (std::int64_t t = 0; t < count_; ++t) {
-        centred[static_cast<std::size_t>(t * video.width + i)] -= mean;
-      }
-    }
+  Products(const CoarseVideo& video, std::int64_t window) : count_(video.count) {
+    const std::vector<double> centred = without_drift(video, window);
     products_.resize(static_cast<std::size_t>(count_ * count_));
     for (std::int64_t t = 0; t < count_; ++t) {
       for (std::int64_t u = 0; u <= t; ++u) {
@@ -143,9 +154,9 @@ CoarseVideo make_coarse(const io::Frames& frames) {
 
 Heartbeat measure_heartbeat(const CoarseVideo& video, double fps,
                             const std::vector<FrameRange>& blocks) {
-  const Products products(video);
   const auto shortest = static_cast<std::int64_t>(std::floor(60.0 * fps / kFastestBeat));
   const auto longest = static_cast<std::int64_t>(std::ceil(60.0 * fps / kSlowestBeat));
+  const Products products(video, longest);
   // Half a beat must be left to compare.
   const std::int64_t last = std::min(longest + 1, video.count - shortest / 2 - 1);
   std::vector<double> correlations;

@@ -43,7 +43,8 @@ constexpr double kClearBeat = 0.5;
 /// Rates that are looked for, beats per minute.
 constexpr double kSlowestBeat = 40.0, kFastestBeat = 140.0;
 
-/// The period by autocorrelation of the coarse frames, their mean over time taken off: of the local
+/// The period by autocorrelation of the coarse frames, less their mean over the 1.5 s (the slowest
+/// beat) around each, so that drift and breathing do not count: of the local
 /// maxima between the slowest and the fastest rate the first that reaches 0.85 of the highest, to a
 /// fraction of a frame by a parabola. The rate of a block is that of the lag, 0.6 to 1.4 periods,
 /// at which its frames come back best, in the frames before and after them, in the block or not: a
