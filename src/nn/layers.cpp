@@ -4,6 +4,7 @@
 
 #include "echopath/nn/initialisation.hpp"
 #include "nn/group_norm_kernel.hpp"
+#include "nn/matrix_convolution.hpp"
 
 namespace echopath::nn {
 
@@ -75,6 +76,9 @@ Conv2d::Conv2d(const Conv2dOptions& options) : options_(options) {
 }
 
 torch::Tensor Conv2d::forward(const torch::Tensor& x) {
+  if (options_.stride == 1 && pays_as_matrix_product(x, weight_)) {
+    return matrix_convolution(x, weight_, bias_, {options_.padding, options_.padding});
+  }
   return at::conv2d(x, weight_, bias_, options_.stride, options_.padding);
 }
 
@@ -88,7 +92,11 @@ TemporalConv::TemporalConv(std::int64_t in_channels, std::int64_t out_channels) 
 
 torch::Tensor TemporalConv::forward(const torch::Tensor& x) {
   // A (3, 1, 1) convolution of [B, C, T, H, W] is a (3, 1) convolution of [B, C, T, H·W].
-  return at::conv2d(x, weight_.squeeze(-1), bias_, /*stride=*/1, /*padding=*/{1, 0});
+  const torch::Tensor weight = weight_.squeeze(-1);
+  if (pays_as_matrix_product(x, weight)) {
+    return matrix_convolution(x, weight, bias_, {1, 0});
+  }
+  return at::conv2d(x, weight, bias_, /*stride=*/1, /*padding=*/{1, 0});
 }
 
 GroupNorm::GroupNorm(std::int64_t groups, std::int64_t channels, double eps)
