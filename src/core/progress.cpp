@@ -3,9 +3,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 
+#include "core/progress_line.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/core/text.hpp"
 
@@ -15,7 +15,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kRedrawInterval{100};
 constexpr std::chrono::seconds kLineInterval{10};
-constexpr std::int64_t kBarWidth = 20;
 constexpr std::size_t kUnknownWidth = 80;
 
 double seconds_since(Clock::time_point start) {
@@ -27,26 +26,11 @@ bool may_redraw() {
   return isatty(STDERR_FILENO) != 0 && info_lines_wanted();
 }
 
-/// "[=====>    ]"
-std::string bar(std::int64_t done, std::int64_t total) {
-  const std::int64_t filled = std::clamp<std::int64_t>(done * kBarWidth / total, 0, kBarWidth);
-  std::string cells(static_cast<std::size_t>(filled), '=');
-  if (filled < kBarWidth) cells += '>';
-  cells.resize(static_cast<std::size_t>(kBarWidth), ' ');
-  return "[" + cells + "]";
-}
-
-/// The line cut to the terminal's width: one that wraps could not be redrawn in place.
-std::string fitted(const std::string& line) {
+/// Columns that a redrawn line may take: one that wraps could not be redrawn in place.
+std::size_t terminal_columns() {
   winsize size{};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  const std::size_t width = (known ? size.ws_col : kUnknownWidth) - 1;
-  std::size_t columns = 0, bytes = 0;
-  for (; bytes < line.size(); ++bytes) {
-    const bool starts_character = (static_cast<unsigned char>(line[bytes]) & 0xC0) != 0x80;
-    if (starts_character && ++columns > width) break;
-  }
-  return line.substr(0, bytes);
+  return (known ? size.ws_col : kUnknownWidth) - 1;
 }
 
 }  // namespace
@@ -86,27 +70,21 @@ void Progress::draw(bool last) {
   drawn_ = Clock::now();
   const double elapsed = seconds_since(started_);
   const auto made = static_cast<double>(done_ - start_done_);
-  std::string line = label_ + " ";
-  if (terminal_ && total_ > 0 && !last) line += bar(done_, total_) + " ";
-  line += std::to_string(done_);
-  if (total_ > 0) {
-    line += "/" + std::to_string(total_) + " (" + std::to_string(done_ * 100 / total_) + " %)";
-  }
+  ProgressParts parts{label_, done_, total_, "", note_};
   if (last) {
-    line += " in " + human_duration(elapsed);
+    parts.time = " in " + human_duration(elapsed);
   } else if (made > 0 && total_ > done_) {
-    line += ", " + human_duration(static_cast<double>(total_ - done_) * elapsed / made) + " left";
+    parts.time =
+        ", " + human_duration(static_cast<double>(total_ - done_) * elapsed / made) + " left";
   }
-  if (!note_.empty()) {
-    line += ", " + note_;
+  if (!terminal_) {
+    log_info(plain_progress_line(parts));
+    return;
   }
-  if (terminal_) {
-    std::fprintf(stderr, "\r\033[K%s%s", last ? line.c_str() : fitted(line).c_str(),
-                 last ? "\n" : "");
-    std::fflush(stderr);
-  } else {
-    log_info(line);
-  }
+  const std::string line =
+      last ? plain_progress_line(parts) : fitted_progress_line(parts, terminal_columns());
+  std::fprintf(stderr, "\r\033[K%s%s", line.c_str(), last ? "\n" : "");
+  std::fflush(stderr);
 }
 
 }  // namespace echopath
