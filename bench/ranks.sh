@@ -14,19 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 program="$root/build/release/bin/echopath"
 pairs=5
 steps=12
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --program | --pairs | --steps)
-      [ $# -ge 2 ] || fail "$1 needs a value"
-      declare "${1#--}=$2"
-      shift 2
-      ;;
-    *)
-      sed -n '2,/^set/p' "${BASH_SOURCE[0]}" | sed '$d; s/^# \{0,1\}//'
-      case "$1" in -h | --help) exit 0 ;; *) exit 2 ;; esac
-      ;;
-  esac
-done
+take_options "program pairs steps" "$@"
 [ -x "$program" ] || fail "there is no program at $program" "Build it, or give --program."
 
 work="$(mktemp -d "${TMPDIR:-/tmp}/echopath-ranks.XXXXXX")"

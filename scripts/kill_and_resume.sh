@@ -1,5 +1,15 @@
 #!/usr/bin/env bash
-# Kills a training again and again and compares its weights with those of an undisturbed one.
+# Trains a toy network on phantom data twice: once undisturbed, once with SIGKILL at many random
+# moments, every third of them while a checkpoint is being written, resumed each time. Prints a line
+# a kill and a verdict: the weights must be the same to the bit. Exit code 0 where they are.
+#
+#   scripts/kill_and_resume.sh [--kills 50] [--network NAME] [--nproc N] [--seed N] [--program PATH]
+#
+# --kills N       how many
+# --network NAME  vae, lidm or lvdm (default)
+# --nproc N       processes of the training (1)
+# --seed N        of the moments (1)
+# --program PATH  the echopath to run (default: build/release/bin/echopath)
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -9,32 +19,11 @@ source "$root/tests/toy_runs.sh"
 kills=50
 network=lvdm
 seed=1
-ranks=1
-usage() {
-  cat <<'TEXT'
-usage: scripts/kill_and_resume.sh [--kills N] [--network NAME] [--nproc N] [--seed N]
+nproc=1
+program="$root/build/release/bin/echopath"
+take_options "kills network nproc seed program" "$@"
 
-Trains a toy network on phantom data twice: once undisturbed, once with SIGKILL at N (50) random
-moments, every third of them while a checkpoint is being written, resumed each time. Prints a line
-a kill and a verdict: the weights must be the same to the bit. Exit code 0 where they are.
-  --network  vae, lidm or lvdm (default)       --nproc  processes of the training (1)
-  --seed     of the moments (1)                ECHOPATH=PROGRAM (build/release/bin/echopath)
-TEXT
-}
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --kills) kills="$2" ;;
-    --network) network="$2" ;;
-    --nproc) ranks="$2" ;;
-    --seed) seed="$2" ;;
-    --help | -h) usage && exit 0 ;;
-    *) fail "unknown option $1" "$(usage)" ;;
-  esac
-  shift 2
-done
-
-program="${ECHOPATH:-$root/build/release/bin/echopath}"
-[ -x "$program" ] || fail "there is no program at $program: build it, or name it in ECHOPATH"
+[ -x "$program" ] || fail "there is no program at $program" "Build it, or give --program."
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 RANDOM="$seed"
@@ -47,7 +36,7 @@ train() {
   toy_options "$network" "training.steps=$steps" training.checkpoint_every=3 \
     training.validate_every=50 training.keep_last=2 training.micro_batch_size=2
   if [ -e "$run/config.json" ]; then resume=(--resume); fi
-  if [ "$ranks" -gt 1 ]; then more=(--nproc "$ranks"); fi
+  if [ "$nproc" -gt 1 ]; then more=(--nproc "$nproc"); fi
   exec "$program" train "$network" --config "$(toy_config "$network")" --out "$run" \
     "${options[@]}" "${more[@]}" "${resume[@]}" >>"$run.log" 2>&1
 }
@@ -77,7 +66,7 @@ if [ "$network" != vae ]; then
   toy_latents "$work/vae"
 fi
 
-say "The undisturbed training: $network, $steps steps, $ranks processes"
+say "The undisturbed training: $network, $steps steps, $nproc processes"
 (train "$work/whole") || fail "it failed" "$(tail -5 "$work/whole.log")"
 
 say "The killed one"

@@ -16,6 +16,26 @@ fail() {
   exit 1
 }
 
+# Prints the comment at the head of the running script.
+usage() { sed -n '2,/^[^#]/p' "$0" | sed '$d; s/^# \{0,1\}//'; }
+
+# take_options "NAME…" "$@": sets the variable of each `--NAME VALUE` that is given. -h and --help
+# print usage; what is not known ends the script.
+take_options() {
+  local known=" $1 " name
+  shift
+  while [ $# -gt 0 ]; do
+    case "$1" in -h | --help) usage && exit 0 ;; esac
+    name="${1#--}"
+    if [ "$1" = "$name" ] || [[ "$known" != *" $name "* ]]; then
+      fail "unknown argument '$1'; --help lists what there is"
+    fi
+    [ $# -ge 2 ] || fail "$1 needs a value"
+    printf -v "$name" %s "$2"
+    shift 2
+  done
+}
+
 # Shows a command, then runs it.
 run() {
   printf '+ %s\n' "$*"

@@ -16,20 +16,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 python=""
 program="$root/build/release/bin/echopath"
 pictures=""
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --python | --program | --pictures)
-      [ $# -ge 2 ] || fail "$1 needs a value"
-      declare "${1#--}=$2"
-      shift 2
-      ;;
-    -h | --help)
-      sed -n '2,/^set/p' "${BASH_SOURCE[0]}" | sed '$d; s/^# \{0,1\}//'
-      exit 0
-      ;;
-    *) fail "unknown argument '$1'; --help lists what there is" ;;
-  esac
-done
+take_options "python program pictures" "$@"
 
 [ -x "$program" ] || fail "there is no program at $program" "Build it (scripts/quickstart.sh), or give --program."
 

@@ -13,12 +13,7 @@ set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 program="$root/build/release/bin/echopath"
-if [ "${1:-}" = --program ] && [ $# -eq 2 ]; then
-  program="$2"
-elif [ $# -gt 0 ]; then
-  sed -n '2,/^set/p' "${BASH_SOURCE[0]}" | sed '$d; s/^# \{0,1\}//'
-  case "$1" in -h | --help) exit 0 ;; *) exit 2 ;; esac
-fi
+take_options "program" "$@"
 
 skip() {
   echo "skipped: $1"

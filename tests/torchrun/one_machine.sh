@@ -15,19 +15,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 python=""
 program="$root/build/release/bin/echopath"
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --python | --program)
-      [ $# -ge 2 ] || fail "$1 needs a value"
-      declare "${1#--}=$2"
-      shift 2
-      ;;
-    *)
-      sed -n '2,/^set/p' "${BASH_SOURCE[0]}" | sed '$d; s/^# \{0,1\}//'
-      case "$1" in -h | --help) exit 0 ;; *) exit 2 ;; esac
-      ;;
-  esac
-done
+take_options "python program" "$@"
 if [ "${ECHOPATH_TEST_TORCHRUN:-}" != 1 ]; then
   echo "skipped: set ECHOPATH_TEST_TORCHRUN=1 to start trainings by torchrun"
   exit 77
