@@ -41,11 +41,11 @@ inline void write_toy_latents(const std::filesystem::path& directory,
   data::write_file_list(directory / "FileList.csv", studies);
 }
 
-/// A dataset: four videos of grey noise, [3, 32, 32], the last `validation` of them in VAL.
-inline void write_toy_videos(const std::filesystem::path& directory, int validation = 1) {
-  constexpr int kVideos = 4;
+/// A dataset: videos of grey noise, [3, 32, 32], the last `validation` of them in VAL.
+inline void write_toy_videos(const std::filesystem::path& directory, int validation = 1,
+                             int videos = 4) {
   std::vector<data::Study> studies;
-  for (int i = 0; i < kVideos; ++i) {
+  for (int i = 0; i < videos; ++i) {
     io::Frames frames;
     frames.count = 3;
     frames.height = frames.width = 32;
@@ -56,7 +56,7 @@ inline void write_toy_videos(const std::filesystem::path& directory, int validat
     frames.pixels.assign(grey.const_data_ptr<std::uint8_t>(),
                          grey.const_data_ptr<std::uint8_t>() + grey.numel());
     data::Study study =
-        toy_study("noise" + std::to_string(i) + ".avi", i, i >= kVideos - validation);
+        toy_study("noise" + std::to_string(i) + ".avi", i, i >= videos - validation);
     study.number_of_frames = 3;
     study.frame_height = study.frame_width = 32;
     io::write_video(directory / "Videos" / study.file_name, frames);

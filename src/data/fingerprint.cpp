@@ -25,6 +25,18 @@ std::map<std::string, std::uintmax_t> file_sizes(const fs::path& directory) {
   return sizes;
 }
 
+/// Appends what a latent file says of its making. False for a damaged one, which a training may
+/// pass over.
+bool add_metadata(const fs::path& path, std::string& text) {
+  try {
+    const io::SafetensorsFile file(path);
+    for (const auto& [key, value] : file.metadata()) text += key + " " + value + "\n";
+    return true;
+  } catch (const DataError&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 std::string fingerprint(const fs::path& directory) {
@@ -37,11 +49,7 @@ std::string fingerprint(const fs::path& directory) {
       text += name + " " + std::to_string(size) + "\n";
       bytes += size;
       if (made_by_known || fs::path(name).extension() != ".safetensors") continue;
-      made_by_known = true;  // the latents of one directory are all of one VAE
-      const io::SafetensorsFile file(directory / name);
-      for (const auto& [key, value] : file.metadata()) {
-        text += key + " " + value + "\n";
-      }
+      made_by_known = add_metadata(directory / name, text);  // all are of one VAE
     }
     return std::to_string(sizes.size()) + " files of " + std::to_string(bytes) +
            " bytes, fingerprint " + sha256_hex(text).substr(0, 12);

@@ -6,6 +6,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/core/logging.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/io/pt_reader.hpp"
 
@@ -78,6 +79,17 @@ Origin read_origin(const fs::path& path) {
   return origin;
 }
 
+/// Nothing, and a warning, for a damaged file that is to be left out.
+std::optional<Origin> read_origin(const fs::path& path, bool skip_unreadable) {
+  try {
+    return read_origin(path);
+  } catch (const DataError& error) {
+    if (!skip_unreadable) throw;
+    log_warning(std::string(error.what()) + "; left out, as data.skip_unreadable says");
+    return std::nullopt;
+  }
+}
+
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::vector<std::string> sizes;
   for (const std::int64_t size : shape) sizes.push_back(std::to_string(size));
@@ -120,7 +132,7 @@ LatentVideo read_reference_latents(const fs::path& path) {
   return {mean, at::full_like(mean, kNoSpread)};
 }
 
-LatentDataset LatentDataset::open(const std::filesystem::path& directory) {
+LatentDataset LatentDataset::open(const std::filesystem::path& directory, bool skip_unreadable) {
   require_directory(directory, "latents directory");
   const fs::path list = directory / "FileList.csv";
   if (!fs::exists(list)) {
@@ -129,19 +141,21 @@ LatentDataset LatentDataset::open(const std::filesystem::path& directory) {
   }
   LatentDataset dataset;
   dataset.directory_ = directory;
-  dataset.studies_ = read_file_list(list);
   std::optional<Origin> first;
-  for (std::size_t i = 0; i < dataset.studies_.size(); ++i) {
-    const Study& study = dataset.studies_[i];
-    const fs::path path = find_latents(directory, study);
+  const std::vector<Study> listed = read_file_list(list);
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    const fs::path path = find_latents(directory, listed[i]);
     if (path.empty()) {
       throw DataError(list.string() + ": row " + std::to_string(i + 2) + ": latents of '" +
-                      study.file_name + "' are missing; encode the dataset again");
+                      listed[i].file_name + "' are missing; encode the dataset again");
     }
-    const Origin origin = read_origin(path);
+    const std::optional<Origin> origin = read_origin(path, skip_unreadable);
+    if (!origin) continue;
     if (!first) first = origin;
-    require_same(origin, *first);
+    require_same(*origin, *first);
+    dataset.studies_.push_back(listed[i]);
   }
+  if (!first) throw DataError("'" + directory.string() + "' holds no latents that can be read");
   dataset.scaling_factor_ = first->scaling_factor;
   dataset.encoder_hash_ = first->encoder_hash;
   dataset.latent_shape_ = first->latent_shape;

@@ -8,6 +8,7 @@
 
 #include "distributed/c10d_reducer.hpp"
 #include "distributed/store.hpp"
+#include "distributed/told_error.hpp"
 #include "echopath/core/errors.hpp"
 
 namespace echopath::distributed {

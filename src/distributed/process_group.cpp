@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "distributed/c10d_process_group.hpp"
+#include "distributed/told_error.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
@@ -90,6 +91,14 @@ std::vector<std::string> ProcessGroup::all_gather_text(const std::string& text) 
                        static_cast<std::size_t>(lengths[i].item<std::int64_t>()));
   }
   return texts;
+}
+
+void ProcessGroup::rethrow_together(const std::exception_ptr& fault) {
+  if (!any(fault != nullptr)) return;
+  if (size_ == 1) std::rethrow_exception(fault);
+  const std::vector<std::string> descriptions = all_gather_text(describe(fault));
+  part();
+  throw_described(descriptions, fault, is_root());
 }
 
 std::int64_t ProcessGroup::sum(std::int64_t value) {

@@ -2,14 +2,13 @@
 
 #include <c10/util/Logging.h>
 
-#include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <exception>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "distributed/store.hpp"
+#include "distributed/told_error.hpp"
 #include "echopath/core/text.hpp"
 
 namespace echopath::distributed {
@@ -73,34 +72,7 @@ std::vector<std::string> keys_of_all(const std::string& name,
   return keys;
 }
 
-/// "<exit code> <message>" of the exception in flight.
-std::string describe_current_exception() {
-  try {
-    throw;
-  } catch (const Error& error) {
-    return std::to_string(static_cast<int>(error.exit_code())) + " " + error.what();
-  } catch (const std::exception& error) {
-    return std::to_string(static_cast<int>(ExitCode::kInternal)) + " " + first_line(error.what());
-  }
-}
-
-/// The error that describe_current_exception() described on another rank.
-Error error_of(std::size_t rank, const std::string& description) {
-  int code = static_cast<int>(ExitCode::kInternal);
-  const std::size_t space = description.find(' ');
-  std::from_chars(description.data(), description.data() + space, code);
-  return {static_cast<ExitCode>(code),
-          "rank " + std::to_string(rank) + ": " + description.substr(space + 1)};
-}
-
 }  // namespace
-
-std::string first_line(const std::string& text) {
-  std::string line = text.substr(0, std::min(text.find('\n'), text.find(" This is typically")));
-  const std::size_t place = line.find("] ");
-  if (line.rfind("[/", 0) == 0 && place != std::string::npos) line.erase(0, place + 2);
-  return line;
-}
 
 std::vector<std::string> exchange(c10d::Store& store, const std::string& name,
                                   const ProcessEnvironment& environment, const std::string& text,
@@ -178,19 +150,12 @@ std::vector<std::string> Rendezvous::exchange(const std::string& text) {
 void Rendezvous::together(const std::function<void()>& work) {
   if (!store_) return work();
   std::exception_ptr own;
-  std::string description;
   try {
     work();
   } catch (...) {
     own = std::current_exception();
-    description = describe_current_exception();
   }
-  const std::vector<std::string> all = exchange(description);
-  for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    if (all[rank].empty()) continue;
-    if (own && environment_.is_root()) std::rethrow_exception(own);
-    throw_once(environment_.is_root(), error_of(rank, all[rank]));
-  }
+  throw_described(exchange(describe(own)), own, environment_.is_root());
 }
 
 }  // namespace echopath::distributed

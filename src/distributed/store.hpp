@@ -16,8 +16,4 @@ std::vector<std::string> exchange(c10d::Store& store, const std::string& name,
                                   const ProcessEnvironment& environment, const std::string& text,
                                   std::chrono::milliseconds timeout);
 
-/// What matters of an exception's text: c10d appends its whole call stack, Gloo puts its source
-/// file before it and advice for its developers behind.
-std::string first_line(const std::string& text);
-
 }  // namespace echopath::distributed

@@ -3,37 +3,18 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "echopath/diffusion/solver.hpp"
-#include "echopath/generation/denoising.hpp"
+#include "echopath/generation/trajectory.hpp"
 #include "echopath/models/class_embedding.hpp"
 
 namespace echopath::generation {
 
-/// What a trajectory needs besides its solver.
-struct Trajectory {
-  /// The network's answer under guidance to what the solver shows of a sample at the step with this
-  /// index.
-  std::function<at::Tensor(const at::Tensor& model_input, std::size_t index)> predict;
-  /// Noise for the step with this index, on the sample's device.
-  std::function<at::Tensor(std::size_t index)> noise;
-  /// Imposes what is known about the sample that the step with this index takes, before the network
-  /// sees it; may be empty.
-  std::function<at::Tensor(const at::Tensor& sample, std::size_t index)> constrain;
-  StepCallback on_step;
-};
-
 /// Where timestep t lies on the training schedule, in [0, 1].
 double noise_level(const diffusion::NoiseSchedule& schedule, double t);
-
-/// Walks from standard normal noise to data. Throws DataError where the network's answers are not
-/// finite.
-at::Tensor denoise(diffusion::Solver& solver, const at::Tensor& noise,
-                   const Trajectory& trajectory);
 
 /// The context `[1, 1, D]` of each class in label order, and last that of "no condition". Where the
 /// embedding takes the ejection fraction (percent), it is that of every class; throws UsageError

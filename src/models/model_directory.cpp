@@ -7,6 +7,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
+#include "echopath/models/copy_weights.hpp"
 #include "echopath/models/scheduler_config.hpp"
 #include "echopath/models/weights.hpp"
 #include "echopath/nn/initialisation.hpp"
@@ -264,6 +265,12 @@ ClassEmbedding ModelDirectory::load_class_embedding(const std::string& network, 
   ClassEmbedding embedding(options, compatibility);
   prepare(*embedding, stored_file(path_, component), device);
   return embedding;
+}
+
+void copy_weights(const ModelDirectory& model, const std::string& component,
+                  torch::nn::Module& network, const std::string& kept) {
+  model.require({component});
+  copy_network_weights(network, stored_file(model.path(), component), kept);
 }
 
 diffusion::NoiseScheduleOptions ModelDirectory::schedule() const {

@@ -32,6 +32,29 @@ void fill_step_counters(NetworkWeights& weights, const TensorSpecs& expected) {
   }
 }
 
+/// Stored weights under the names that they have in this network.
+NetworkWeights weights_for(const torch::nn::Module& module, const StoredWeights& stored) {
+  const auto recognised = recognise(specs_of(stored.tensors));
+  NetworkWeights named =
+      name_weights(stored.tensors, recognised.value_or(Recognised{}), stored.where);
+  if (!named.left_out.empty()) {
+    throw DataError(stored.where + ": beside the network it holds " + join(named.left_out, ", ") +
+                    "; `echopath convert` leaves them out");
+  }
+  adapt_weights(named, specs_of(state_dict(module)));
+  return named;
+}
+
+/// They are copied, and leave memory as soon as they are; both must outlive it.
+WeightSource source_of(const NetworkWeights& named, const StoredWeights& stored) {
+  WeightSource source;
+  source.specs = specs_of(named.tensors);
+  source.tensor = [&named](const std::string& name) { return named.tensors.at(name); };
+  source.done = [&](const std::string& name) { stored.forget(named.origin.at(name)); };
+  source.may_keep = [](const std::string&) { return false; };
+  return source;
+}
+
 }  // namespace
 
 NetworkWeights name_weights(const io::TensorMap& stored, const Recognised& recognised,
@@ -59,22 +82,24 @@ void adapt_weights(NetworkWeights& weights, const TensorSpecs& expected) {
 
 void load_network_weights(torch::nn::Module& module, const std::filesystem::path& weights) {
   const StoredWeights stored = read_stored_weights(weights);
-  const auto recognised = recognise(specs_of(stored.tensors));
-  NetworkWeights named =
-      name_weights(stored.tensors, recognised.value_or(Recognised{}), stored.where);
-  if (!named.left_out.empty()) {
-    throw DataError(stored.where + ": beside the network it holds " + join(named.left_out, ", ") +
-                    "; `echopath convert` leaves them out");
-  }
-  adapt_weights(named, specs_of(state_dict(module)));
-  WeightSource source;
-  source.specs = specs_of(named.tensors);
-  source.tensor = [&](const std::string& name) { return named.tensors.at(name); };
-  source.done = [&](const std::string& name) { stored.forget(named.origin.at(name)); };
+  const NetworkWeights named = weights_for(module, stored);
+  WeightSource source = source_of(named, stored);
   source.may_keep = [&](const std::string& name) {
     return stored.is_mapped(named.origin.at(name));
   };
   load_weights(module, source, stored.where);
+}
+
+void copy_network_weights(torch::nn::Module& module, const std::filesystem::path& weights,
+                          const std::string& kept) {
+  const StoredWeights stored = read_stored_weights(weights);
+  NetworkWeights named = weights_for(module, stored);
+  for (const auto& [name, tensor] : state_dict(module)) {
+    if (kept.empty() || !name.starts_with(kept)) continue;
+    named.tensors[name] = tensor.clone();
+    named.origin[name] = "";
+  }
+  load_weights(module, source_of(named, stored), stored.where);
 }
 
 }  // namespace echopath::models

@@ -34,5 +34,9 @@ void adapt_weights(NetworkWeights& weights, const TensorSpecs& expected);
 /// writing to them changes this process's copy only. Throws DataError as it and
 /// read_stored_weights() do, and on tensors that stand beside the network.
 void load_network_weights(torch::nn::Module& module, const std::filesystem::path& weights);
+/// The same into the memory that the network has; tensors whose names start with `kept`, where that
+/// is not empty, stay as they are.
+void copy_network_weights(torch::nn::Module& module, const std::filesystem::path& weights,
+                          const std::string& kept);
 
 }  // namespace echopath::models

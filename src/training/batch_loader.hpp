@@ -30,6 +30,8 @@ class BatchLoader {
 
   /// The batches of the next step, in the order of the plan. Throws what loading them threw.
   std::vector<Batch> next();
+  /// Whether next() has given the last step's.
+  bool exhausted() const { return next_ >= end_; }
 
  private:
   /// A step under way: its passes, those that nobody has taken yet, and what came of them.

@@ -18,7 +18,7 @@ struct RunParts {
   Recipe& recipe;
   distributed::ProcessGroup& group;
   const std::vector<std::vector<NamedModule>>& modules;
-  const std::vector<std::unique_ptr<Adam>>& optimizers;
+  const std::vector<std::unique_ptr<Optimizer>>& optimizers;
   Ema& ema;
   LoopState& loop;
 };

@@ -6,7 +6,9 @@
 #include "echopath/models/model_directory.hpp"
 #include "echopath/training/classification_metrics.hpp"
 #include "training/export.hpp"
+#include "training/order.hpp"
 #include "training/precision.hpp"
+#include "training/skip_unreadable.hpp"
 
 namespace echopath::training {
 namespace {
@@ -14,14 +16,10 @@ namespace {
 constexpr std::size_t kChunk = 8;     ///< validation clips of one forward pass
 constexpr int kValidationPlaces = 4;  ///< clips of each video that a segmentation is judged on
 
-data::BatchOrder order_of(const ClassifierOptions& options, const ClassifierData& data) {
-  const auto seed = static_cast<std::uint64_t>(options.training.seed);
-  if (!options.data.balance_classes) {
-    return {static_cast<std::int64_t>(data.train().size()), options.training.batch_size, seed};
-  }
+std::vector<std::int64_t> labels_of(const std::vector<ClassifierData::Item>& items) {
   std::vector<std::int64_t> labels;
-  for (const ClassifierData::Item& item : data.train()) labels.push_back(item.label);
-  return {labels, options.training.batch_size, seed};
+  for (const ClassifierData::Item& item : items) labels.push_back(item.label);
+  return labels;
 }
 
 at::Tensor class_weights(const ClassifierOptions& options, const ClassifierData& data) {
@@ -47,7 +45,7 @@ ClassifierRecipe::ClassifierRecipe(const ClassifierOptions& options, at::Device 
     : options_(options),
       device_(device),
       data_(options),
-      order_(order_of(options, data_)),
+      order_(make_order(labels_of(data_.train()), options.data.balance_classes, options.training)),
       classifier_(options.network()),
       weights_(class_weights(options, data_).to(device)),
       stopping_(options.patience) {
@@ -76,19 +74,13 @@ io::TensorMap ClassifierRecipe::sample(const ClassifierData::Item& item,
 io::TensorMap ClassifierRecipe::training_sample(std::int64_t index, const Augmentation& drawn,
                                                 std::string& name) const {
   const std::vector<ClassifierData::Item>& train = data_.train();
-  for (std::size_t tried = 0;; ++tried) {
-    const ClassifierData::Item& item =
-        train[(static_cast<std::size_t>(index) + tried) % train.size()];
-    name = item.study.file_name;
-    try {
-      return sample(item, drawn);
-    } catch (const DataError& error) {
-      if (!options_.data.skip_unreadable || tried + 1 == train.size()) throw;
-      if (data_.first_report_of(item)) {
-        log_warning(std::string(error.what()) + "; passed over, as data.skip_unreadable says");
-      }
-    }
-  }
+  const auto read = [&](std::size_t i) {
+    name = train[i].study.file_name;
+    return sample(train[i], drawn);
+  };
+  return first_readable(static_cast<std::size_t>(index), train.size(),
+                        options_.data.skip_unreadable, read,
+                        [&](std::size_t i) { return data_.first_report_of(train[i]); });
 }
 
 Batch ClassifierRecipe::load(const MicroBatch& batch) const {

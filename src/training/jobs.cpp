@@ -3,8 +3,10 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
+#include "echopath/models/copy_weights.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/weights.hpp"
+#include "echopath/training/optimizer.hpp"
 #include "training/classifier_recipe.hpp"
 #include "training/lidm_recipe.hpp"
 #include "training/lvdm_recipe.hpp"
@@ -85,12 +87,13 @@ class VaeJob : public OptionsJob<VaeOptions> {
   }
 
  private:
-  /// Weights, gradients and both moments: it has no average.
+  /// Weights, gradients and the optimizer's state: it has no average.
   double discriminator_bytes() const {
     if (options_.adversarial_weight == 0) return 0.0;
     const PatchDiscriminator discriminator(1, options_.discriminator_channels,
                                            options_.discriminator_layers);
-    return 4.0 * 4.0 * static_cast<double>(models::parameter_count(*discriminator));
+    return 4.0 * static_cast<double>((2 + optimizer_values(options_.training)) *
+                                     models::parameter_count(*discriminator));
   }
 };
 
@@ -157,17 +160,10 @@ class ClassifierJob : public OptionsJob<ClassifierOptions> {
   /// The head may be left out: it keeps the weights that it was made with.
   void initialise_from(const std::filesystem::path& model_directory,
                        Recipe& recipe) const override {
-    torch::nn::Module& network = *recipe.modules(0).front().module;
-    const fs::path file =
-        model_directory / options_.init_component() / "diffusion_pytorch_model.safetensors";
-    io::TensorMap weights = io::load_safetensors(file);
-    if (options_.init.head == "new") {
-      const std::string head = models::head_prefix(options_.network());
-      for (const auto& [name, tensor] : models::state_dict(network)) {
-        if (name.starts_with(head)) weights[name] = tensor.clone();
-      }
-    }
-    models::load_weights(network, weights, file.string());
+    const std::string kept =
+        options_.init.head == "new" ? models::head_prefix(options_.network()) : "";
+    models::copy_weights(models::ModelDirectory::open(model_directory), options_.init_component(),
+                         *recipe.modules(0).front().module, kept);
   }
 };
 
@@ -182,13 +178,12 @@ void Job::require_weights(const std::filesystem::path& model_directory) const {
 }
 
 void Job::initialise_from(const std::filesystem::path& model_directory, Recipe& recipe) const {
+  const models::ModelDirectory model = models::ModelDirectory::open(model_directory);
   const std::vector<NamedModule> modules = recipe.modules(0);
   for (const NamedModule& module : modules) {
-    const fs::path weights =
-        module.name == "class_embedding"
-            ? model_directory / "class_embedding" / (modules.front().name + ".safetensors")
-            : model_directory / module.name / "diffusion_pytorch_model.safetensors";
-    models::load_weights(*module.module, io::SafetensorsFile(weights), weights.string());
+    const bool embedding = module.name == "class_embedding";
+    models::copy_weights(model, embedding ? module.name + "/" + modules.front().name : module.name,
+                         *module.module);
   }
 }
 

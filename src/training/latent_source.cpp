@@ -8,10 +8,12 @@
 #include "training/splits.hpp"
 
 namespace echopath::training {
+
 LatentSource::LatentSource(const LatentDataOptions& options,
                            const models::Compatibility& compatibility)
     : options_(options), draw_posterior_(compatibility.posterior == "sample") {
-  const data::LatentDataset dataset = data::LatentDataset::open(options.latents);
+  const data::LatentDataset dataset =
+      data::LatentDataset::open(options.latents, options.skip_unreadable);
   scaling_factor_ = dataset.scaling_factor();
   encoder_hash_ = dataset.encoder_hash();
   latent_shape_ = dataset.latent_shape();
@@ -90,16 +92,10 @@ void require_channels(const char* key, std::int64_t channels,
                     std::to_string(latent_shape[0]) + " channels");
 }
 
-data::BatchOrder make_order(const LatentSource& source, const LatentDataOptions& options,
-                            const LoopOptions& loop) {
-  const auto seed = static_cast<std::uint64_t>(loop.seed);
-  if (!options.balance_classes) {
-    return data::BatchOrder(static_cast<std::int64_t>(source.train().size()), loop.batch_size,
-                            seed);
-  }
-  std::vector<std::int64_t> classes;
-  for (const LatentItem& item : source.train()) classes.push_back(item.label);
-  return data::BatchOrder(classes, loop.batch_size, seed);
+std::vector<std::int64_t> labels_of(const std::vector<LatentItem>& items) {
+  std::vector<std::int64_t> labels;
+  for (const LatentItem& item : items) labels.push_back(item.label);
+  return labels;
 }
 
 }  // namespace echopath::training

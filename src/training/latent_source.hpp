@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "echopath/core/random.hpp"
-#include "echopath/data/batching.hpp"
 #include "echopath/data/latent_dataset.hpp"
 #include "echopath/models/class_embedding.hpp"
 #include "echopath/training/options.hpp"
@@ -26,8 +25,9 @@ struct LatentItem {
 /// Latents of the training and validation splits with their class ids.
 class LatentSource {
  public:
-  /// Throws DataError on an empty training split, or a class that `options.classes` lacks. Videos
-  /// without a class are of the only one, where there is one.
+  /// Throws DataError on damaged latents (unless they are to be passed over), an empty split, or a
+  /// class that `options.classes` lacks. Videos without a class are of the only one, where there is
+  /// one.
   LatentSource(const LatentDataOptions& options, const models::Compatibility& compatibility);
 
   const std::vector<LatentItem>& train() const { return train_; }
@@ -60,9 +60,7 @@ class LatentSource {
 void require_channels(const char* key, std::int64_t channels,
                       const std::vector<std::int64_t>& latent_shape, const std::string& latents);
 
-/// The order in which a run draws the training items, balanced over the classes where asked.
-data::BatchOrder make_order(const LatentSource& source, const LatentDataOptions& data,
-                            const LoopOptions& loop);
+std::vector<std::int64_t> labels_of(const std::vector<LatentItem>& items);
 
 /// What conditions a network on these items, [B]: class ids, int64; or, where the embedding's
 /// source is `ef`, the ejection fractions as parts of one, float32 (EchoNet-Synthetic: EF / 100).

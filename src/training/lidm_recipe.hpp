@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "echopath/data/batching.hpp"
 #include "echopath/models/class_embedding.hpp"
 #include "echopath/models/latent_image_model.hpp"
 #include "training/latent_source.hpp"

@@ -7,6 +7,7 @@
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/padding.hpp"
 #include "training/export.hpp"
+#include "training/order.hpp"
 #include "training/precision.hpp"
 #include "training/sample_pictures.hpp"
 
@@ -32,7 +33,8 @@ LvdmRecipe::LvdmRecipe(const LvdmOptions& options, at::Device device)
     : options_(options),
       device_(device),
       source_(options.data, options.compatibility),
-      order_(make_order(source_, options.data, options.training)),
+      order_(
+          make_order(labels_of(source_.train()), options.data.balance_classes, options.training)),
       objective_(options.diffusion),
       draws_(options.diffusion, options.compatibility, options.training.seed),
       network_(options.model, options.compatibility),

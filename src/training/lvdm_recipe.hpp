@@ -1,5 +1,6 @@
 #pragma once
 
+#include "echopath/data/batching.hpp"
 #include "echopath/models/class_embedding.hpp"
 #include "echopath/models/unet_spatio_temporal.hpp"
 #include "training/latent_source.hpp"

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "echopath/training/optimizer.hpp"
+
 namespace echopath::training {
 namespace {
 
@@ -318,7 +320,9 @@ double kept_values(const ClassifierOptions& options) {
 double training_bytes(const LoopOptions& loop, std::int64_t parameters, double kept_values,
                       bool cuda) {
   const bool half = loop.precision != "fp32";
-  const double state = 5.0 * 4.0 + (half ? 2.0 : 0.0);
+  // Weights, gradients, average, and what the optimizer keeps.
+  const double state =
+      4.0 * (3.0 + static_cast<double>(optimizer_values(loop))) + (half ? 2.0 : 0.0);
   const double value = !half ? 4.0 : (cuda ? 4.0 * 10.0 / 12.0 : 2.0);
   const std::int64_t items = loop.micro_batch_size > 0
                                  ? std::min(loop.micro_batch_size, loop.batch_size)

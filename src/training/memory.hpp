@@ -18,10 +18,10 @@ double kept_values(const VaeOptions& options);
 double kept_values(const ReidOptions& options);
 double kept_values(const ClassifierOptions& options);
 
-/// Bytes that a training takes at its peak: weights, gradients, both Adam moments and the average
-/// of `parameters` parameters in float32, the bfloat16 copy of the weights where precision is bf16,
-/// and the kept values of one micro-batch. Under bf16 a kept value takes two bytes on the CPU;
-/// CUDA's autocast runs norms in float32, which keeps ten bytes of each twelve.
+/// Bytes that a training takes at its peak: weights, gradients, the optimizer's state and the
+/// average of `parameters` parameters in float32, the bfloat16 copy of the weights where precision
+/// is bf16, and the kept values of one micro-batch. Under bf16 a kept value takes two bytes on the
+/// CPU; CUDA's autocast runs norms in float32, which keeps ten bytes of each twelve.
 double training_bytes(const LoopOptions& loop, std::int64_t parameters, double kept_values,
                       bool cuda);
 

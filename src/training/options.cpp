@@ -4,6 +4,15 @@
 
 namespace echopath::training {
 
+namespace {
+
+void visit_skipped_latents(config::Visitor& v, bool& skip_unreadable) {
+  v.boolean("skip_unreadable", skip_unreadable,
+            "leave out latents whose file is damaged, each told, instead of stopping");
+}
+
+}  // namespace
+
 void LoopOptions::visit(config::Visitor& v) {
   v.integer("steps", steps, {1, 1'000'000'000}, "optimisation steps");
   v.integer("batch_size", batch_size, {1, 1'000'000}, "items per step over all processes");
@@ -11,7 +20,8 @@ void LoopOptions::visit(config::Visitor& v) {
       "micro_batch_size", micro_batch_size, {0, 1'000'000},
       "items per forward pass of one process; gradients accumulate up to its share of batch_size "
       "(0: all at once)");
-  v.choice("optimizer", optimizer, {"adam", "adamw"}, "Adam, or Adam with decoupled weight decay");
+  v.choice("optimizer", optimizer, {"adam", "adamw", "sgd"},
+           "Adam, Adam with decoupled weight decay, or gradient descent with momentum");
   v.real("learning_rate", learning_rate, {0, 10}, "peak learning rate");
   v.choice("learning_rate_schedule", learning_rate_schedule, {"constant", "cosine"},
            "constant, or half a cosine from the peak to zero over the steps");
@@ -19,6 +29,7 @@ void LoopOptions::visit(config::Visitor& v) {
   v.real("adam_beta1", adam_beta1, {0, 1}, "decay of the first moment");
   v.real("adam_beta2", adam_beta2, {0, 1}, "decay of the second moment");
   v.real("adam_epsilon", adam_epsilon, {0, 1}, "added to the denominator");
+  v.real("sgd_momentum", sgd_momentum, {0, 1}, "with sgd: share of the last update that is kept");
   v.real("weight_decay", weight_decay, {0, 10}, "weight decay (decoupled with adamw)");
   v.real("max_grad_norm", max_grad_norm, {0, 1e9}, "clip the gradient's L2 norm (0: do not clip)");
   v.real("ema_decay", ema_decay, {0, 1},
@@ -73,6 +84,7 @@ void LatentDataOptions::visit(config::Visitor& v) {
   v.real("fps", fps, {0.1, 1000}, "frame rate to resample to");
   v.texts("classes", classes, "class names in the order of their ids");
   v.boolean("balance_classes", balance_classes, "draw every class equally often");
+  visit_skipped_latents(v, skip_unreadable);
 }
 
 void ObjectiveOptions::visit(config::Visitor& v) {
@@ -208,6 +220,7 @@ void ReidOptions::visit(config::Visitor& v) {
       "data",
       [this](config::Visitor& d) {
         d.text("latents", latents, "latents directory written by `echopath encode`");
+        visit_skipped_latents(d, skip_unreadable);
       },
       "training data");
   v.integer("patience", patience, {1, 1'000'000},

@@ -38,26 +38,24 @@ std::string first_difference(const std::vector<std::string>& ours,
   return {};
 }
 
-/// Calls `visit(key, folder)` for every folder of data that the options name.
-template <class Action>
-void for_each_data_folder(const config::VisitFunction& options, const Action& visit) {
+/// A folder of data that the options name, and what it holds.
+struct DataFolder {
+  std::string key;
+  std::string path;
+  std::string fingerprint;
+};
+
+std::vector<DataFolder> data_folders(const config::VisitFunction& options) {
+  std::vector<DataFolder> folders;
   for (const config::OptionDescription& row : config::describe(options)) {
     if (!is_data_path(row.key)) continue;
     const config::Json value = config::Json::parse(row.default_value);
     for (const config::Json& folder : value.is_array() ? value : config::Json::array({value})) {
       const std::string path = folder.get<std::string>();
-      if (!path.empty()) visit(row.key, path);
+      if (!path.empty()) folders.push_back({row.key, path, data::fingerprint(path)});
     }
   }
-}
-
-/// What must be the same of the data on every process: one line for each folder.
-std::vector<std::string> description_of_data(const config::VisitFunction& options) {
-  std::vector<std::string> lines;
-  for_each_data_folder(options, [&](const std::string&, const std::string& path) {
-    lines.push_back("'" + path + "' holds " + data::fingerprint(path));
-  });
-  return lines;
+  return folders;
 }
 
 /// Throws ConfigError on rank 0 (ToldByRoot elsewhere) naming the first of these lines that another
@@ -85,14 +83,6 @@ bool normalises_over_the_batch(const torch::nn::Module& module) {
 
 }  // namespace
 
-std::string data_of(const config::VisitFunction& options) {
-  std::vector<std::string> parts;
-  for_each_data_folder(options, [&](const std::string& key, const std::string& path) {
-    parts.push_back(key + ": " + data::fingerprint(path));
-  });
-  return join(parts, ", ");
-}
-
 void require_equal_shares(const LoopOptions& loop, int processes) {
   if (loop.batch_size % processes == 0) return;
   throw ConfigError("training.batch_size is " + std::to_string(loop.batch_size) + ", which " +
@@ -117,11 +107,19 @@ void require_same_start(distributed::Rendezvous& rendezvous, const config::Visit
                     "start every process with the same program, config and options");
 }
 
-void require_same_data(distributed::Rendezvous& rendezvous, const config::VisitFunction& options) {
-  if (rendezvous.environment().world_size == 1) return;
-  std::vector<std::string> lines;
-  rendezvous.together([&] { lines = description_of_data(options); });
-  require_agreement(rendezvous, lines, "give every node the same data");
+std::string agree_on_data(distributed::Rendezvous& rendezvous,
+                          const config::VisitFunction& options) {
+  std::vector<DataFolder> folders;
+  rendezvous.together([&] { folders = data_folders(options); });
+  std::vector<std::string> with_place, without_place;
+  for (const DataFolder& folder : folders) {
+    with_place.push_back("'" + folder.path + "' holds " + folder.fingerprint);
+    without_place.push_back(folder.key + ": " + folder.fingerprint);
+  }
+  if (rendezvous.environment().world_size > 1) {
+    require_agreement(rendezvous, with_place, "give every node the same data");
+  }
+  return join(without_place, ", ");
 }
 
 at::Device device_of_process(const std::string& name,

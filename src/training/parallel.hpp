@@ -21,12 +21,10 @@ void require_independent_items(const std::vector<NamedModule>& modules, int proc
 /// has another value of an option, and that option.
 void require_same_start(distributed::Rendezvous& rendezvous, const config::VisitFunction& options);
 
-/// The same for the data that the options name (data::fingerprint), once every process has opened
-/// them.
-void require_same_data(distributed::Rendezvous& rendezvous, const config::VisitFunction& options);
-
-/// What the data that the options name are, wherever they lie: the fingerprint of each folder.
-std::string data_of(const config::VisitFunction& options);
+/// What the data that the options name are, wherever they lie: the fingerprint of each folder
+/// (data::fingerprint). Throws as require_same_start() does where another process has others.
+std::string agree_on_data(distributed::Rendezvous& rendezvous,
+                          const config::VisitFunction& options);
 
 /// The device of one process: of several on GPUs each takes the one of its local rank. Throws
 /// UsageError where `name` gives all of them one GPU, DeviceError where it is absent.

@@ -27,7 +27,8 @@ ReidRecipe::ReidRecipe(const ReidOptions& options, at::Device device)
       order_(1, 1, 0),
       network_(options.model),
       stopping_(options.patience) {
-  const data::LatentDataset dataset = data::LatentDataset::open(options.latents);
+  const data::LatentDataset dataset =
+      data::LatentDataset::open(options.latents, options.skip_unreadable);
   encoder_hash_ = dataset.encoder_hash();
   require_split(dataset.split("TRAIN"), "TRAIN", options.latents);
   require_split(dataset.split("VAL"), "VAL", options.latents);

@@ -152,12 +152,14 @@ struct Start {
   at::Device device = at::kCPU;
   std::unique_ptr<Recipe> recipe;
   std::shared_ptr<distributed::ProcessGroup> group;
+  std::string data;  ///< what the data are
 
   TrainerOptions trainer_options(const LoopOptions& loop) const {
     TrainerOptions options;
     options.loop = loop;
     options.device = device;
     options.group = group;
+    options.data = data;
     return options;
   }
 };
@@ -176,7 +178,7 @@ Start make_start(const TrainRequest& request, const Folders& folders, Job& job,
       require_independent_items(start.recipe->modules(phase), environment.world_size);
     }
   });
-  require_same_data(rendezvous, job.visit());
+  start.data = agree_on_data(rendezvous, job.visit());
   start.group = distributed::make_process_group(rendezvous, start.device);
   return start;
 }
@@ -202,7 +204,6 @@ void train(const TrainRequest& request, const Folders& folders, Job& job,
   options.run_directory = folders.run;
   options.resume = request.resume;
   options.config = report.config;
-  if (environment.is_root()) options.data = data_of(job.visit());
   options.save_start = !request.init_from.empty();
   options.model_directory = folders.model;
   Trainer trainer(*start.recipe, options);

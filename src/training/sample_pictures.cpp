@@ -5,6 +5,7 @@
 #include <map>
 
 #include "echopath/diffusion/solver.hpp"
+#include "echopath/generation/trajectory.hpp"
 #include "echopath/models/model_directory.hpp"
 
 namespace echopath::training {
@@ -23,14 +24,13 @@ at::Tensor sample_latents(const diffusion::NoiseScheduleOptions& schedule, const
   options.num_inference_steps = std::min(kSteps, schedule.num_train_timesteps);
   options.timestep_spacing = "trailing";
   const auto solver = diffusion::make_solver(diffusion::NoiseSchedule(schedule), options);
-  at::Tensor sample = noise * solver->initial_scale();
-  for (std::size_t i = 0; i < solver->timesteps().size(); ++i) {
+  generation::Trajectory trajectory;
+  trajectory.predict = [&](const at::Tensor& model_input, std::size_t i) {
     const at::Tensor timesteps = at::full({noise.size(0)}, solver->timesteps()[i], at::kFloat);
-    const at::Tensor output = answer(solver->scale_model_input(sample, i), timesteps);
-    sample = solver->step(output.to(at::kCPU, at::kFloat), i, sample,
-                          [&] { return at::zeros_like(sample); });
-  }
-  return sample;
+    return answer(model_input, timesteps).to(at::kCPU, at::kFloat);
+  };
+  trajectory.noise = [&](std::size_t) { return at::zeros_like(noise); };
+  return generation::denoise(*solver, noise, trajectory);
 }
 
 std::vector<std::int64_t> items_of_each_class(const std::vector<LatentItem>& items,

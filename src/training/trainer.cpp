@@ -35,11 +35,9 @@ Trainer::Trainer(Recipe& recipe, TrainerOptions options)
   if (!group_) group_ = distributed::make_process_group({}, options_.device);
   const LoopOptions& loop = options_.loop;
   if (options_.device.is_cuda()) allow_tf32(loop.tf32);
-  const AdamOptions adam{loop.adam_beta1, loop.adam_beta2, loop.adam_epsilon, loop.weight_decay,
-                         loop.optimizer == "adamw"};
   for (int phase = 0; phase < recipe_.phases(); ++phase) {
     modules_.push_back(recipe_.modules(phase));
-    optimizers_.push_back(std::make_unique<Adam>(named_parameters(modules_.back()), adam));
+    optimizers_.push_back(make_optimizer(named_parameters(modules_.back()), loop));
   }
   ema_ = std::make_unique<Ema>(optimizers_.front()->parameters(), loop.ema_decay);
   loop_ = std::make_unique<LoopState>(loop);
@@ -59,21 +57,13 @@ std::int64_t Trainer::step() const {
 
 /// Runs `work` on rank 0; where it throws, it throws on every process.
 void Trainer::on_root(const std::function<void()>& work) {
-  std::int64_t code = 0;
   std::exception_ptr fault;
   try {
     if (is_root()) work();
-  } catch (const Error& error) {
-    code = static_cast<std::int64_t>(error.exit_code());
-    fault = std::current_exception();
-  } catch (const std::exception&) {
-    code = static_cast<std::int64_t>(ExitCode::kInternal);
+  } catch (...) {
     fault = std::current_exception();
   }
-  code = group_->sum(code);
-  if (code != 0) group_->part();
-  if (fault) std::rethrow_exception(fault);
-  if (code != 0) throw distributed::ToldByRoot(static_cast<ExitCode>(code));
+  group_->rethrow_together(fault);
 }
 
 /// Opens the folder and gives every process the state of rank 0. `config.json`, which makes it a
@@ -141,13 +131,14 @@ void Trainer::as_trained(const std::function<void()>& work) {
 
 /// Shows what the network makes now. A network that makes no numbers yet is no reason to stop.
 void Trainer::show_samples() {
-  if (!is_root()) return;
-  as_trained([&] {
-    try {
-      log_->samples(loop_->step, recipe_.samples(options_.model_directory));
-    } catch (const DataError& error) {
-      log_warning("step " + std::to_string(loop_->step) + ": no samples: " + error.what());
-    }
+  on_root([&] {
+    as_trained([&] {
+      try {
+        log_->samples(loop_->step, recipe_.samples(options_.model_directory));
+      } catch (const DataError& error) {
+        log_warning("step " + std::to_string(loop_->step) + ": no samples: " + error.what());
+      }
+    });
   });
 }
 
@@ -165,7 +156,8 @@ bool Trainer::run_validation() {
 void Trainer::validate() {
   LoopState& loop = *loop_;
   if (loop.validated_step == loop.step) return;
-  const bool better = is_root() && run_validation();
+  bool better = false;
+  on_root([&] { better = run_validation(); });
   loop.validated_step = loop.step;
   if (!group_->any(better)) return;
   const double best_before = loop.best;
@@ -184,14 +176,15 @@ void Trainer::restore_best() {
   checkpointer_->restore_best();
 }
 
-Trainer::Halt Trainer::agree_on_halt() {
+/// `fault`: why this process cannot read the batches of the next step, where it cannot.
+Trainer::Halt Trainer::agree_on_halt(const std::exception_ptr& fault) {
   const bool done = is_root() && (recipe_.finished() || time_is_up());
   const bool save = is_root() && checkpointer_->due();
-  std::vector<at::Tensor> votes = {
-      at::tensor({interrupt_requested() ? 1 : 0, done ? 1 : 0, save ? 1 : 0}, at::kLong)};
+  std::vector<at::Tensor> votes = {at::tensor(
+      {interrupt_requested() ? 1 : 0, done ? 1 : 0, save ? 1 : 0, fault ? 1 : 0}, at::kLong)};
   group_->all_reduce_sum(votes);
   const auto any = [&](int i) { return votes[0][i].item<std::int64_t>() > 0; };
-  return {any(0), any(1), any(2)};
+  return {any(0), any(1), any(2), any(3)};
 }
 
 void Trainer::report_step(const Figures& figures, double rate, const StepTime& time) {
@@ -223,7 +216,7 @@ void Trainer::save_at_the_end() {
   bool saved = checkpointer_->save();
   while (!saved) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    const Halt halt = agree_on_halt();
+    const Halt halt = agree_on_halt(nullptr);
     const bool late = seconds_since(start) > 60.0 * options_.loop.wait_timeout_minutes;
     if (halt.interrupted || group_->any(late)) {
       save_and_leave("stopped after the last step, " + std::to_string(loop_->step));
@@ -241,23 +234,38 @@ std::unique_ptr<BatchLoader> Trainer::make_loader(std::int64_t end) const {
                                        loop.prefetch_steps);
 }
 
-/// The batches of the next step. Where they cannot be read the steps done are saved first, unless
-/// other processes would have to take part in that.
-std::vector<Batch> Trainer::next_batches(BatchLoader& loader) {
-  try {
-    return loader.next();
-  } catch (const DataError&) {
-    if (group_->size() == 1 && log_) checkpointer_->save();
-    throw;
+struct Trainer::Fetched {
+  std::vector<Batch> batches;
+  double waited = 0.0;
+  std::exception_ptr fault;
+
+  /// Nothing where the loader has given all.
+  static Fetched from(BatchLoader& loader) {
+    Fetched fetched;
+    if (loader.exhausted()) return fetched;
+    const auto start = std::chrono::steady_clock::now();
+    try {
+      fetched.batches = loader.next();
+    } catch (...) {
+      fetched.fault = std::current_exception();
+    }
+    fetched.waited = seconds_since(start);
+    return fetched;
   }
+};
+
+/// Where a process cannot read its data, the steps done are saved, and all stop.
+void Trainer::stop_where_data_fail(const Halt& halt, const std::exception_ptr& fault) {
+  if (!halt.unreadable) return;
+  if (!options_.run_directory.empty()) checkpointer_->save();
+  group_->rethrow_together(fault);
 }
 
-Figures Trainer::timed_step(BatchLoader& loader, StepTime& time) {
+Figures Trainer::timed_step(const Fetched& fetched, StepTime& time) {
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<Batch> batches = next_batches(loader);
-  time.waited += seconds_since(start);
-  const Figures figures = train_step(batches);
-  time.seconds += seconds_since(start);
+  const Figures figures = train_step(fetched.batches);
+  time.waited += fetched.waited;
+  time.seconds += fetched.waited + seconds_since(start);
   return figures;
 }
 
@@ -265,13 +273,15 @@ StepTime Trainer::time_steps(std::int64_t steps) {
   set_training(true);
   const std::unique_ptr<BatchLoader> loader = make_loader(loop_->step + steps + 1);
   StepTime total;
-  timed_step(*loader, total);
-  total = {};
-  for (std::int64_t i = 0; i < steps; ++i) {
-    timed_step(*loader, total);
-    if (agree_on_halt().interrupted) {
+  for (std::int64_t i = 0; i <= steps; ++i) {
+    const Fetched fetched = Fetched::from(*loader);
+    const Halt halt = agree_on_halt(fetched.fault);
+    if (halt.interrupted) {
       distributed::throw_once(*group_, Interrupted("stopped by a signal while timing steps"));
     }
+    stop_where_data_fail(halt, fetched.fault);
+    if (i == 1) total = {};  // the first one is not counted
+    timed_step(fetched, total);
   }
   return {total.seconds / static_cast<double>(steps), total.waited / static_cast<double>(steps)};
 }
@@ -280,21 +290,23 @@ Figures Trainer::run() {
   const LoopOptions& loop = options_.loop;
   set_training(true);
   const std::unique_ptr<BatchLoader> loader = make_loader(loop.steps);
-  bool done = agree_on_halt().done;
-  while (loop_->step < loop.steps && !done) {
+  Fetched next = Fetched::from(*loader);
+  Halt halt = agree_on_halt(next.fault);
+  while (loop_->step < loop.steps && !halt.done) {
+    stop_where_data_fail(halt, next.fault);
     const double rate = learning_rate();
     StepTime time;
-    const Figures figures = timed_step(*loader, time);
+    const Figures figures = timed_step(next, time);
     report_step(figures, rate, time);
     if (loop_->step % loop.validate_every == 0) validate();
     if (loop.sample_every > 0 && loop_->step % loop.sample_every == 0) show_samples();
     if (loop_->step % loop.checkpoint_every == 0) checkpointer_->save();
-    const Halt halt = agree_on_halt();
+    next = Fetched::from(*loader);
+    halt = agree_on_halt(next.fault);
     if (halt.save) checkpointer_->save();
     if (halt.interrupted) {
       save_and_leave("stopped by a signal at step " + std::to_string(loop_->step));
     }
-    done = halt.done;
   }
   if (log_) log_->finish();
   validate();

@@ -72,7 +72,7 @@ Verdict Trainer::judge(int phase, double loss, double norm, bool overflowed) con
 
 Verdict Trainer::optimise_phase(int phase, const std::vector<Batch>& batches, Figures& figures) {
   const BufferBackup buffers(modules_);
-  Adam& optimizer = *optimizers_[static_cast<std::size_t>(phase)];
+  Optimizer& optimizer = *optimizers_[static_cast<std::size_t>(phase)];
   Figures means = accumulate_gradients(phase, batches);
   const bool overflowed = loop_->scaler.unscale(optimizer.gradients());
   const double norm = optimizer.clip_grad_norm(options_.loop.max_grad_norm);

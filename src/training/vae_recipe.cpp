@@ -9,6 +9,7 @@
 #include "training/frame_size.hpp"
 #include "training/precision.hpp"
 #include "training/sample_pictures.hpp"
+#include "training/skip_unreadable.hpp"
 #include "training/splits.hpp"
 
 namespace echopath::training {
@@ -90,17 +91,13 @@ at::Tensor VaeRecipe::image(const data::Study& study, std::int64_t frame) const 
 std::pair<at::Tensor, std::string> VaeRecipe::random_frame(const std::vector<data::Study>& studies,
                                                            std::int64_t item,
                                                            const NoiseKey& key) const {
-  for (std::size_t tried = 0;; ++tried) {
-    const data::Study& study = studies[(static_cast<std::size_t>(item) + tried) % studies.size()];
-    try {
-      return {image(study, uniform_integer(key, cache_.load(study)->count)), study.file_name};
-    } catch (const DataError& error) {
-      if (!options_.skip_unreadable || tried + 1 == studies.size()) throw;
-      if (cache_.first_report_of(study)) {
-        log_warning(std::string(error.what()) + "; passed over, as data.skip_unreadable says");
-      }
-    }
-  }
+  const auto read = [&](std::size_t i) {
+    const data::Study& study = studies[i];
+    return std::pair(image(study, uniform_integer(key, cache_.load(study)->count)),
+                     study.file_name);
+  };
+  return first_readable(static_cast<std::size_t>(item), studies.size(), options_.skip_unreadable,
+                        read, [&](std::size_t i) { return cache_.first_report_of(studies[i]); });
 }
 
 Batch VaeRecipe::load(const MicroBatch& batch) const {

@@ -102,6 +102,25 @@ TEST_F(LatentFolder, LatentsOfOtherSizesOrFactorsAreRefusedAsSuch) {
   expect_refused("`echopath import --size N`");
 }
 
+TEST_F(LatentFolder, DamagedFilesAreNamedAndLeftOutWhereAskedFor) {
+  const std::vector<Study> studies = {study_of("a.avi"), study_of("b.avi"), study_of("c.avi")};
+  for (const Study& study : studies) {
+    write_latents(folder_.path(), study, latents_of(5), 0.73, "hash");
+  }
+  list(studies);
+  const fs::path truncated = folder_ / "Latents/a.safetensors";
+  fs::resize_file(truncated, fs::file_size(truncated) - 8);
+  expect_refused("a.safetensors");
+  write_file(folder_ / "Latents/b.safetensors", "no latents at all");
+  const LatentDataset dataset = LatentDataset::open(folder_.path(), true);
+  ASSERT_EQ(dataset.studies().size(), 1U);
+  EXPECT_EQ(dataset.studies()[0].file_name, "c.avi");
+  EXPECT_EQ(dataset.encoder_hash(), "hash");
+  write_file(folder_ / "Latents/c.safetensors", "");
+  expect_error<DataError>([&] { LatentDataset::open(folder_.path(), true); },
+                          "holds no latents that can be read");
+}
+
 TEST_F(LatentFolder, MetadataSayWhatWasEncoded) {
   const Study study = study_of("a.avi");
   write_latents(folder_.path(), study, latents_of(2), 0.25, "encoder", "video");

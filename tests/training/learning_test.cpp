@@ -89,8 +89,8 @@ class LearningSlow : public testing::Test {
     training.overrides = {"output.model_directory=" + model().string(),
                           "training.validate_every=10000", "training.checkpoint_every=10000",
                           "training.log_every=100"};
-    if (network != "vae") {
-      training.overrides.push_back("data.latents=" + latents().string());
+    if (network != "vae") training.overrides.push_back("data.latents=" + latents().string());
+    if (network == "lidm" || network == "lvdm") {
       training.overrides.emplace_back(R"(data.classes=["ASD","Non-ASD","Non-PAH","PAH"])");
       training.overrides.emplace_back("class_embedding.num_classes=4");
       training.overrides.emplace_back("compatibility.posterior=mean");
@@ -185,6 +185,16 @@ TEST_F(LearningSlow, LidmsHeldOutLossIsBelowHalfOfAConstantPredictors) {
 
 TEST_F(LearningSlow, LvdmsHeldOutLossIsBelowHalfOfAConstantPredictors) {
   expect_half(train("lvdm", kLvdm));
+}
+
+TEST_F(LearningSlow, ReidTellsFramesOfHeldOutPatientsApart) {
+  const TrainReport report =
+      train("reid", {"model.width=8", "model.embedding_dim=16", "training.steps=300",
+                     "training.batch_size=32", "training.learning_rate=3e-3",
+                     "training.learning_rate_schedule=cosine", "training.validate_every=100"});
+  ASSERT_EQ(report.metrics[1].first, "val_auc");
+  std::printf("held-out AUC %.3f\n", report.metrics[1].second);
+  EXPECT_GT(report.metrics[1].second, 0.9);
 }
 
 TEST_F(LearningSlow, EchoNetSyntheticsModelsLearnAndSample) {

@@ -10,6 +10,7 @@
 #include "echopath/models/unet_2d_condition.hpp"
 #include "training/loss_of.hpp"
 #include "training/made_latents.hpp"
+#include "training/order.hpp"
 
 namespace echopath::training {
 namespace {
@@ -180,7 +181,9 @@ TEST_F(LidmRecipeTest, BalancedClassesAreDrawnEquallyOften) {
         this->options({"data.balance_classes=" + balance, "training.batch_size=12"});
     const LatentSource source(options.data, options.compatibility);
     int rare = 0;
-    for (const std::int64_t item : make_order(source, options.data, options.training).batch(0)) {
+    const data::BatchOrder order =
+        make_order(labels_of(source.train()), options.data.balance_classes, options.training);
+    for (const std::int64_t item : order.batch(0)) {
       rare += source.train()[static_cast<std::size_t>(item)].label == 1 ? 1 : 0;
     }
     return rare;

@@ -108,6 +108,8 @@ TEST(TrainingBytes, CountTheStateAndOneMicroBatch) {
   loop.precision = "bf16";
   EXPECT_DOUBLE_EQ(training_bytes(loop, 1000, 50, false), 22.0 * 1000 + 2.0 * 50 * 2);
   EXPECT_DOUBLE_EQ(training_bytes(loop, 1000, 60, true), 22.0 * 1000 + 200.0 * 2);
+  loop.optimizer = "sgd";
+  EXPECT_DOUBLE_EQ(training_bytes(loop, 1000, 50, false), 18.0 * 1000 + 2.0 * 50 * 2);
   loop.micro_batch_size = 100;
   EXPECT_DOUBLE_EQ(training_bytes(loop, 0, 50, false), 2.0 * 50 * 8);
 }

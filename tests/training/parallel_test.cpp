@@ -9,6 +9,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
+#include "echopath/data/batching.hpp"
 #include "echopath/distributed/launcher.hpp"
 #include "echopath/training/checkpoint.hpp"
 #include "toy_data.hpp"
@@ -186,6 +187,49 @@ TEST_F(ParallelTraining, ARunDirectoryThatHoldsARunIsToldOnce) {
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("[rank 0] error: run directory"));
   EXPECT_THAT(outcome.err, Not(HasSubstr("[rank 1]")));
+}
+
+/// The VAE on six videos, the last one held out; each test damages one of them.
+class ParallelDamage : public ParallelTraining {
+ protected:
+  void SetUp() override {
+    ParallelTraining::SetUp();
+    tests::write_toy_videos(videos(), 1, 6);
+  }
+  fs::path videos() const { return root_ / "videos"; }
+  void damage(std::int64_t video) const {
+    write_file(videos() / "Videos" / ("noise" + std::to_string(video) + ".avi"), "no video");
+  }
+  Outcome train_vae(std::vector<std::string> options) const {
+    options.insert(options.begin(),
+                   {"train", "vae", (root_ / "run").string(), videos().string(),
+                    "training.batch_size=2", "training.steps=4", "training.seed=5",
+                    "training.validate_every=100", "training.checkpoint_every=100"});
+    return run(2, options);
+  }
+  /// Exit code 3, and one error, on rank 0, that names the video.
+  static void expect_told_once(const Outcome& outcome, const std::string& error) {
+    EXPECT_EQ(outcome.exit_code, 3) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("[rank 0] error: " + error));
+    EXPECT_THAT(outcome.err, Not(HasSubstr("[rank 1]")));
+    EXPECT_THAT(outcome.err, Not(HasSubstr("process group")));
+  }
+};
+
+TEST_F(ParallelDamage, AVideoThatOneProcessCannotReadIsToldOnceAndWhatIsDoneIsSaved) {
+  // The second item of the second batch is rank 1's.
+  const std::int64_t video = data::BatchOrder(5, 2, 5).items(1, {1}).front();
+  damage(video);
+  expect_told_once(train_vae({}), "rank 1: ");
+  EXPECT_EQ(load_newest_checkpoint(root_ / "run")->step, 1);
+  const Outcome passed = train_vae({"--resume", "data.skip_unreadable=true"});
+  EXPECT_EQ(passed.exit_code, 0) << passed.err;
+  EXPECT_EQ(load_newest_checkpoint(root_ / "run")->step, 4);
+}
+
+TEST_F(ParallelDamage, AHeldOutVideoThatRankZeroCannotReadIsToldOnce) {
+  damage(5);
+  expect_told_once(train_vae({"training.validate_every=2"}), "");
 }
 
 std::vector<std::vector<std::int64_t>> positions(std::int64_t micro, int rank, int processes) {

@@ -139,21 +139,27 @@ class ResumeTest : public ::testing::Test {
   fs::path root_;
 };
 
-class ResumePrecision : public ResumeTest, public ::testing::WithParamInterface<const char*> {};
+struct Numerics {
+  const char* precision;
+  const char* optimizer;
+};
 
-TEST_P(ResumePrecision, CrashesAnywhereLeaveNoTrace) {
+class ResumeNumerics : public ResumeTest, public ::testing::WithParamInterface<Numerics> {};
+
+TEST_P(ResumeNumerics, CrashesAnywhereLeaveNoTrace) {
   const auto prepare = [](DemandingRecipe& recipe) {
     recipe.bad_step = 21;
     recipe.spike_step = 28;
   };
-  const auto with_precision = [&](TrainerOptions options) {
-    options.loop.precision = GetParam();
+  const auto with_numerics = [&](TrainerOptions options) {
+    options.loop.precision = GetParam().precision;
+    options.loop.optimizer = GetParam().optimizer;
     return options;
   };
   {
     DemandingRecipe recipe;
     prepare(recipe);
-    Trainer(recipe, with_precision(options("whole"))).run();
+    Trainer(recipe, with_numerics(options("whole"))).run();
   }
   bool resume = false;
   for (const std::int64_t crash : {2, 6, 13, 22, 30, 31, 39}) {
@@ -162,13 +168,13 @@ TEST_P(ResumePrecision, CrashesAnywhereLeaveNoTrace) {
     recipe.on_step = [&](std::int64_t step) {
       if (step == crash) throw Crash();
     };
-    Trainer trainer(recipe, with_precision(options("parts", resume)));
+    Trainer trainer(recipe, with_numerics(options("parts", resume)));
     EXPECT_THROW(trainer.run(), Crash) << crash;
     resume = true;
   }
   DemandingRecipe recipe;
   prepare(recipe);
-  Trainer(recipe, with_precision(options("parts", true))).run();
+  Trainer(recipe, with_numerics(options("parts", true))).run();
   // Every byte: weights, averages, moments, generators, scale, guard, early stopping.
   EXPECT_EQ(hashes("parts", 40), hashes("whole", 40));
   EXPECT_EQ(metrics("parts"), metrics("whole"));
@@ -178,7 +184,9 @@ TEST_P(ResumePrecision, CrashesAnywhereLeaveNoTrace) {
   EXPECT_EQ(guard.at("spikes"), 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ResumePrecision, ::testing::Values("fp32", "bf16", "fp16"));
+INSTANTIATE_TEST_SUITE_P(All, ResumeNumerics,
+                         ::testing::Values(Numerics{"fp32", "adam"}, Numerics{"bf16", "adam"},
+                                           Numerics{"fp16", "adam"}, Numerics{"fp32", "sgd"}));
 
 TEST_F(ResumeTest, AFinishedRunIsNotValidatedAgain) {
   {

@@ -163,6 +163,39 @@ TEST_F(RunTraining, FrozenEncoderKeepsTheLatentsValid) {
   EXPECT_NE(models::ModelDirectory::open(model()).encoder_hash(), encoder);
 }
 
+TEST_F(RunTraining, StartsFromWeightsUnderAnyNameThatAModelDirectoryMayHave) {
+  write_latents(kSomeVae);
+  TrainRequest training = request("lidm");
+  run_training(training);
+  const fs::path weights = model() / "lidm/diffusion_pytorch_model.safetensors";
+  const auto trained = io::load_safetensors(weights);
+  // As diffusers writes with variant="fp16".
+  fs::rename(weights, model() / "lidm/diffusion_pytorch_model.fp16.safetensors");
+  training.init_from = model();
+  training.out = root_ / "next";
+  training.overrides.back() = "training.steps=1";
+  training.overrides.emplace_back("training.learning_rate=0");
+  training.overrides.push_back("output.model_directory=" + (root_ / "other").string());
+  run_training(training);
+  const auto kept = io::load_safetensors(root_ / "other/lidm/diffusion_pytorch_model.safetensors");
+  ASSERT_EQ(kept.size(), trained.size());
+  for (const auto& [name, tensor] : trained) EXPECT_TRUE(at::equal(kept.at(name), tensor)) << name;
+}
+
+TEST_F(RunTraining, DamagedLatentsAreNamedAndLeftOutWhereAskedFor) {
+  for (const char* network : {"lidm", "lvdm", "reid"}) {
+    write_latents("");
+    write_file(latents() / "Latents/video_0.safetensors", "no latents");
+    TrainRequest training = request(network);
+    training.out = root_ / network;
+    EXPECT_THAT(error_of<DataError>(training), HasSubstr("video_0.safetensors")) << network;
+    training.overrides.emplace_back("data.skip_unreadable=true");
+    EXPECT_EQ(run_training(training).steps, 2) << network;
+    const models::ModelInfo info = models::ModelDirectory::open(model()).info();
+    EXPECT_EQ(info.trained_on.at(network).at("videos"), 3) << network;
+  }
+}
+
 TEST_F(RunTraining, LatentsOfOtherChannelsStopIt) {
   write_latents(kSomeVae);
   TrainRequest training = request("lidm");

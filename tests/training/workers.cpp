@@ -89,7 +89,8 @@ void train(const std::vector<std::string>& arguments) {
   request.config = toy_config(request.network);
   request.out = arguments.at(1);
   request.device = "cpu";
-  request.overrides = {"data.latents=" + arguments.at(2)};
+  request.overrides = {(request.network == "vae" ? "data.dataset=" : "data.latents=") +
+                       arguments.at(2)};
   for (std::size_t i = 3; i < arguments.size(); ++i) {
     if (arguments[i] == "--resume") {
       request.resume = true;

@@ -32,8 +32,9 @@ LatentVideo read_reference_latents(const std::filesystem::path& path);
 class LatentDataset {
  public:
   /// Throws DataError on a missing folder, list or latent, and on latents of different sizes,
-  /// scaling factors or VAEs.
-  static LatentDataset open(const std::filesystem::path& directory);
+  /// scaling factors or VAEs; on a damaged file too, unless those are to be left out
+  /// (`skip_unreadable`), each with a warning.
+  static LatentDataset open(const std::filesystem::path& directory, bool skip_unreadable = false);
 
   const std::vector<Study>& studies() const { return studies_; }
   std::vector<Study> split(const std::string& name) const;

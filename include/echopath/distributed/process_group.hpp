@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -49,6 +50,9 @@ class ProcessGroup {
 
   /// Every process's text, by rank; lengths may differ.
   std::vector<std::string> all_gather_text(const std::string& text);
+  /// Where `fault` is set on any process, throws on all: on rank 0 its own, or else that of the
+  /// lowest rank with the rank before it; ToldByRoot on the others.
+  void rethrow_together(const std::exception_ptr& fault);
   /// Whether any process says yes: an interrupt that one process saw, say.
   bool any(bool flag);
   /// Sum of a count over the processes.

@@ -19,7 +19,7 @@ struct Checkpoint {
   std::int64_t best_step = -1;  ///< of the best validation so far; −1: none
   std::int64_t processes = 1;   ///< that saved it
   std::string program;          ///< version that saved it
-  std::string data;             ///< what it was trained on, as data_of() tells it
+  std::string data;             ///< what it was trained on, as agree_on_data() tells it
   io::TensorMap weights;        ///< weights.safetensors: parameters and buffers
   io::TensorMap ema;            ///< ema.safetensors
   io::TensorMap optimizer;      ///< optimizer.safetensors

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "echopath/io/safetensors.hpp"
-#include "echopath/training/adam.hpp"
+#include "echopath/training/optimizer.hpp"
 
 namespace echopath::training {
 

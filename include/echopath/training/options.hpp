@@ -28,6 +28,7 @@ struct LoopOptions {
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;
   double adam_epsilon = 1e-8;
+  double sgd_momentum = 0.9;
   double weight_decay = 0.0;
   double max_grad_norm = 1.0;
   double ema_decay = 0.9999;
@@ -65,6 +66,7 @@ struct LatentDataOptions {
   double fps = 32.0;
   std::vector<std::string> classes = {"ASD", "Non-ASD", "Non-PAH", "PAH"};
   bool balance_classes = false;
+  bool skip_unreadable = false;
   void visit(config::Visitor& v);
 };
 
@@ -140,6 +142,7 @@ struct VaeOptions {
 struct ReidOptions {
   models::ReIdConfig model;
   std::string latents;
+  bool skip_unreadable = false;
   std::int64_t patience = 50;
   std::int64_t embedding_frames = 8;
   double threshold_percentile = 95.0;

@@ -11,7 +11,7 @@
 
 #include "echopath/io/frames.hpp"
 #include "echopath/io/safetensors.hpp"
-#include "echopath/training/adam.hpp"
+#include "echopath/training/optimizer.hpp"
 
 namespace echopath::training {
 

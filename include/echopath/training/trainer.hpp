@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -22,7 +23,7 @@ struct TrainerOptions {
   at::Device device = at::kCPU;
   config::Json config;                               ///< complete; written beside the checkpoints
   std::shared_ptr<distributed::ProcessGroup> group;  ///< of the run; empty: this process alone
-  std::string data;  ///< what the data are (data_of()); a run does not go on with others
+  std::string data;  ///< what the data are (agree_on_data()); a run does not go on with others
   bool save_start =
       false;  ///< checkpoint before the first step too: its weights come from elsewhere
   std::filesystem::path model_directory;  ///< may hold the VAE that shows latent samples
@@ -80,22 +81,25 @@ class Trainer {
   struct Halt {
     bool interrupted = false;
     bool done = false;
-    bool save = false;  ///< time to try again what failed before
+    bool save = false;        ///< time to try again what failed before
+    bool unreadable = false;  ///< the batches of the next step, on some process
   };
+  /// The batches of the next step, how long they were waited for, or why they cannot be read.
+  struct Fetched;
 
   void open_run_directory();
   void on_root(const std::function<void()>& work);
   void share_state();
   bool is_root() const { return group_->is_root(); }
-  Halt agree_on_halt();
+  Halt agree_on_halt(const std::exception_ptr& fault);
   std::unique_ptr<BatchLoader> make_loader(std::int64_t end) const;
   void set_training(bool on);
-  std::vector<Batch> next_batches(BatchLoader& loader);
-  Figures timed_step(BatchLoader& loader, StepTime& time);
+  Figures timed_step(const Fetched& fetched, StepTime& time);
   void report_step(const Figures& figures, double rate, const StepTime& time);
   void as_trained(const std::function<void()>& work);
   void show_samples();
   [[noreturn]] void save_and_leave(const std::string& why);
+  void stop_where_data_fail(const Halt& halt, const std::exception_ptr& fault);
   Figures train_step(const std::vector<Batch>& batches);
   Verdict optimise_phase(int phase, const std::vector<Batch>& batches, Figures& figures);
   Figures accumulate_gradients(int phase, const std::vector<Batch>& batches);
@@ -113,7 +117,7 @@ class Trainer {
   TrainerOptions options_;
   std::shared_ptr<distributed::ProcessGroup> group_;
   std::vector<std::vector<NamedModule>> modules_;
-  std::vector<std::unique_ptr<Adam>> optimizers_;
+  std::vector<std::unique_ptr<Optimizer>> optimizers_;
   std::vector<std::unique_ptr<distributed::GradientReducer>> reducers_;
   std::unique_ptr<Ema> ema_;  ///< over phase 0
   std::unique_ptr<LoopState> loop_;
