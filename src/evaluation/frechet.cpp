@@ -1,6 +1,7 @@
 #include "echopath/evaluation/frechet.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "echopath/core/errors.hpp"
@@ -27,6 +28,14 @@ void FeatureStatistics::add(const at::Tensor& features) {
   outer_ += rows.t().mm(rows);
 }
 
+FeatureStatistics FeatureStatistics::without(const FeatureStatistics& part) const {
+  FeatureStatistics rest(width_);
+  rest.count_ = count_ - part.count_;
+  rest.sum_ = sum_ - part.sum_;
+  rest.outer_ = outer_ - part.outer_;
+  return rest;
+}
+
 at::Tensor FeatureStatistics::mean() const {
   if (count_ < 1) throw DataError("there are no features to take the mean of");
   return sum_ / static_cast<double>(count_);
@@ -42,15 +51,37 @@ at::Tensor FeatureStatistics::covariance(std::int64_t ddof) const {
   return (outer_ - n * centre.outer(centre)) / (n - static_cast<double>(ddof));
 }
 
-double frechet_distance(const at::Tensor& mean_a, const at::Tensor& covariance_a,
-                        const at::Tensor& mean_b, const at::Tensor& covariance_b) {
-  const auto [values, vectors] = at::linalg_eigh(covariance_a);
-  const at::Tensor root = (vectors * values.clamp_min(0).sqrt()).mm(vectors.t());
-  const at::Tensor product = root.mm(covariance_b).mm(root);
+at::Tensor covariance_root(const at::Tensor& covariance) {
+  const auto [values, vectors] = at::linalg_eigh(covariance);
+  return (vectors * values.clamp_min(0).sqrt()).mm(vectors.t());
+}
+
+double frechet_distance_from_root(const at::Tensor& mean_a, const at::Tensor& root_a,
+                                  const at::Tensor& mean_b, const at::Tensor& covariance_b) {
+  const at::Tensor product = root_a.mm(covariance_b).mm(root_a);
   const double root_trace = at::linalg_eigvalsh(product).clamp_min(0).sqrt().sum().item<double>();
   const double means = (mean_a - mean_b).square().sum().item<double>();
-  const double traces = (covariance_a.trace() + covariance_b.trace()).item<double>();
+  // The trace of Σa is that of its root's square.
+  const double traces = (root_a.square().sum() + covariance_b.trace()).item<double>();
   return std::max(0.0, means + traces - 2.0 * root_trace);
+}
+
+double frechet_distance_of_rows(const at::Tensor& a, const at::Tensor& b, std::int64_t ddof) {
+  const at::Tensor mean_a = a.mean(0), mean_b = b.mean(0);
+  const at::Tensor rows_a = (a - mean_a) / std::sqrt(static_cast<double>(a.size(0) - ddof));
+  const at::Tensor rows_b = (b - mean_b) / std::sqrt(static_cast<double>(b.size(0) - ddof));
+  const at::Tensor product = rows_a.mm(rows_b.t());
+  const at::Tensor small =
+      a.size(0) <= b.size(0) ? product.mm(product.t()) : product.t().mm(product);
+  const double root_trace = at::linalg_eigvalsh(small).clamp_min(0).sqrt().sum().item<double>();
+  const double means = (mean_a - mean_b).square().sum().item<double>();
+  const double traces = (rows_a.square().sum() + rows_b.square().sum()).item<double>();
+  return std::max(0.0, means + traces - 2.0 * root_trace);
+}
+
+double frechet_distance(const at::Tensor& mean_a, const at::Tensor& covariance_a,
+                        const at::Tensor& mean_b, const at::Tensor& covariance_b) {
+  return frechet_distance_from_root(mean_a, covariance_root(covariance_a), mean_b, covariance_b);
 }
 
 double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b, std::int64_t ddof) {

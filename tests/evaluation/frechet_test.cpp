@@ -46,6 +46,19 @@ TEST(Frechet, OfFeaturesEqualsTheReferenceWithEitherDivisor) {
   }
 }
 
+TEST(Frechet, OfRowsEqualsThatOfTheirCovariances) {
+  torch::manual_seed(2);
+  const at::Tensor a = at::randn({9, 16}, at::kDouble),
+                   b = at::randn({12, 16}, at::kDouble) * 2 + 1;
+  for (const std::int64_t ddof : {0, 1}) {
+    FeatureStatistics of_a(16), of_b(16);
+    of_a.add(a);
+    of_b.add(b);
+    EXPECT_NEAR(frechet_distance_of_rows(a, b, ddof), frechet_distance(of_a, of_b, ddof), 1e-6);
+    EXPECT_NEAR(frechet_distance_of_rows(b, a, ddof), frechet_distance(of_a, of_b, ddof), 1e-6);
+  }
+}
+
 TEST(Frechet, IsFiniteForFewerItemsThanFeatures) {
   torch::manual_seed(0);
   FeatureStatistics a(16), b(16);

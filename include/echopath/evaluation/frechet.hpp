@@ -18,6 +18,9 @@ class FeatureStatistics {
   /// not finite.
   void add(const at::Tensor& features);
 
+  /// What is left when the rows of `part`, which were added here too, are taken out again.
+  FeatureStatistics without(const FeatureStatistics& part) const;
+
   std::int64_t count() const { return count_; }
   /// [width], float64. Throws DataError where nothing was added.
   at::Tensor mean() const;
@@ -39,6 +42,17 @@ double frechet_distance(const at::Tensor& mean_a, const at::Tensor& covariance_a
                         const at::Tensor& mean_b, const at::Tensor& covariance_b);
 double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b,
                         std::int64_t ddof = 1);
+
+/// The same from the rows themselves, [N, D] and [M, D] float64: the trace of the root is that of
+/// the singular values of the product of the centred rows, [N, M], which is much smaller than Σ
+/// where there are few rows.
+double frechet_distance_of_rows(const at::Tensor& a, const at::Tensor& b, std::int64_t ddof = 1);
+
+/// The symmetric square root of a covariance; negative eigenvalues count as 0.
+at::Tensor covariance_root(const at::Tensor& covariance);
+/// The same distance where Σa^½ is there already: one side against many others.
+double frechet_distance_from_root(const at::Tensor& mean_a, const at::Tensor& root_a,
+                                  const at::Tensor& mean_b, const at::Tensor& covariance_b);
 /// The divisor is `covariance_ddof`'s.
 double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b,
                         const models::Compatibility& compatibility);

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "echopath/evaluation/feature_table.hpp"
+#include "echopath/evaluation/jackknife.hpp"
+#include "echopath/evaluation/protocol.hpp"
+
+namespace echopath::evaluation {
+
+/// Fréchet distance of two sides; features are added up batch by batch, and each fold is left out
+/// of the sums. Throws DataError on fewer than two rows a side and on different widths.
+MetricValue frechet_metric(const FeatureTable& real, const FeatureTable& synthetic,
+                           const MetricProtocol& protocol, const IntervalOptions& options);
+
+/// Kernel distance (KID; Bińkowski et al., 2018): unbiased squared maximum mean discrepancy with
+/// the kernel (x·y/D + 1)³, of all rows or over subsets as the protocol says. The corrected figure
+/// leaves patients out on a side, so that many frames of few videos do not count as independent.
+MetricValue kernel_metric(const FeatureTable& real, const FeatureTable& synthetic,
+                          const MetricProtocol& protocol, const IntervalOptions& options);
+
+/// Precision and recall (Kynkäänniemi et al., 2019) and density and coverage (Naeem et al., 2020),
+/// in this order.
+std::vector<MetricValue> manifold_metrics(const FeatureTable& real, const FeatureTable& synthetic,
+                                          const MetricProtocol& protocol,
+                                          const IntervalOptions& options);
+
+/// Inception score of one side from its class probabilities; the corrected figure and the interval
+/// are those of the score of all rows at once.
+MetricValue inception_metric(const FeatureTable& table, const MetricProtocol& protocol,
+                             const IntervalOptions& options);
+
+/// numpy's RandomState(seed).permutation(n), n up to 2³², for tools that shuffle by it.
+class NumpyRandom {
+ public:
+  explicit NumpyRandom(std::uint32_t seed);
+  ~NumpyRandom();
+  NumpyRandom(const NumpyRandom&) = delete;
+  NumpyRandom& operator=(const NumpyRandom&) = delete;
+  std::vector<std::int64_t> permutation(std::int64_t n);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace echopath::evaluation

@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <cmath>
+#include <iomanip>
+#include <sstream>
+
+#include "echopath/core/files.hpp"
+#include "echopath/evaluation/distribution.hpp"
+
+namespace echopath::evaluation {
+namespace {
+
+using config::Json;
+
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+Json to_json(const SideCount& count) {
+  return {{"items", count.items}, {"videos", count.videos}, {"patients", count.patients}};
+}
+
+Json to_json(const std::vector<SkippedVideo>& skipped) {
+  Json list = Json::array();
+  for (const SkippedVideo& video : skipped) {
+    list.push_back({{"name", video.name}, {"reason", video.reason}});
+  }
+  return list;
+}
+
+Json to_json(const DistributionRow& row) {
+  const MetricValue& metric = row.metric;
+  Json json = {{"metric", metric.metric},
+               {"class", row.class_name.empty() ? Json(nullptr) : Json(row.class_name)},
+               {"value", number(metric.estimate.value)}};
+  if (metric.spread) json["spread"] = number(*metric.spread);
+  if (metric.estimate.has_interval) {
+    if (metric.corrected) json["corrected"] = number(metric.estimate.corrected);
+    json["standard_error"] = number(metric.estimate.deviation);
+    json["interval"] = {number(metric.estimate.low), number(metric.estimate.high)};
+  }
+  json["real"] = row.real ? to_json(*row.real) : Json(nullptr);
+  json["synthetic"] = to_json(row.synthetic);
+  json["warnings"] = metric.warnings;
+  return json;
+}
+
+Json to_json(const DetectorDescription& detector) {
+  return {{"name", detector.name},
+          {"hash", detector.hash},
+          {"preprocessing", detector.preprocessing},
+          {"takes", detector.takes_clips ? "clips" : "frames"},
+          {"width", detector.width}};
+}
+
+std::string figure(double value) {
+  if (std::isnan(value)) return "nan";
+  std::ostringstream text;
+  text << std::setprecision(5) << value;
+  return text.str();
+}
+
+std::string counts(const SideCount& count) {
+  return std::to_string(count.items) + "/" + std::to_string(count.videos) + "/" +
+         std::to_string(count.patients);
+}
+
+std::vector<std::string> cells(const DistributionRow& row) {
+  const Estimate& estimate = row.metric.estimate;
+  const bool has = estimate.has_interval;
+  return {row.metric.metric,
+          row.class_name.empty() ? "all" : row.class_name,
+          figure(estimate.value) + (row.metric.spread ? " ± " + figure(*row.metric.spread) : ""),
+          has && row.metric.corrected ? figure(estimate.corrected) : "-",
+          has ? "[" + figure(estimate.low) + ", " + figure(estimate.high) + "]" : "-",
+          row.real ? counts(*row.real) : "-",
+          counts(row.synthetic)};
+}
+
+/// Characters of UTF-8 text.
+std::size_t length(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string aligned(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths(rows.front().size(), 0);
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], length(row[i]));
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line = " ";
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += " " + row[i] + std::string(widths[i] - length(row[i]) + 1, ' ');
+    }
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+std::string heading(const DetectorDescription& detector) {
+  std::string text = detector.name + ": " + std::to_string(detector.width) + " features";
+  if (!detector.preprocessing.empty()) text += ", " + detector.preprocessing;
+  if (!detector.hash.empty()) text += ", SHA-256 " + detector.hash.substr(0, 12);
+  return text + "\n";
+}
+
+}  // namespace
+
+Json DistributionReport::to_json(const DistributionOptions& options) const {
+  DistributionOptions given = options;
+  Json results = Json::array();
+  for (const DetectorResults& one : detectors) {
+    Json rows = Json::array();
+    for (const DistributionRow& row : one.rows) rows.push_back(evaluation::to_json(row));
+    results.push_back({{"detector", evaluation::to_json(one.detector)},
+                       {"metrics", rows},
+                       {"left_out_real", evaluation::to_json(one.skipped_real)},
+                       {"left_out_synthetic", evaluation::to_json(one.skipped_synthetic)}});
+  }
+  const auto path = [](const fs::path& folder, const fs::path& file) {
+    const fs::path& one = folder.empty() ? file : folder;
+    return one.empty() ? Json(nullptr) : Json(one.string());
+  };
+  return {{"kind", "distribution"},
+          {"real", path(options.real, options.real_features)},
+          {"real_split", options.real_split},
+          {"synthetic", path(options.synthetic, options.synthetic_features)},
+          {"synthetic_split", options.synthetic_split},
+          {"frames", options.frames},
+          {"every", options.every},
+          {"fps", options.fps},
+          {"compat", options.compat},
+          {"protocol", config::dump(config::visit_of(given.protocol))},
+          {"interval",
+           {{"method", "delete-a-group jackknife over patients"},
+            {"folds", options.intervals.folds},
+            {"coverage", options.intervals.coverage},
+            {"seed", options.intervals.seed}}},
+          {"detectors", results},
+          {"warnings", warnings}};
+}
+
+std::string DistributionReport::to_text() const {
+  std::string text;
+  for (const DetectorResults& one : detectors) {
+    text += (text.empty() ? "" : "\n") + heading(one.detector);
+    std::vector<std::vector<std::string>> rows = {
+        {"metric", "class", "value", "corrected", "interval", "N real", "N synthetic"}};
+    for (const DistributionRow& row : one.rows) rows.push_back(cells(row));
+    text += aligned(rows);
+    for (const DistributionRow& row : one.rows) {
+      for (const std::string& warning : row.metric.warnings) {
+        text += "  " + row.metric.metric + " of " +
+                (row.class_name.empty() ? "all" : row.class_name) + ": " + warning + "\n";
+      }
+    }
+    for (const auto& [side, skipped] :
+         {std::pair("real", &one.skipped_real), std::pair("synthetic", &one.skipped_synthetic)}) {
+      if (skipped->empty()) continue;
+      text += "  left out: " + std::to_string(skipped->size()) + " " + side +
+              " videos, the first '" + skipped->front().name + "', which " +
+              skipped->front().reason + "\n";
+    }
+  }
+  return text +
+         "N: items/videos/patients. Interval: jackknife over patients, around the corrected "
+         "figure where there is one.\n";
+}
+
+}  // namespace echopath::evaluation

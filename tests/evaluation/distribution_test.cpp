@@ -1,0 +1,226 @@
+// The whole comparison: videos, features, cache, metrics, warnings.
+#include "echopath/evaluation/distribution.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "core/temporary_directory.hpp"
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/evaluation/distribution_metrics.hpp"
+#include "echopath/evaluation/extract.hpp"
+#include "echopath/io/safetensors.hpp"
+#include "evaluation/made_comparison.hpp"
+
+namespace echopath::evaluation {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+class DistributionTest : public ::testing::Test {
+ protected:
+  DistributionTest() {
+    testing::write_classifiers(folder_ / "model");
+    testing::write_noise(folder_ / "real", {.seed = 1});
+    testing::write_noise(folder_ / "made", {.seed = 2, .contrast = 60.0});
+    options_.real = folder_ / "real";
+    options_.synthetic = folder_ / "made";
+    options_.model = folder_ / "model";
+    options_.cache = folder_ / "cache";
+    options_.frames = 8;
+    options_.intervals.folds = 4;
+  }
+
+  DistributionReport measure(const std::vector<std::string>& metrics) {
+    options_.metrics = metrics;
+    return measure_distribution(options_).value();
+  }
+
+  TemporaryDirectory folder_;
+  DistributionOptions options_;
+};
+
+using DistributionMeasured = DistributionTest;
+
+TEST_F(DistributionMeasured, HasEveryMetricWithCountsOfBothSidesByDetectorAndClass) {
+  const DistributionReport report =
+      measure({"fid", "kid", "prdc", "is", "fvd", "kvd", "clip-prdc"});
+  ASSERT_EQ(report.detectors.size(), 2U);
+  const DetectorResults& frames = report.detectors[0];
+  EXPECT_EQ(frames.detector.name, "in-domain classifier_asd+classifier_pah, frames");
+  ASSERT_EQ(frames.rows.size(), 3 * 7U);  // all, and two classes
+  EXPECT_EQ(frames.rows[0].metric.metric, "FID");
+  EXPECT_EQ(frames.rows[0].real->items, 120);
+  EXPECT_EQ(frames.rows[0].synthetic.videos, 12);
+  EXPECT_EQ(frames.rows[7].class_name, "ASD");
+  EXPECT_EQ(frames.rows[7].real->items, 60);
+  EXPECT_FALSE(frames.rows[6].real.has_value());
+  for (const DistributionRow& row : frames.rows) {
+    EXPECT_TRUE(std::isfinite(row.metric.estimate.value)) << row.metric.metric;
+    EXPECT_TRUE(row.metric.estimate.has_interval) << row.metric.metric;
+  }
+  EXPECT_EQ(report.detectors[1].rows[0].metric.metric, "FVD");
+  EXPECT_EQ(report.detectors[1].rows[0].real->items, 12);
+  EXPECT_THAT(report.to_text(), HasSubstr("KVD"));
+  const config::Json json = report.to_json(options_);
+  EXPECT_EQ(json["detectors"][0]["metrics"][0]["synthetic"]["patients"], 12);
+  EXPECT_EQ(json["detectors"][0]["detector"]["hash"], frames.detector.hash);
+}
+
+TEST_F(DistributionMeasured, EqualsTheMetricsOfTheDetectorsOwnFeatures) {
+  const double made = measure({"fid"}).detectors[0].rows[0].metric.estimate.value;
+  const auto detector = make_detector({"in-domain", false, options_.model});
+  const auto features = [&](const fs::path& directory) {
+    FeatureTable table;
+    std::vector<at::Tensor> rows;
+    const VideoSet set = VideoSet::open(directory);
+    for (const VideoItem& video : set.videos()) {
+      io::Frames frames = load_frames(video);
+      const at::Tensor pixels =
+          at::from_blob(frames.pixels.data(), {frames.count, 1, 1, 16, 16}, at::kByte);
+      rows.push_back(detector->run(pixels, false).features);
+    }
+    table.features = at::cat(rows);
+    return table;
+  };
+  const FeatureTable real = features(options_.real), synthetic = features(options_.synthetic);
+  EXPECT_NEAR(made, frechet_metric(real, synthetic, {}, {.folds = 0}).estimate.value, 1e-6 * made);
+}
+
+TEST_F(DistributionMeasured, FeaturesAreKeptByContentAndNotByName) {
+  const double first = measure({"fid"}).detectors[0].rows[0].metric.estimate.value;
+  const auto files = [&] {
+    return std::distance(fs::recursive_directory_iterator(options_.cache),
+                         fs::recursive_directory_iterator());
+  };
+  const auto before = files();
+  EXPECT_EQ(measure({"fid"}).detectors[0].rows[0].metric.estimate.value, first);
+  fs::rename(options_.synthetic, folder_ / "moved");
+  options_.synthetic = folder_ / "moved";
+  EXPECT_EQ(measure({"fid"}).detectors[0].rows[0].metric.estimate.value, first);
+  EXPECT_EQ(files(), before);
+  // Another content under the same name: other features.
+  testing::write_noise(options_.synthetic, {.seed = 3, .contrast = 10.0});
+  EXPECT_NE(measure({"fid"}).detectors[0].rows[0].metric.estimate.value, first);
+  EXPECT_GT(files(), before);
+}
+
+TEST_F(DistributionMeasured, SharesOfTheVideosMakeTheSameTable) {
+  const VideoSet set = VideoSet::open(options_.real);
+  const auto detector = make_detector({"in-domain", true, options_.model});
+  ExtractOptions extract;
+  extract.frames = 8;
+  const FeatureCache alone(folder_ / "alone"), shared(folder_ / "shared");
+  alone.fill(set, *detector, extract);
+  for (const int rank : {1, 0, 2}) shared.fill(set, *detector, extract, {rank, 3});
+  EXPECT_TRUE(alone.collect(set, *detector, extract)
+                  .features.equal(shared.collect(set, *detector, extract).features));
+}
+
+TEST_F(DistributionMeasured, JpegAndFrameRateAndClipChangeWhatIsMeasured) {
+  const auto value = [&] { return measure({"fvd"}).detectors[0].rows[0].metric.estimate.value; };
+  const double plain = value();
+  options_.protocol.jpeg = "published";
+  const double jpeg = value();
+  options_.protocol.jpeg = "none";
+  options_.protocol.synthetic_clip = "first";
+  const double first = value();
+  options_.protocol.synthetic_clip = "random";
+  options_.fps = 48;
+  const double resampled = value();
+  EXPECT_NE(plain, jpeg);
+  EXPECT_NE(plain, first);
+  EXPECT_NE(plain, resampled);
+  options_.fps = 0;
+  EXPECT_EQ(value(), plain);
+}
+
+using DistributionBadInput = DistributionTest;
+
+TEST_F(DistributionBadInput, ShortVideosAreLeftOutCountedAndNamed) {
+  options_.frames = 10;
+  testing::write_noise(folder_ / "short", {.videos = 2, .frames = 5, .seed = 9});
+  fs::rename(folder_ / "short/Videos/v1.avi", folder_ / "made/Videos/v1.avi");
+  const DistributionReport report = measure({"fvd"});
+  ASSERT_EQ(report.detectors[0].skipped_synthetic.size(), 1U);
+  EXPECT_EQ(report.detectors[0].skipped_synthetic[0].name, "v1");
+  EXPECT_EQ(report.detectors[0].skipped_synthetic[0].reason,
+            "has 5 frames, fewer than the 10 of a clip");
+  EXPECT_EQ(report.detectors[0].rows[0].synthetic.items, 11);
+  options_.frames = 11;
+  expect_error<DataError>([&] { measure({"fvd"}); }, "has no clip; two or more are needed");
+}
+
+TEST_F(DistributionBadInput, OtherClassesOnOneSideAreRefused) {
+  auto studies = data::read_file_list(folder_ / "made/FileList.csv");
+  studies[0].class_name = "PAH";
+  data::write_file_list(folder_ / "made/FileList.csv", studies);
+  expect_error<DataError>([&] { measure({"fid"}); },
+                          "the real side has the classes ASD, Non-ASD, the synthetic one ASD, "
+                          "Non-ASD, PAH; name those to compare by --class");
+  options_.classes = {"Non-ASD"};
+  EXPECT_EQ(measure({"fid"}).detectors[0].rows.size(), 1U);
+}
+
+TEST_F(DistributionBadInput, PatientsInTwoSplitsAreRefused) {
+  auto studies = data::read_file_list(folder_ / "real/FileList.csv");
+  studies[0].split = "TRAIN";
+  studies[1].patient_id = studies[0].patient_id;
+  data::write_file_list(folder_ / "real/FileList.csv", studies);
+  expect_error<DataError>([&] { measure({"fid"}); }, "patient 'P0' is in TRAIN and in TEST");
+}
+
+TEST_F(DistributionBadInput, SwappedEqualAndSharedVideosAreWarnedOf) {
+  write_file(folder_ / "real/manifest.jsonl", "");
+  fs::copy_file(folder_ / "real/Videos/v3.avi", folder_ / "made/Videos/v3.avi",
+                fs::copy_options::overwrite_existing);
+  const std::vector<std::string> warnings = measure({"fid"}).warnings;
+  EXPECT_THAT(warnings, Contains(HasSubstr("are they swapped?")));
+  EXPECT_THAT(warnings, Contains(HasSubstr("1 of 12 synthetic videos are byte for byte")));
+  options_.synthetic = options_.real;
+  EXPECT_THAT(measure({"fid"}).warnings, Contains(HasSubstr("are the same folder")));
+}
+
+TEST_F(DistributionBadInput, OtherFrameRatesAreWarnedOf) {
+  testing::write_noise(folder_ / "made", {.seed = 2, .fps = 25.0});
+  EXPECT_THAT(measure({"fvd"}).warnings,
+              Contains(HasSubstr("frame rates differ: real 32, synthetic 25")));
+}
+
+TEST_F(DistributionBadInput, ASingleVideoIsRefusedForClipsAndHasNoIntervalForFrames) {
+  testing::write_noise(folder_ / "one", {.videos = 1});
+  options_.synthetic = folder_ / "one";
+  options_.classes = {"ASD"};
+  expect_error<DataError>([&] { measure({"fvd"}); },
+                          "the synthetic side has a single clip; two or more are needed");
+  const DistributionReport report = measure({"fid"});
+  EXPECT_FALSE(report.detectors[0].rows[0].metric.estimate.has_interval);
+  EXPECT_THAT(report.detectors[0].rows[0].metric.warnings, Contains(HasSubstr("no interval")));
+}
+
+TEST_F(DistributionBadInput, FramesOfAnotherSizeNameTheVideo) {
+  testing::write_noise(folder_ / "made", {.size = 20});
+  expect_error<DataError>([&] { measure({"fid"}); }, "made/Videos/v0.avi': detector");
+}
+
+TEST_F(DistributionBadInput, FeaturesOfOtherWidthsAndMissingOptionsAreTold) {
+  io::save_safetensors(folder_ / "a.safetensors", {{"features", at::randn({9, 3})}});
+  io::save_safetensors(folder_ / "b.safetensors", {{"features", at::randn({9, 4})}});
+  DistributionOptions files;
+  files.metrics = {"fid"};
+  files.real_features = folder_ / "a.safetensors";
+  expect_error<UsageError>([&] { measure_distribution(files); },
+                           "--synthetic-features is required");
+  files.synthetic_features = folder_ / "b.safetensors";
+  expect_error<DataError>([&] { measure_distribution(files); },
+                          "the real features are 3 wide, the synthetic ones 4");
+  files.metrics = {"is"};
+  expect_error<DataError>([&] { measure_distribution(files); }, "has no probabilities [N, K]");
+  options_.real.clear();
+  expect_error<UsageError>([&] { measure({"fid"}); }, "--real is required");
+}
+
+}  // namespace
+}  // namespace echopath::evaluation

@@ -1,0 +1,181 @@
+// Intervals: their coverage on Gaussians whose distance is known, and their parts.
+#include "echopath/evaluation/jackknife.hpp"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "echopath/core/random.hpp"
+#include "echopath/evaluation/distribution_metrics.hpp"
+
+namespace echopath::evaluation {
+namespace {
+
+TEST(Jackknife, StudentsQuantilesAreThoseOfTables) {
+  EXPECT_NEAR(student_quantile(0.975, 1), 12.706, 1e-3);
+  EXPECT_NEAR(student_quantile(0.975, 2), 4.3027, 1e-3);
+  EXPECT_NEAR(student_quantile(0.975, 4), 2.7764, 1e-2);
+  EXPECT_NEAR(student_quantile(0.975, 19), 2.0930, 1e-3);
+  EXPECT_NEAR(student_quantile(0.95, 30), 1.6973, 1e-3);
+}
+
+TEST(Jackknife, OfAMeanIsItsStandardErrorAndHasNoBias) {
+  const std::vector<double> x = {1, 4, 4, 7, 9};
+  LeftOut left_out;
+  for (const double value : x) {
+    left_out.values.push_back((25 - value) / 4);
+    left_out.rows.push_back(1);
+  }
+  const Estimate made = jackknife(5.0, {left_out});
+  EXPECT_NEAR(made.corrected, 5.0, 1e-12);
+  EXPECT_NEAR(made.deviation, std::sqrt(38.0 / 4 / 5), 1e-12);
+  EXPECT_NEAR(made.high, 5.0 + student_quantile(0.975, 4) * made.deviation, 1e-12);
+}
+
+TEST(Jackknife, TakesOutTheBiasOfAVarianceDividedByN) {
+  // Σ(x − mean)²/N has the bias −σ²/N; the corrected figure is the unbiased one.
+  const std::vector<double> x = {1, 4, 4, 7, 9};
+  const auto variance = [](const std::vector<double>& values) {
+    return at::tensor(values, at::kDouble).var(0, /*unbiased=*/false).item<double>();
+  };
+  LeftOut left_out;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    std::vector<double> rest = x;
+    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(i));
+    left_out.values.push_back(variance(rest));
+    left_out.rows.push_back(1);
+  }
+  EXPECT_NEAR(jackknife(variance(x), {left_out}).corrected, variance(x) * 5 / 4, 1e-12);
+}
+
+FeatureTable table_of(const at::Tensor& features, std::int64_t per_patient) {
+  FeatureTable table;
+  table.features = features;
+  for (std::int64_t i = 0; i < features.size(0); i += per_patient) {
+    table.videos.push_back({std::to_string(i), "", std::to_string(i), i, i + per_patient});
+  }
+  return table;
+}
+
+TEST(Jackknife, FoldsKeepPatientsTogether) {
+  const Folds folds = make_folds(table_of(at::zeros({30, 1}), 3), 4, 1);
+  EXPECT_EQ(folds.count(), 4);
+  EXPECT_EQ(folds.rows[0] + folds.rows[1] + folds.rows[2] + folds.rows[3], 30);
+  const at::Tensor by_patient = folds.fold_of_row.view({10, 3});
+  EXPECT_TRUE((by_patient == by_patient.slice(1, 0, 1)).all().item<bool>());
+  EXPECT_EQ(make_folds(table_of(at::zeros({6, 1}), 3), 20, 1).count(), 2);
+}
+
+/// Rows of patients: a part that all rows of a patient share, and a part of their own; of variance
+/// 1 together.
+at::Tensor gaussians(std::int64_t patients, std::int64_t per_patient, std::int64_t width,
+                     std::uint32_t seed) {
+  const at::Tensor shared = normal_tensor({patients, width}, {seed, Stream::kDataset, 1, 0});
+  const at::Tensor own =
+      normal_tensor({patients * per_patient, width}, {seed, Stream::kDataset, 2, 0});
+  const double share = per_patient == 1 ? 0.0 : 0.5;
+  return std::sqrt(share) * shared.repeat_interleave(per_patient, 0) + std::sqrt(1 - share) * own;
+}
+
+struct Coverage {
+  double share = 0.0;
+  double mean_value = 0.0;
+  double mean_corrected = 0.0;
+};
+
+/// How often the interval of a metric holds the true figure, over repetitions.
+template <class Metric>
+Coverage coverage_of(int repetitions, std::int64_t patients, std::int64_t per_patient,
+                     std::int64_t width, double truth, const Metric& metric) {
+  Coverage result;
+  const at::Tensor scale = at::linspace(0.5, 2.0, width, at::kFloat);
+  for (int r = 0; r < repetitions; ++r) {
+    const auto seed = static_cast<std::uint32_t>(2 * r);
+    const at::Tensor real = gaussians(patients, per_patient, width, seed);
+    const at::Tensor synthetic = gaussians(patients, per_patient, width, seed + 1) * scale + 0.25;
+    const Estimate made =
+        metric(table_of(real, per_patient), table_of(synthetic, per_patient)).estimate;
+    result.share += made.low <= truth && truth <= made.high ? 1.0 : 0.0;
+    result.mean_value += made.value;
+    result.mean_corrected += made.corrected;
+  }
+  result.share /= repetitions;
+  result.mean_value /= repetitions;
+  result.mean_corrected /= repetitions;
+  return result;
+}
+
+/// Between N(0, 1) and N(0.25, s²) in every dimension.
+double true_distance(std::int64_t width) {
+  const at::Tensor scale = at::linspace(0.5, 2.0, width, at::kDouble);
+  return 0.0625 * static_cast<double>(width) + (scale - 1).square().sum().item<double>();
+}
+
+MetricValue frechet(const FeatureTable& real, const FeatureTable& synthetic) {
+  return frechet_metric(real, synthetic, {}, {});
+}
+
+TEST(FrechetInterval, CoversTheTrueDistanceOfGaussiansAsOftenAsItSays) {
+  const double truth = true_distance(8);
+  const Coverage made = coverage_of(120, 150, 1, 8, truth, frechet);
+  EXPECT_GE(made.share, 0.90);
+  // The figure itself is biased upward, and the corrected one is not.
+  EXPECT_GT(made.mean_value, 1.08 * truth);
+  EXPECT_NEAR(made.mean_corrected, truth, 0.03 * truth);
+}
+
+TEST(FrechetInterval, CoversItWithFewerRowsThanTheWidth) {
+  const double truth = true_distance(40);
+  const Coverage made = coverage_of(30, 30, 1, 40, truth, frechet);
+  EXPECT_GE(made.share, 0.86);
+  EXPECT_GT(made.mean_value, 2 * truth);
+  EXPECT_NEAR(made.mean_corrected, truth, 0.15 * truth);
+}
+
+TEST(FrechetInterval, CountsPatientsAndNotTheirRows) {
+  const double truth = true_distance(6);
+  EXPECT_GE(coverage_of(80, 40, 8, 6, truth, frechet).share, 0.88);
+  // Rows taken as independent: the interval is too short.
+  const auto by_row = [](const FeatureTable& real, const FeatureTable& synthetic) {
+    return frechet(table_of(real.features, 1), table_of(synthetic.features, 1));
+  };
+  EXPECT_LT(coverage_of(80, 40, 8, 6, truth, by_row).share, 0.86);
+}
+
+TEST(KernelInterval, CoversTheTrueDiscrepancyOfGaussians) {
+  // In one dimension k(x, y) = (xy + 1)³ = 1 + 3xy + 3x²y² + x³y³: the discrepancy is
+  // 3·Δm₁² + 3·Δm₂² + Δm₃², with moments m of N(0, 1) and N(0.25, 0.25).
+  const double m1 = 0.25, m2 = 0.25 + 0.0625, m3 = 0.25 * 0.25 * 0.25 + 3 * 0.25 * 0.25;
+  const double truth = 3 * m1 * m1 + 3 * (m2 - 1) * (m2 - 1) + m3 * m3;
+  const auto kernel = [](const FeatureTable& real, const FeatureTable& synthetic) {
+    return kernel_metric(real, synthetic, {}, {});
+  };
+  const Coverage made = coverage_of(150, 100, 1, 1, truth, kernel);
+  EXPECT_GE(made.share, 0.88);
+  EXPECT_NEAR(made.mean_value, truth, 0.1 * truth);
+}
+
+TEST(InceptionInterval, CoversTheTrueScore) {
+  // Rows certain of one of four classes, of probabilities 0.4, 0.3, 0.2 and 0.1: the score is the
+  // exponential of their entropy.
+  const at::Tensor p = at::tensor({0.4, 0.3, 0.2, 0.1}, at::kDouble);
+  const double truth = std::exp(-(p * p.log()).sum().item<double>());
+  const at::Tensor bounds = at::tensor({-0.25335, 0.52440, 1.28155}, at::kFloat);
+  int covered = 0;
+  double mean = 0.0, corrected = 0.0;
+  for (std::uint32_t r = 0; r < 100; ++r) {
+    FeatureTable table = table_of(at::zeros({100, 1}), 1);
+    const at::Tensor label =
+        at::bucketize(normal_tensor({100}, {r, Stream::kDataset, 3, 0}), bounds);
+    table.log_probabilities = at::one_hot(label, 4).to(at::kFloat).log();
+    const Estimate made = inception_metric(table, {}, {}).estimate;
+    covered += made.low <= truth && truth <= made.high ? 1 : 0;
+    mean += made.value / 100;
+    corrected += made.corrected / 100;
+  }
+  EXPECT_GE(covered, 88);
+  EXPECT_LT(mean, truth);  // few rows show too few classes
+  EXPECT_LT(std::abs(corrected - truth), std::abs(mean - truth));
+}
+
+}  // namespace
+}  // namespace echopath::evaluation
