@@ -101,3 +101,23 @@ peer_python() {
   fi
   python="$peer_environment/bin/python"
 }
+
+# metrics_python: sets `python` to one that has torch-fidelity and torchmetrics too: an environment of
+# its own, which sees the packages of peer_python's.
+metrics_python() {
+  local environment="$cache/verify-metrics-0.4.0"
+  if [ ! -e "$environment/DONE" ]; then
+    peer_python
+    say "Installing torch-fidelity and torchmetrics into $environment"
+    rm -rf "$environment"
+    run "$python" -m venv "$environment" ||
+      fail "no virtual environment: is the package python3-venv there?"
+    "$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+      >"$("$environment/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/peer.pth"
+    run "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
+      torch-fidelity==0.4.0 torchmetrics==1.9.0 ||
+      fail "the packages could not be installed: see the message above"
+    touch "$environment/DONE"
+  fi
+  python="$environment/bin/python"
+}
