@@ -25,6 +25,8 @@ void add_eval(Program& program) {
   add_eval_motion(program, verb);
   add_eval_agreement(program, verb);
   add_eval_nearest(program, verb);
+  add_eval_drift(program, verb);
+  add_eval_compare(program, verb);
   add_eval_classification(program, verb);
   add_eval_privacy(program, verb);
 }

@@ -14,6 +14,8 @@ void add_eval_anatomy(Program& program, CLI::App& eval);
 void add_eval_motion(Program& program, CLI::App& eval);
 void add_eval_agreement(Program& program, CLI::App& eval);
 void add_eval_nearest(Program& program, CLI::App& eval);
+void add_eval_drift(Program& program, CLI::App& eval);
+void add_eval_compare(Program& program, CLI::App& eval);
 void add_eval_classification(Program& program, CLI::App& eval);
 void add_eval_privacy(Program& program, CLI::App& eval);
 

@@ -50,6 +50,9 @@ TEST(EvalMeasures, WrongInputIsToldInOneLine) {
   expect({"eval", "anatomy", "--real", none, "--every", "0"}, 2, "--every");
   expect({"eval", "agreement", "--real", none, "--videos", "-1"}, 2, "below 0");
   expect({"eval", "nearest", "--real", none}, 2, "--synthetic");
+  expect({"eval", "drift", "--real", none}, 2, "--synthetic");
+  expect({"eval", "compare", "--real", none, "--arm", "x"}, 2, "NAME=DIR");
+  expect({"eval", "compare", "--real", none, "--arm", "x=y"}, 2, "two arms");
 }
 
 }  // namespace
