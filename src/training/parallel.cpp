@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "echopath/core/build_info.hpp"
-#include "echopath/core/device.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/random.hpp"
@@ -120,18 +119,6 @@ std::string agree_on_data(distributed::Rendezvous& rendezvous,
     require_agreement(rendezvous, with_place, "give every node the same data");
   }
   return join(without_place, ", ");
-}
-
-at::Device device_of_process(const std::string& name,
-                             const distributed::ProcessEnvironment& environment) {
-  if (environment.world_size == 1) return parse_device(name);
-  if (name.rfind("cuda:", 0) == 0) {
-    throw UsageError(
-        "--device " + name +
-        " names one GPU for all processes; give --device cuda, and each takes its own");
-  }
-  const at::Device device = parse_device(name);
-  return device.is_cuda() ? parse_device("cuda:" + std::to_string(environment.local_rank)) : device;
 }
 
 std::vector<MicroBatch> micro_batches(const LoopOptions& loop, std::int64_t step, int rank,

@@ -26,11 +26,6 @@ void require_same_start(distributed::Rendezvous& rendezvous, const config::Visit
 std::string agree_on_data(distributed::Rendezvous& rendezvous,
                           const config::VisitFunction& options);
 
-/// The device of one process: of several on GPUs each takes the one of its local rank. Throws
-/// UsageError where `name` gives all of them one GPU, DeviceError where it is absent.
-at::Device device_of_process(const std::string& name,
-                             const distributed::ProcessEnvironment& environment);
-
 /// The forward passes of one step that fall to process `rank`: its slice of the global batch, in
 /// micro-batches.
 std::vector<MicroBatch> micro_batches(const LoopOptions& loop, std::int64_t step, int rank,

@@ -9,6 +9,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/logging.hpp"
+#include "echopath/distributed/device_of_process.hpp"
 #include "echopath/training/train.hpp"
 #include "echopath/training/trainer.hpp"
 #include "training/jobs.hpp"
@@ -171,7 +172,7 @@ Start make_start(const TrainRequest& request, const Folders& folders, Job& job,
   require_same_start(rendezvous, job.visit());
   Start start;
   rendezvous.together([&] {
-    start.device = device_of_process(request.device, environment);
+    start.device = distributed::device_of_process(request.device, environment);
     if (environment.is_root()) check();
     start.recipe = make_recipe(request, job, folders.model, start.device);
     for (int phase = 0; phase < start.recipe->phases(); ++phase) {

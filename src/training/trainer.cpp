@@ -15,7 +15,6 @@
 #include "training/figures.hpp"
 #include "training/parallel.hpp"
 #include "training/preflight.hpp"
-#include "training/run_lock.hpp"
 #include "training/training_log.hpp"
 
 namespace echopath::training {
@@ -74,7 +73,7 @@ void Trainer::open_run_directory() {
   on_root([&] {
     require_run_directory(run, options_.resume);
     fs::create_directories(run);
-    lock_ = std::make_unique<RunLock>(run);
+    lock_ = std::make_unique<FolderLock>(run, "training");
     if (options_.resume) checkpointer_->resume();
     add_log_file(run / "log.txt");
   });

@@ -250,12 +250,5 @@ TEST(MicroBatches, AreTheSliceOfTheRank) {
   EXPECT_THAT(positions(100, 1, 2), ElementsAre(List{6, 7, 8, 9, 10, 11}));
 }
 
-TEST(DeviceOfProcess, EachProcessTakesItsOwnGpu) {
-  distributed::ProcessEnvironment environment;
-  environment.world_size = 2;
-  EXPECT_THROW(device_of_process("cuda:0", environment), UsageError);
-  EXPECT_EQ(device_of_process("cpu", environment), at::Device(at::kCPU));
-}
-
 }  // namespace
 }  // namespace echopath::training

@@ -7,11 +7,11 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/core/folder_lock.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/training/train.hpp"
 #include "toy_data.hpp"
 #include "training/export.hpp"
-#include "training/run_lock.hpp"
 
 namespace echopath::training {
 namespace {
@@ -328,7 +328,7 @@ TEST_F(RunTraining, OneProgramAtATimeTrainsInARunDirectory) {
   rest.resume = true;
   rest.overrides.emplace_back("training.steps=3");
   {
-    const RunLock other(run());
+    const FolderLock other(run(), "training");
     EXPECT_THAT(error_of<UsageError>(rest), HasSubstr("another program is training in"));
   }
   EXPECT_EQ(run_training(rest).steps, 3);

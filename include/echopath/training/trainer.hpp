@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "echopath/config/options.hpp"
+#include "echopath/core/folder_lock.hpp"
 #include "echopath/distributed/process_group.hpp"
 #include "echopath/training/ema.hpp"
 #include "echopath/training/options.hpp"
@@ -38,7 +39,6 @@ struct StepTime {
 class BatchLoader;
 
 class Checkpointer;
-class RunLock;
 class TrainingLog;
 enum class Verdict;
 struct LoopState;
@@ -122,7 +122,7 @@ class Trainer {
   std::unique_ptr<Ema> ema_;  ///< over phase 0
   std::unique_ptr<LoopState> loop_;
   std::unique_ptr<Checkpointer> checkpointer_;
-  std::unique_ptr<RunLock> lock_;     ///< on rank 0
+  std::unique_ptr<FolderLock> lock_;  ///< on rank 0
   std::unique_ptr<TrainingLog> log_;  ///< on rank 0
   std::chrono::steady_clock::time_point started_;
 };
