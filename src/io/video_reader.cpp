@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include "echopath/core/errors.hpp"
@@ -63,13 +64,15 @@ CodecContextPtr open_decoder(const AVStream& stream, const std::string& name) {
 /// Decodes one stream of an opened file.
 class Decoding {
  public:
+  /// `wanted`: numbers of the frames to keep, ascending; null: all.
   Decoding(AVFormatContext& input, AVStream& stream, TimedVideo& video, int channels,
-           const std::string& name)
+           const std::string& name, const std::vector<std::int64_t>* wanted = nullptr)
       : input_(input),
         stream_(stream),
         video_(video),
         frames_(video.frames),
         name_(name),
+        wanted_(wanted),
         decoder_(open_decoder(stream, name)),
         collector_(video.frames, channels, name) {}
 
@@ -85,10 +88,10 @@ class Decoding {
     }
     if (code != AVERROR_EOF) refuse(libav_reason(code));
     decode(nullptr);
-    if (frames_.count == 0) throw DataError("video '" + name_ + "' has no frames");
-    if (frames_.count < stream_.nb_frames) {
+    if (decoded_ == 0) throw DataError("video '" + name_ + "' has no frames");
+    if (decoded_ < stream_.nb_frames) {
       log_warning("video '" + name_ + "' states " + std::to_string(stream_.nb_frames) +
-                  " frames, " + std::to_string(frames_.count) + " can be read");
+                  " frames, " + std::to_string(decoded_) + " can be read");
     }
     set_times();
   }
@@ -96,7 +99,7 @@ class Decoding {
  private:
   [[noreturn]] void refuse(const std::string& reason) const {
     throw DataError("video '" + name_ + "' is damaged in or after frame " +
-                    std::to_string(frames_.count + 1) + ": " + reason +
+                    std::to_string(decoded_ + 1) + ": " + reason +
                     "; copy the file again or take it out");
   }
 
@@ -114,7 +117,10 @@ class Decoding {
         refuse(LibavMessages::first_error());
       }
       seconds_.push_back(seconds_of(frame_->best_effort_timestamp));
-      collector_.add(*frame_);
+      if (wanted_ == nullptr || std::binary_search(wanted_->begin(), wanted_->end(), decoded_)) {
+        collector_.add(*frame_);
+      }
+      ++decoded_;
       av_frame_unref(frame_.get());
     }
     if (code != AVERROR(EAGAIN) && code != AVERROR_EOF) refuse(libav_reason(code));
@@ -138,22 +144,37 @@ class Decoding {
   TimedVideo& video_;
   Frames& frames_;
   std::string name_;
+  const std::vector<std::int64_t>* wanted_;
+  std::int64_t decoded_ = 0;
   CodecContextPtr decoder_;
   FrameCollector collector_;
   FramePtr frame_{av_frame_alloc()};
   std::vector<double> seconds_;  ///< time of each frame, NaN where it has none
 };
 
-}  // namespace
-
-TimedVideo read_timed_video(const std::filesystem::path& path, int channels) {
+TimedVideo decode_file(const fs::path& path, int channels,
+                       const std::vector<std::int64_t>* wanted) {
   const LibavMessages messages;
   const InputPtr input = open_input(path);
   const int index = av_find_best_stream(input.get(), AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
   if (index < 0) throw DataError("video '" + path.string() + "' has no video stream");
   TimedVideo video;
-  Decoding(*input, *input->streams[index], video, channels, path.string()).run();
+  Decoding(*input, *input->streams[index], video, channels, path.string(), wanted).run();
   return video;
+}
+
+}  // namespace
+
+TimedVideo read_timed_video(const std::filesystem::path& path, int channels) {
+  return decode_file(path, channels, nullptr);
+}
+
+Frames read_video_frames(const std::filesystem::path& path,
+                         const std::vector<std::int64_t>& numbers, int channels) {
+  Frames frames = decode_file(path, channels, &numbers).frames;
+  if (frames.count == static_cast<std::int64_t>(numbers.size())) return frames;
+  throw DataError("video '" + path.string() + "' has no frame " + std::to_string(numbers.back()) +
+                  "; its frames are counted from 0");
 }
 
 Frames read_video(const std::filesystem::path& path, int channels) {

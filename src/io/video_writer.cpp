@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <vector>
 
 #include "echopath/core/errors.hpp"
@@ -56,6 +57,29 @@ void check_options(const fs::path& path, const VideoWriterOptions& options) {
   if (options.channels != 1 && options.channels != 3) {
     throw UsageError("video '" + path.string() + "': frames have 1 or 3 channels");
   }
+}
+
+/// Puts a comment extension before a GIF's trailer: FFmpeg reads these, and writes none.
+void add_gif_comment(const fs::path& temporary, const std::string& name,
+                     const std::string& comment) {
+  constexpr char kTrailer = ';';
+  constexpr std::size_t kLongestPart = 255;
+  std::fstream file(temporary, std::ios::binary | std::ios::in | std::ios::out);
+  char last = 0;
+  file.seekg(-1, std::ios::end).get(last);
+  if (!file || last != kTrailer) {
+    throw DataError("video '" + name + "': FFmpeg wrote no whole GIF");
+  }
+  std::string extension = "!\xFE";
+  for (std::size_t begin = 0; begin < comment.size(); begin += kLongestPart) {
+    const std::string part = comment.substr(begin, kLongestPart);
+    extension += static_cast<char>(part.size()) + part;
+  }
+  extension += '\0';
+  extension += kTrailer;
+  file.seekp(-1, std::ios::end);
+  file.write(extension.data(), static_cast<std::streamsize>(extension.size()));
+  if (!file.flush()) throw DataError("video '" + name + "': writing the comment failed");
 }
 
 }  // namespace
@@ -259,6 +283,10 @@ void VideoWriter::finish() {
   avio_flush(s.output->pb);
   s.check(s.output->pb->error, "writing");
   s.check(avio_closep(&s.output->pb), "closing the file");
+  const auto comment = s.options.metadata.find("comment");
+  if (s.options.codec == "gif" && comment != s.options.metadata.end()) {
+    add_gif_comment(s.file.temporary_path(), s.name, comment->second);
+  }
   s.file.commit();
 }
 

@@ -359,5 +359,32 @@ TEST(VideoLevels, TablesAreInverseToWithinALevel) {
   }
 }
 
+TEST_F(Video, GifKeepsALongCommentAndStaysWhole) {
+  const Frames frames = moving_disc(5, 16, 24);
+  const std::string comment(600, 'c');
+  write_video(folder_ / "a.gif", frames, {{"comment", comment}});
+  EXPECT_EQ(read_video_metadata(folder_ / "a.gif").at("comment"), comment);
+  EXPECT_EQ(read_video(folder_ / "a.gif").pixels, frames.pixels);
+  EXPECT_EQ(read_file(folder_ / "a.gif").back(), ';');
+}
+
+TEST_F(Video, SingleFramesAreThoseOfTheWholeVideo) {
+  const Frames frames = moving_disc(20, 16, 24);
+  for (const char* name : {"a.avi", "a.mp4"}) {
+    write_video(folder_ / name, frames);
+    const Frames all = read_video(folder_ / name);
+    const Frames some = read_video_frames(folder_ / name, {0, 7, 19});
+    ASSERT_EQ(some.count, 3) << name;
+    EXPECT_DOUBLE_EQ(some.fps, all.fps);
+    const std::int64_t numbers[] = {0, 7, 19};
+    for (std::int64_t i = 0; i < 3; ++i) {
+      EXPECT_TRUE(
+          std::equal(some.frame(i), some.frame(i) + some.frame_size(), all.frame(numbers[i])))
+          << name << " frame " << numbers[i];
+    }
+  }
+  EXPECT_THROW(read_video_frames(folder_ / "a.avi", {3, 20}), DataError);
+}
+
 }  // namespace
 }  // namespace echopath::io

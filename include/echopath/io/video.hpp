@@ -31,6 +31,11 @@ struct TimedVideo {
 /// go backwards are left aside.
 TimedVideo read_timed_video(const std::filesystem::path& path, int channels = 1);
 
+/// The frames with these numbers (ascending, from 0) of a video, as read_video decodes them; memory
+/// holds no others. Throws DataError where the video has fewer.
+Frames read_video_frames(const std::filesystem::path& path,
+                         const std::vector<std::int64_t>& numbers, int channels = 1);
+
 struct VideoWriterOptions {
   /// h264 (MP4, yuv420p; odd sizes repeat the last row or column), ffv1 (AVI, lossless), gif
   /// (lossless for grey, a fixed palette of 256 colours else).
@@ -42,7 +47,7 @@ struct VideoWriterOptions {
   int crf = 14;     ///< H.264 quality
   int threads = 1;  ///< fixed, so that bytes do not depend on the machine
   /// Tags of the container. MP4 keeps any key, AVI those it knows (title, comment, artist…), GIF
-  /// none.
+  /// the comment alone.
   std::map<std::string, std::string> metadata;
 };
 
