@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/logging.hpp"
 #include "echopath/distributed/environment.hpp"
 #include "echopath/distributed/launcher.hpp"
 #include "echopath/distributed/rendezvous.hpp"
@@ -37,6 +38,12 @@ bool launched_as_processes(const std::string& verb, int nproc) {
   const int code = distributed::launch_local(nproc, own_command_line(verb));
   if (code != 0) throw distributed::ToldByRoot(static_cast<ExitCode>(code));
   return true;
+}
+
+void quieten_other_ranks(const CommonOptions& common) {
+  const bool root = distributed::environment_from_variables().is_root();
+  if (root || common.log_level == "debug" || common.log_level == "trace") return;
+  initialise_logging(common.log_level == "off" ? "off" : "error", true);
 }
 
 }  // namespace echopath::cli

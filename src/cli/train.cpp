@@ -8,7 +8,6 @@
 #include "cli/train_report.hpp"
 #include "cli/verbs.hpp"
 #include "echopath/core/errors.hpp"
-#include "echopath/core/logging.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/distributed/environment.hpp"
 
@@ -38,9 +37,7 @@ void train(const Options& options, const CommonOptions& common) {
   const auto environment = distributed::environment_from_variables();
   const bool several = !request.dry_run || request.time_steps > 0;
   if (several && launched_as_processes("train", options.nproc)) return;
-  if (!environment.is_root() && common.log_level != "debug" && common.log_level != "trace") {
-    initialise_logging(common.log_level == "off" ? "off" : "error", true);
-  }
+  quieten_other_ranks(common);
   if (!options.config.empty()) request.config = find_config(options.config);
   request.device = common.device;
   request.seed = common.seed;

@@ -6,6 +6,28 @@
 #include "generation/video_denoiser.hpp"
 
 namespace echopath::generation {
+namespace {
+
+/// The given frames of all videos, [B, g, C, h, w].
+at::Tensor stack_given(const std::vector<BlockStart>& videos, std::int64_t block_length) {
+  TORCH_CHECK(!videos.empty(), "a block is of at least one video");
+  std::vector<at::Tensor> given;
+  for (const BlockStart& video : videos) {
+    const std::int64_t count = video.given.dim() == 4 ? video.given.size(0) : 0;
+    TORCH_CHECK(count >= 1 && count < block_length,
+                "given frames must be [g, C, h, w] with 1 <= g < block length");
+    given.push_back(video.given);
+  }
+  return at::stack(given);
+}
+
+std::vector<std::int64_t> labels_of(const std::vector<BlockStart>& videos) {
+  std::vector<std::int64_t> labels;
+  for (const BlockStart& video : videos) labels.push_back(video.label);
+  return labels;
+}
+
+}  // namespace
 
 Anchor parse_anchor(const std::string& name) {
   if (name == "hard") return Anchor::kHard;
@@ -39,20 +61,32 @@ std::int64_t BlockSampler::block_length() const {
 
 at::Tensor BlockSampler::sample(const at::Tensor& given, std::int64_t label, std::uint64_t seed,
                                 std::uint32_t block, const StepCallback& on_step) const {
+  return sample({BlockStart{given, label, seed}}, block, on_step).front();
+}
+
+std::vector<at::Tensor> BlockSampler::sample(const std::vector<BlockStart>& videos,
+                                             std::uint32_t block,
+                                             const StepCallback& on_step) const {
   const at::NoGradGuard no_grad;
-  const std::int64_t count = given.size(0);
-  TORCH_CHECK(given.dim() == 4 && count >= 1 && count < block_length(),
-              "given frames must be [g, C, h, w] with 1 <= g < block length");
-  const at::Tensor clean = given.unsqueeze(0).to(lvdm_->device(), at::kFloat);
+  const at::Tensor clean = stack_given(videos, block_length()).to(lvdm_->device(), at::kFloat);
+  const std::int64_t count = clean.size(1);
   std::vector<std::int64_t> shape = clean.sizes().vec();
   shape[1] = block_length() - count;
   const at::Tensor last = clean.slice(1, count - 1);
   const VideoDenoiser::References references =
       lvdm_->prepare(at::cat({clean, last.expand(shape)}, 1));
+  const VideoDenoiser::Batch batch = lvdm_->prepare(labels_of(videos));
+  shape[0] = 1;
   shape[1] = block_length();
 
-  const at::Tensor initial =
-      normal_tensor(shape, {seed, Stream::kInitialNoise, block, 0}).to(lvdm_->device());
+  const auto noise = [&](Stream stream, std::uint32_t step) {
+    std::vector<at::Tensor> parts;
+    for (const BlockStart& video : videos) {
+      parts.push_back(normal_tensor(shape, {video.seed, stream, block, step}));
+    }
+    return at::cat(parts).to(lvdm_->device());
+  };
+  const at::Tensor initial = noise(Stream::kInitialNoise, 0);
   const auto solver = lvdm_->make_solver();
   const auto constrain = [&](const at::Tensor& sample, std::size_t index) {
     const at::Tensor pinned =
@@ -63,18 +97,22 @@ at::Tensor BlockSampler::sample(const at::Tensor& given, std::int64_t label, std
   };
   Trajectory trajectory;
   trajectory.predict = [&](const at::Tensor& sample, std::size_t index) {
-    return lvdm_->predict(sample, references, index, label);
+    return lvdm_->predict(sample, references, index, batch);
   };
   trajectory.noise = [&](std::size_t i) {
-    const auto step = static_cast<std::uint32_t>(i);
-    return normal_tensor(shape, {seed, Stream::kSolverNoise, block, step}).to(lvdm_->device());
+    return noise(Stream::kSolverNoise, static_cast<std::uint32_t>(i));
   };
   if (anchor_ != Anchor::kNone) trajectory.constrain = constrain;
   trajectory.on_step = on_step;
 
-  at::Tensor result = denoise(*solver, initial, trajectory).squeeze(0).cpu();
-  if (anchor_ == Anchor::kHard) result = at::cat({given, result.slice(0, count)});
-  return result;
+  const at::Tensor results = denoise(*solver, initial, trajectory).cpu();
+  std::vector<at::Tensor> blocks;
+  for (std::size_t i = 0; i < videos.size(); ++i) {
+    at::Tensor result = results[static_cast<std::int64_t>(i)];
+    if (anchor_ == Anchor::kHard) result = at::cat({videos[i].given, result.slice(0, count)});
+    blocks.push_back(result);
+  }
+  return blocks;
 }
 
 }  // namespace echopath::generation

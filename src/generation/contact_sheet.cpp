@@ -16,6 +16,21 @@ constexpr int kColumns = 12;
 constexpr int kCaptionWidth = 128;
 constexpr int kGap = 2;
 
+/// The frame of a column.
+std::int64_t shown_frame(std::int64_t frames, int column) {
+  return (frames - 1) * column / (kColumns - 1);
+}
+
+/// The frames of all columns, each once: a long video is not in memory whole.
+std::vector<std::int64_t> shown_frames(std::int64_t frames) {
+  std::vector<std::int64_t> numbers;
+  for (int column = 0; column < kColumns; ++column) {
+    const std::int64_t number = shown_frame(frames, column);
+    if (numbers.empty() || numbers.back() != number) numbers.push_back(number);
+  }
+  return numbers;
+}
+
 void write_caption(cv::Mat& sheet, int top, const ManifestEntry& entry) {
   char scale[32];
   std::snprintf(scale, sizeof(scale), "w %g", entry.guidance_scale);
@@ -47,11 +62,13 @@ void write_contact_sheet(const std::filesystem::path& directory,
   for (std::size_t i = 0; i < rows; ++i) {
     const int top = static_cast<int>(i) * row_height;
     write_caption(sheet, top, entries[i]);
-    io::Frames frames = io::read_video(directory / entries[i].file, 1);
+    const std::vector<std::int64_t> numbers = shown_frames(entries[i].frames);
+    io::Frames frames = io::read_video_frames(directory / entries[i].file, numbers);
     for (int column = 0; column < kColumns; ++column) {
-      const std::int64_t t = (frames.count - 1) * column / (kColumns - 1);
+      const auto at =
+          std::lower_bound(numbers.begin(), numbers.end(), shown_frame(entries[i].frames, column));
       const cv::Mat tile(static_cast<int>(frames.height), static_cast<int>(frames.width), CV_8UC1,
-                         frames.frame(t));
+                         frames.frame(at - numbers.begin()));
       const cv::Rect place(kCaptionWidth + column * (tile_width + kGap), top, tile.cols, tile.rows);
       tile.copyTo(sheet(place));
     }

@@ -1,5 +1,7 @@
 #include "generation/denoise.hpp"
 
+#include <algorithm>
+
 #include "echopath/core/errors.hpp"
 
 namespace echopath::generation {
@@ -70,6 +72,20 @@ std::vector<at::Tensor> every_context(models::ClassEmbedding& embedding,
     conditions[-1] = embedding->null_condition();
   }
   return embedding->forward(conditions.to(device)).split(1);
+}
+
+void require_size(const std::vector<std::int64_t>& latent_shape,
+                  std::optional<std::int64_t> sample_size, const std::string& what,
+                  const std::string& model) {
+  if (!sample_size) return;
+  const std::int64_t longest = std::max(latent_shape.at(1), latent_shape.at(2));
+  constexpr std::int64_t kMultiple = 8;
+  const std::int64_t padded = (longest + kMultiple - 1) / kMultiple * kMultiple;
+  if (*sample_size == longest || *sample_size == padded) return;
+  throw DataError(model + ": the " + what + " was made for latents of size " +
+                  std::to_string(*sample_size) + ", but the model's latents (latent_shape in " +
+                  "echopath.json) are " + std::to_string(latent_shape[1]) + "x" +
+                  std::to_string(latent_shape[2]) + "; take networks of one training");
 }
 
 void require_channels(const std::vector<std::int64_t>& latent_shape, std::int64_t in_channels,

@@ -23,6 +23,12 @@ std::vector<at::Tensor> every_context(models::ClassEmbedding& embedding,
                                       std::optional<std::int64_t> ejection_fraction,
                                       at::Device device);
 
+/// Throws DataError where a network says that it was made for latents of another size than the
+/// model's `[C, h, w]`; the padded size (a multiple of 8) is right too.
+void require_size(const std::vector<std::int64_t>& latent_shape,
+                  std::optional<std::int64_t> sample_size, const std::string& what,
+                  const std::string& model);
+
 /// Throws DataError unless the model's latents are `[C, h, w]` and a network takes and gives the
 /// channels they ask for. `what` names the network, `model` the directory.
 void require_channels(const std::vector<std::int64_t>& latent_shape, std::int64_t in_channels,

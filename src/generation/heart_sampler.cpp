@@ -21,6 +21,10 @@ HeartSampler::HeartSampler(const models::ModelDirectory& model, const DenoisingO
   require_channels(latent_shape_, config.at("in_channels"),
                    latent_shape_.empty() ? 0 : latent_shape_[0], config.at("out_channels"), "LIDM",
                    model.path().string());
+  if (config.contains("sample_size") && config.at("sample_size").is_number_integer()) {
+    require_size(latent_shape_, config.at("sample_size").get<std::int64_t>(), "LIDM",
+                 model.path().string());
+  }
   timesteps_ = diffusion::make_solver(schedule_, options_.solver)->timesteps();
   for (const double t : timesteps_) {
     times_.push_back(network_->prepare_time(at::full({1}, t, at::kFloat).to(device)));

@@ -19,7 +19,7 @@ button { margin: 0 .4rem .8rem 0; padding: .3rem .9rem; border: 1px solid #3a445
 button[aria-pressed="true"] { background: #2f81f7; border-color: #2f81f7; color: #fff; }
 #videos { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 1rem; }
 figure { margin: 0; background: #1c2128; border-radius: .4rem; overflow: hidden; }
-video { width: 100%; display: block; background: #000; image-rendering: auto; }
+video, img { width: 100%; min-height: 200px; display: block; background: #000; image-rendering: auto; }
 figcaption { padding: .4rem .6rem; font-size: .85rem; color: #93a0ae; }
 figcaption b { color: #dde3ea; }
 a { color: #79b8ff; }
@@ -36,31 +36,45 @@ const videos = )html";
 constexpr const char* kTail = R"html(;
 const filters = document.getElementById("filters");
 const grid = document.getElementById("videos");
+const address = file => file.split("/").map(encodeURIComponent).join("/");
 function caption(video) {
   const box = document.createElement("figcaption");
   const name = document.createElement("b");
   name.textContent = video.class;
   box.append(name, ` · seed ${video.seed} · w ${video.guidance_scale} · ${video.frames} frames`);
   if (!video.filtered) box.append(" · did not pass the privacy gate");
+  for (const file of video.files) {
+    const link = document.createElement("a");
+    Object.assign(link, {href: address(file), textContent: file.split("/")[0].toLowerCase()});
+    if (file === video.file) link.textContent = file.split("/").pop();
+    box.append(file === video.file ? document.createElement("br") : " · ", link);
+  }
   return box;
 }
+// Many videos at once would be too many for a browser: those that are seen play.
+const onScreen = new IntersectionObserver(entries => {
+  for (const entry of entries)
+    if (entry.isIntersecting) entry.target.play().catch(() => {});
+    else entry.target.pause();
+});
 function show(wanted) {
   for (const button of filters.children)
     button.setAttribute("aria-pressed", String(button.dataset.class === wanted));
+  onScreen.disconnect();
   grid.replaceChildren();
   for (const video of videos) {
     if (wanted && video.class !== wanted) continue;
     const figure = document.createElement("figure");
-    const address = video.file.split("/").map(encodeURIComponent).join("/");
-    if (video.file.endsWith(".mp4")) {
+    if (video.player.endsWith(".gif")) {
+      const image = document.createElement("img");
+      Object.assign(image, {src: address(video.player), loading: "lazy", alt: video.class});
+      figure.append(image);
+    } else if (video.player) {
       const player = document.createElement("video");
-      Object.assign(player, {src: address, controls: true, loop: true, muted: true, autoplay: true,
-                             playsInline: true, preload: "metadata"});
+      Object.assign(player, {src: address(video.player), controls: true, loop: true, muted: true,
+                             playsInline: true, preload: "none"});
       figure.append(player);
-    } else {
-      const link = document.createElement("a");
-      Object.assign(link, {href: address, textContent: video.file});
-      figure.append(link);
+      onScreen.observe(player);
     }
     figure.append(caption(video));
     grid.append(figure);
@@ -86,12 +100,31 @@ std::string escape_for_script(const std::string& json) {
   return text;
 }
 
+/// The video, and what else there is of it.
+std::vector<std::string> files_of(const ManifestEntry& entry) {
+  std::vector<std::string> files = {entry.file};
+  files.insert(files.end(), entry.also.begin(), entry.also.end());
+  return files;
+}
+
+/// The file that a browser plays, an MP4 or else a GIF; empty where there is none.
+std::string player_of(const ManifestEntry& entry) {
+  for (const char* ending : {".mp4", ".gif"}) {
+    for (const std::string& file : files_of(entry)) {
+      if (file.ends_with(ending)) return file;
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 void write_index(const std::vector<ManifestEntry>& entries, const std::filesystem::path& html) {
   config::Json list = config::Json::array();
   for (const ManifestEntry& entry : entries) {
     list.push_back({{"file", entry.file},
+                    {"player", player_of(entry)},
+                    {"files", files_of(entry)},
                     {"class", entry.class_name},
                     {"seed", entry.seed},
                     {"guidance_scale", entry.guidance_scale},

@@ -21,6 +21,7 @@ std::optional<double> optional_number(const config::Json& json) {
 config::Json ManifestEntry::to_json() const {
   return {{"index", index},
           {"file", file},
+          {"also", also},
           {"class", class_name},
           {"seed", seed},
           {"guidance_scale", guidance_scale},
@@ -35,6 +36,7 @@ config::Json ManifestEntry::to_json() const {
           {"height", height},
           {"width", width},
           {"fps", fps},
+          {"heart", heart.empty() ? config::Json(nullptr) : config::Json(heart)},
           {"privacy",
            {{"score", or_null(privacy_score)},
             {"tau", or_null(privacy_tau)},
@@ -48,6 +50,7 @@ ManifestEntry ManifestEntry::from_json(const config::Json& json, const std::stri
   try {
     json.at("index").get_to(entry.index);
     json.at("file").get_to(entry.file);
+    if (json.contains("also")) json.at("also").get_to(entry.also);
     json.at("class").get_to(entry.class_name);
     json.at("seed").get_to(entry.seed);
     json.at("guidance_scale").get_to(entry.guidance_scale);
@@ -62,6 +65,9 @@ ManifestEntry ManifestEntry::from_json(const config::Json& json, const std::stri
     json.at("height").get_to(entry.height);
     json.at("width").get_to(entry.width);
     json.at("fps").get_to(entry.fps);
+    if (json.contains("heart") && !json.at("heart").is_null()) {
+      json.at("heart").get_to(entry.heart);
+    }
     const config::Json& privacy = json.at("privacy");
     entry.privacy_score = optional_number(privacy.at("score"));
     entry.privacy_tau = optional_number(privacy.at("tau"));
@@ -76,14 +82,17 @@ ManifestEntry ManifestEntry::from_json(const config::Json& json, const std::stri
 
 std::vector<ManifestEntry> read_manifest(const std::filesystem::path& path) {
   require_file(path, "manifest");
-  const std::string text = read_file(path);
+  return parse_manifest(read_file(path), path.string());
+}
+
+std::vector<ManifestEntry> parse_manifest(const std::string& text, const std::string& source) {
   std::vector<ManifestEntry> entries;
   std::size_t begin = 0;
   for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
-    const std::string source = path.string() + ":" + std::to_string(entries.size() + 1);
+    const std::string place = source + ":" + std::to_string(entries.size() + 1);
     const config::Json json =
         config::Json::parse(text.substr(begin, end - begin), nullptr, /*allow_exceptions=*/false);
-    entries.push_back(ManifestEntry::from_json(json, source));
+    entries.push_back(ManifestEntry::from_json(json, place));
     begin = end + 1;
   }
   return entries;

@@ -1,110 +1,34 @@
 #include "echopath/generation/sample.hpp"
 
+#include <ATen/Context.h>
+
 #include <algorithm>
-#include <cctype>
-#include <limits>
+#include <chrono>
+#include <exception>
+#include <memory>
 #include <set>
 
-#include "echopath/core/device.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/interrupt.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/core/progress.hpp"
 #include "echopath/core/text.hpp"
-#include "echopath/data/dataset.hpp"
 #include "echopath/diffusion/solver.hpp"
-#include "generation/gallery.hpp"
+#include "echopath/distributed/device_of_process.hpp"
+#include "echopath/distributed/rendezvous.hpp"
+#include "generation/finish_directory.hpp"
+#include "generation/output_formats.hpp"
 #include "generation/sample_directory.hpp"
+#include "generation/sample_options.hpp"
+#include "generation/sample_plan.hpp"
 #include "generation/video_maker.hpp"
 
 namespace echopath::generation {
 namespace {
 
-/// The known classes asked for; every class where none is.
-std::vector<std::string> resolve_classes(const SampleOptions& options,
-                                         const models::ModelInfo& info) {
-  const auto& known = info.class_names;
-  for (const std::string& name : options.classes) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    const std::string nearest = nearest_name(name, known);
-    throw UsageError("class '" + name + "' is unknown to the model" +
-                     (nearest.empty() ? "" : " (did you mean " + nearest + "?)") +
-                     "; known classes: " + join(known, ", "));
-  }
-  return options.classes.empty() ? known : options.classes;
-}
-
-void check(const SampleOptions& options) {
-  if (options.guidance.scale < 0) throw UsageError("the guidance scale w must not be negative");
-  if (options.guidance.interval_start > options.guidance.interval_end) {
-    throw UsageError("guidance.interval_start must not lie above guidance.interval_end");
-  }
-  if (options.blocks < 1) throw UsageError("the number of blocks must be at least 1");
-  if (options.count < 1) throw UsageError("the number of videos must be at least 1");
-  if (options.seed < 0) throw UsageError("the seed must not be negative");
-  if (options.max_redraws < 0) throw UsageError("max_redraws must not be negative");
-  if (options.codec != "h264" && options.codec != "ffv1") {
-    throw UsageError("codec '" + options.codec + "' is unknown; use h264 or ffv1");
-  }
-  if (options.out.empty()) throw UsageError("name an output folder with --out");
-  if (options.solver.name == "ddpm" && options.solver.variance_type.rfind("learned", 0) == 0) {
-    throw ConfigError("solver.variance_type " + options.solver.variance_type +
-                      " needs networks that answer a variance too; LIDM and LVDM do not, use "
-                      "fixed_small or fixed_large");
-  }
-  parse_anchor(options.anchor);
-  if (options.sampler != "blocks" && options.sampler != "stitched") {
-    throw UsageError("sampler '" + options.sampler + "' is unknown; use blocks or stitched");
-  }
-}
-
-std::string file_stem(const std::string& class_name, std::uint64_t seed) {
-  std::string stem;
-  for (const char c : class_name) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
-    stem += plain ? c : '_';
-  }
-  std::string digits = std::to_string(seed);
-  if (digits.size() < 6) digits.insert(0, 6 - digits.size(), '0');
-  return stem + "_" + digits;
-}
-
-/// The class of each window of the stitched sampler.
-std::vector<std::int64_t> window_labels(const SampleOptions& options, std::int64_t index,
-                                        const std::vector<std::int64_t>& class_labels) {
-  const auto label_of = [&](std::int64_t video) {
-    return class_labels[static_cast<std::size_t>(video) % class_labels.size()];
-  };
-  if (options.compatibility.stitch_labels == "video") {
-    return std::vector<std::int64_t>(static_cast<std::size_t>(options.blocks), label_of(index));
-  }
-  // The batch is taken as full, so that a video does not depend on the number of videos.
-  const std::int64_t place = index % options.published_batch;
-  std::vector<std::int64_t> batch;
-  for (std::int64_t b = 0; b < options.published_batch; ++b) {
-    batch.push_back(label_of(index - place + b));
-  }
-  return published_window_labels(batch, place, options.blocks);
-}
-
-std::vector<VideoPlan> plan_videos(const SampleOptions& options, const models::ModelInfo& info) {
-  std::vector<VideoPlan> plans;
-  const auto classes = static_cast<std::int64_t>(options.classes.size());
-  std::vector<std::int64_t> labels;
-  for (const std::string& name : options.classes) labels.push_back(info.label(name));
-  for (std::int64_t index = 0; index < options.count * classes; ++index) {
-    VideoPlan plan;
-    plan.index = index;
-    plan.class_name = options.classes[static_cast<std::size_t>(index % classes)];
-    plan.label = labels[static_cast<std::size_t>(index % classes)];
-    if (options.sampler == "stitched") plan.window_labels = window_labels(options, index, labels);
-    plan.seed = static_cast<std::uint64_t>(options.seed + index);
-    plan.stem = file_stem(plan.class_name, plan.seed);
-    plans.push_back(std::move(plan));
-  }
-  return plans;
-}
+/// Processes wait for each other at the end alone, and some have more to do.
+constexpr distributed::Timeouts kTimeouts{std::chrono::minutes(10), std::chrono::hours(24 * 30)};
 
 std::map<std::string, std::string> hashes_of(const models::ModelDirectory& model) {
   std::map<std::string, std::string> hashes;
@@ -124,27 +48,6 @@ void warn_of_untrained_guidance(const SampleOptions& options, const models::Mode
   log_warning("guidance.frame_scale is not 1, but '" + model.path().string() +
               "/echopath.json' does not say that the LVDM was trained with reference_dropout; "
               "without it the network knows no video without a reference");
-}
-
-/// What a whole run leaves beside its videos, from the manifest.
-void finish_directory(const fs::path& directory, const std::vector<ManifestEntry>& entries) {
-  if (entries.empty()) return;
-  std::vector<data::Study> studies;
-  for (const ManifestEntry& entry : entries) {
-    data::Study study;
-    study.file_name = fs::path(entry.file).filename().string();
-    study.class_name = entry.class_name;
-    study.patient_id = study.stem();
-    study.split = "TRAIN";
-    study.fps = entry.fps;
-    study.number_of_frames = entry.frames;
-    study.frame_height = entry.height;
-    study.frame_width = entry.width;
-    studies.push_back(std::move(study));
-  }
-  data::write_file_list(directory / "FileList.csv", studies);
-  write_contact_sheet(directory, entries, directory / "contact_sheet.png");
-  write_index(entries, directory / "index.html");
 }
 
 /// After an error or a signal: the list and the page cover the videos made so far. What stopped the
@@ -173,122 +76,174 @@ SampleSummary summarise(const fs::path& directory, const std::vector<ManifestEnt
   return summary;
 }
 
-/// Makes the videos that the directory does not have yet.
-void make_missing(const std::vector<VideoPlan>& plans, const VideoMaker& maker,
-                  SampleDirectory& directory, io::TensorMap* trace) {
-  std::set<std::int64_t> done;
-  for (const ManifestEntry& entry : directory.entries()) done.insert(entry.index);
-  const std::int64_t work = maker.work_per_video();
-  const auto total = static_cast<std::int64_t>(plans.size()) * work;
-  const auto already = static_cast<std::int64_t>(
-      std::count_if(plans.begin(), plans.end(),
-                    [&](const VideoPlan& plan) { return done.contains(plan.index); }));
-  std::int64_t finished = already * work;
-  Progress progress("sampling", total, finished);
-  for (const VideoPlan& plan : plans) {
+/// A run as every process of it prepares it.
+struct Run {
+  SampleOptions options;
+  std::vector<VideoPlan> plans;
+  RunDocument document;
+  std::unique_ptr<VideoMaker> maker;
+};
+
+std::vector<std::string> parts_needed(const SampleOptions& options) {
+  std::vector<std::string> parts = {"vae", "lvdm", "class_embedding/lvdm", "scheduler"};
+  if (options.heart.empty()) parts.insert(parts.begin() + 1, "lidm");
+  return parts;
+}
+
+Run prepare(const SampleOptions& requested, const distributed::ProcessEnvironment& environment) {
+  Run run{requested, {}, {}, nullptr};
+  SampleOptions& options = run.options;
+  check_sample_options(options);
+  if (environment.world_size > 1 && !options.trace.empty()) {
+    throw UsageError(
+        "--trace keeps the blocks of one process; leave --nproc out, or take --also "
+        "latents");
+  }
+  options.codec = usable_codec(options.codec);
+  if (options.deterministic) {
+    options.batch = 1;
+    at::globalContext().setDeterministicCuDNN(true);
+    at::globalContext().setBenchmarkCuDNN(false);
+  }
+  const at::Device device = distributed::device_of_process(options.device, environment);
+  const models::ModelDirectory model = models::ModelDirectory::open(options.model);
+  model.require(parts_needed(options));
+  // Refuses a solver that does not fit the model's schedule before anything is loaded or written.
+  diffusion::make_solver(diffusion::NoiseSchedule(model.schedule()), options.solver);
+  options.classes = resolve_classes(options, model.info());
+  if (environment.is_root()) warn_of_untrained_guidance(options, model);
+  run.plans = plan_videos(options, model.info());
+  run.document.options = config::dump(config::visit_of(options));
+  run.document.weight_hashes = hashes_of(model);
+  if (!options.heart.empty()) {
+    require_file(options.heart, "heart frame");
+    run.document.heart_hash = sha256_file(options.heart);
+  }
+  run.maker = std::make_unique<VideoMaker>(model, options, device, run.document.weight_hashes);
+  run.maker->set_run_key(run.document.key());
+  return run;
+}
+
+/// The plans that nobody has made yet and that fall to this process: every world_size-th.
+std::vector<VideoPlan> share_of(const Run& run, const SampleDirectory& directory,
+                                const distributed::ProcessEnvironment& environment) {
+  const std::set<std::int64_t> done = directory.indices();
+  std::vector<VideoPlan> share;
+  std::int64_t missing = 0;
+  for (const VideoPlan& plan : run.plans) {
     if (done.contains(plan.index)) continue;
+    if (missing++ % environment.world_size == environment.rank) share.push_back(plan);
+  }
+  return share;
+}
+
+/// Makes these videos, a batch at a time. Progress counts the whole run where this process is
+/// alone, else its own share.
+void make_videos(const Run& run, const std::vector<VideoPlan>& share, SampleDirectory& directory,
+                 const distributed::ProcessEnvironment& environment, io::TensorMap* trace) {
+  const bool alone = environment.world_size == 1;
+  const std::int64_t work = run.maker->work_per_video();
+  const auto shared = static_cast<std::int64_t>(share.size());
+  const std::int64_t total = alone ? static_cast<std::int64_t>(run.plans.size()) : shared;
+  std::int64_t finished = (total - shared) * work;
+  Progress progress(alone ? "sampling" : "sampling, rank " + std::to_string(environment.rank),
+                    total * work, finished);
+  const auto batch = static_cast<std::size_t>(run.options.batch);
+  for (std::size_t first = 0; first < share.size(); first += batch) {
+    const std::vector<VideoPlan> plans(
+        share.begin() + static_cast<std::ptrdiff_t>(first),
+        share.begin() + static_cast<std::ptrdiff_t>(std::min(first + batch, share.size())));
+    const std::int64_t whole = work * static_cast<std::int64_t>(plans.size());
+    const std::int64_t videos = finished / work;
+    const std::string note = "video " + std::to_string(videos + 1) + " of " +
+                             std::to_string(total) + " (" + plans.front().stem + ")";
     std::int64_t taken = 0;
     const auto on_work = [&](std::int64_t step) {
-      taken = std::min(taken + step, work);
-      progress.update(finished + taken, plan.stem);
-      throw_if_interrupted(std::to_string(directory.entries().size()) + " of " +
-                           std::to_string(plans.size()) + " videos are in '" +
+      taken = std::min(taken + step, whole);
+      progress.update(finished + taken, note);
+      throw_if_interrupted(std::to_string(videos) + " of " + std::to_string(total) +
+                           (alone ? "" : " of this process's") + " videos are in '" +
                            directory.path().string() + "'; go on with --resume");
     };
-    directory.add(maker.make(plan, directory.path(), trace, on_work));
-    finished += work;
-    progress.update(finished, plan.stem);
+    for (const ManifestEntry& entry : run.maker->make(plans, directory.path(), trace, on_work)) {
+      directory.add(entry);
+    }
+    finished += whole;
+    progress.update(finished, note);
   }
   progress.finish();
 }
 
+/// Throws UsageError on rank 0 (ToldByRoot elsewhere) where the processes were asked for different
+/// runs.
+void require_same_run(distributed::Rendezvous& rendezvous, const Run& run) {
+  const std::vector<std::string> keys = rendezvous.exchange(run.document.text());
+  for (std::size_t rank = 1; rank < keys.size(); ++rank) {
+    if (keys[rank] == keys[0]) continue;
+    distributed::throw_once(
+        rendezvous.environment().is_root(),
+        UsageError("the processes of a run must agree: rank " + std::to_string(rank) +
+                   " has other options or another model than rank 0"));
+  }
+}
+
+/// Rank 0 prepares the directory, and tells the others what is there already.
+std::unique_ptr<SampleDirectory> open_directory(distributed::Rendezvous& rendezvous,
+                                                const Run& run) {
+  const distributed::ProcessEnvironment& environment = rendezvous.environment();
+  std::unique_ptr<SampleDirectory> directory;
+  rendezvous.together([&] {
+    if (environment.is_root()) {
+      directory =
+          std::make_unique<SampleDirectory>(run.options.out, run.document, run.options.resume);
+    }
+  });
+  const std::string there = directory ? directory->lines() : "";
+  const std::string told = rendezvous.exchange(there).front();
+  rendezvous.together([&] {
+    if (!directory) {
+      directory = std::make_unique<SampleDirectory>(run.options.out, told, environment.rank);
+    }
+  });
+  return directory;
+}
+
 }  // namespace
 
-SampleOptions::SampleOptions() {
-  solver.timestep_spacing = "trailing";
-}
-
-void SampleOptions::visit(config::Visitor& v) {
-  v.text("model", model, "model directory");
-  v.texts("classes", classes, "classes to sample, in turn (empty: every class of the model)");
-  v.integer("count", count, {1, 1'000'000'000}, "videos of each class");
-  v.optional_integer("ejection_fraction", ejection_fraction, {0, 100},
-                     "percent, for a model that is conditioned on it and not on the class");
-  v.integer("seed", seed, {0, std::numeric_limits<std::int64_t>::max()},
-            "seed of the first video; the next ones count on from it");
-  v.real("guidance_scale", guidance.scale, {0, 1000},
-         "w of u + w(c - u): 1 is the class-conditional model, 0 the unconditional one");
-  v.section(
-      "guidance", [this](config::Visitor& s) { visit_guidance(s); }, "how guidance acts");
-  v.choice("sampler", sampler, {"blocks", "stitched"},
-           "blocks that continue each other, or EchoNet-Synthetic's overlapping windows of a video "
-           "that is denoised whole");
-  v.integer("blocks", blocks, {1, 1'000'000}, "autoregressive blocks (or windows) of each video");
-  visit_solver(v, solver);
-  v.choice("anchor", anchor, {"hard", "soft", "none"},
-           "given frames of a block: pinned, drawn towards, or reference only");
-  v.section(
-      "stitched",
-      [this](config::Visitor& s) {
-        s.integer("overlap", window_overlap, {0, 4096},
-                  "frames that a window shares with the one before (0: half a window)");
-        s.integer("published_batch", published_batch, {1, 1'000'000},
-                  "videos in a batch of the published code, from which "
-                  "compatibility.stitch_labels=published takes labels");
-      },
-      "the stitched sampler");
-  v.integer("max_redraws", max_redraws, {0, 1'000'000},
-            "heart frames drawn again before the privacy gate gives up");
-  v.boolean("allow_unfiltered", allow_unfiltered,
-            "go on, marked in the manifest, where the privacy gate is missing or gives up");
-  v.choice("codec", codec, {"h264", "ffv1"}, "H.264 MP4, or lossless FFV1 AVI");
-  v.section(
-      "compatibility", [this](config::Visitor& c) { compatibility.visit_sampling(c); },
-      "reproduction switches");
-}
-
-void SampleOptions::visit_guidance(config::Visitor& v) {
-  v.real("rescale", guidance.rescale, {0, 1},
-         "1 keeps the contrast of the unguided prediction, 0 lets guidance raise it");
-  v.real("interval_start", guidance.interval_start, {0, 1},
-         "lowest noise level t / T at which guidance acts");
-  v.real("interval_end", guidance.interval_end, {0, 1}, "highest noise level");
-  v.real("video_share", video_guidance_share, {0, 1},
-         "the LVDM's scale is 1 + video_share (w - 1): it has the heart frame to go by, and a high "
-         "scale wears walls and valves away over the blocks; 1: as strong as for the frame");
-  v.real("frame_scale", guidance.frame_scale, {0, 1000},
-         "the LVDM's scale for its reference frame; other than 1 needs a model trained with "
-         "reference dropout");
-}
-
 SampleSummary run_sampling(const SampleOptions& requested) {
-  SampleOptions options = requested;
-  check(options);
-  const at::Device device = parse_device(options.device);
-  const models::ModelDirectory model = models::ModelDirectory::open(options.model);
-  model.require({"vae", "lidm", "lvdm", "class_embedding/lvdm", "scheduler"});
-  // Refuses a solver that does not fit the model's schedule before anything is loaded or written.
-  diffusion::make_solver(diffusion::NoiseSchedule(model.schedule()), options.solver);
-  options.classes = resolve_classes(options, model.info());
-  warn_of_untrained_guidance(options, model);
-  const std::vector<VideoPlan> plans = plan_videos(options, model.info());
-
-  const auto hashes = hashes_of(model);
-  const VideoMaker maker(model, options, device, hashes);
-  SampleDirectory directory(options.out, config::dump(config::visit_of(options)), hashes,
-                            options.resume);
-  const auto skipped = static_cast<std::int64_t>(directory.entries().size());
+  const distributed::ProcessEnvironment environment = distributed::environment_from_variables();
+  distributed::Rendezvous rendezvous(environment, kTimeouts);
+  Run run;
+  rendezvous.together([&] { run = prepare(requested, environment); });
+  require_same_run(rendezvous, run);
+  const std::unique_ptr<SampleDirectory> directory = open_directory(rendezvous, run);
+  const auto skipped = static_cast<std::int64_t>(directory->entries().size());
+  const std::vector<VideoPlan> share = share_of(run, *directory, environment);
 
   io::TensorMap traced;
+  std::exception_ptr stopped;
   try {
-    make_missing(plans, maker, directory, options.trace.empty() ? nullptr : &traced);
+    make_videos(run, share, *directory, environment, run.options.trace.empty() ? nullptr : &traced);
   } catch (const Error&) {
-    finish_stopped_run(directory);
-    throw;
+    stopped = std::current_exception();
   }
-  finish_directory(directory.path(), directory.entries());
-  if (!options.trace.empty()) io::save_safetensors(options.trace, traced);
-  return summarise(directory.path(), directory.entries(), skipped);
+  const std::vector<std::string> made = rendezvous.exchange(directory->added_lines());
+  const std::vector<std::string> stops = rendezvous.exchange(stopped ? "stopped" : "");
+  const bool whole =
+      std::all_of(stops.begin(), stops.end(), [](const std::string& stop) { return stop.empty(); });
+  rendezvous.together([&] {
+    if (environment.is_root()) {
+      directory->take_in(made);
+      if (!whole) finish_stopped_run(*directory);
+    }
+    if (stopped) std::rethrow_exception(stopped);
+  });
+  rendezvous.together([&] {
+    if (!environment.is_root()) return;
+    finish_directory(directory->path(), directory->entries());
+    if (!run.options.trace.empty()) io::save_safetensors(run.options.trace, traced);
+  });
+  return summarise(directory->path(), directory->entries(), skipped);
 }
 
 }  // namespace echopath::generation

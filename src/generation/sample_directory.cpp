@@ -1,80 +1,159 @@
 #include "generation/sample_directory.hpp"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "echopath/core/errors.hpp"
+#include "generation/output_formats.hpp"
 
 namespace echopath::generation {
 namespace {
 
-/// What two legs of one run must agree on: all but how many videos, where the model lies, and what
-/// becomes of refused hearts.
+constexpr const char* kManifest = "manifest.jsonl";
+constexpr const char* kPart = "manifest.part-";
+
+/// What two legs of one run must agree on: all but how many videos, where files lie, how they are
+/// batched, and what becomes of refused hearts.
 config::Json essence(config::Json document) {
   if (document.contains("options") && document["options"].is_object()) {
-    for (const char* key : {"model", "count", "max_redraws", "allow_unfiltered"}) {
+    for (const char* key :
+         {"model", "count", "heart", "batch", "deterministic", "max_redraws", "allow_unfiltered"}) {
       document["options"].erase(key);
     }
   }
   return document;
 }
 
-void remove_leftovers(const fs::path& videos) {
-  if (!fs::is_directory(videos)) return;
-  for (const auto& item : fs::directory_iterator(videos)) {
+void remove_leftovers(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) return;
+  for (const auto& item : fs::directory_iterator(folder)) {
     const std::string name = item.path().filename().string();
-    if (name.starts_with(".") && name.find(".tmp-") != std::string::npos) fs::remove(item.path());
+    if (name.starts_with(".") && name.find(".tmp-") != std::string::npos) {
+      fs::remove_all(item.path());
+    }
   }
 }
 
-void sort_by_plan(std::vector<ManifestEntry>& entries) {
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return a.index < b.index; });
+bool is_whole(const fs::path& directory, const ManifestEntry& entry) {
+  std::error_code error;
+  return fs::is_regular_file(directory / entry.file, error) &&
+         std::all_of(entry.also.begin(), entry.also.end(),
+                     [&](const std::string& file) { return fs::exists(directory / file, error); });
+}
+
+std::string lines_of(const std::vector<ManifestEntry>& entries) {
+  std::string lines;
+  for (const ManifestEntry& entry : entries) lines += entry.to_json().dump() + "\n";
+  return lines;
 }
 
 }  // namespace
 
-SampleDirectory::SampleDirectory(std::filesystem::path path, const config::Json& options,
-                                 const std::map<std::string, std::string>& weight_hashes,
+config::Json RunDocument::to_json() const {
+  config::Json document = {{"options", options}, {"weight_hashes", weight_hashes}};
+  if (!heart_hash.empty()) document["heart_sha256"] = heart_hash;
+  return document;
+}
+
+std::string RunDocument::key() const {
+  return sha256_hex(essence(to_json()).dump());
+}
+
+SampleDirectory::SampleDirectory(std::filesystem::path path, const RunDocument& document,
                                  bool resume)
     : path_(std::move(path)) {
-  const config::Json document = {{"options", options}, {"weight_hashes", weight_hashes}};
-  const fs::path manifest = path_ / "manifest.jsonl";
-  if (fs::exists(manifest)) {
-    if (!resume) {
-      throw UsageError("'" + path_.string() +
-                       "' already holds a sampling run; go on with it by --resume, or choose "
-                       "another --out");
-    }
-    load_run(document);
+  const fs::path manifest = path_ / kManifest;
+  std::error_code unknown;
+  if (!resume && fs::exists(manifest, unknown)) {
+    throw UsageError("'" + path_.string() +
+                     "' already holds a sampling run; go on with it by --resume, or choose "
+                     "another --out");
   }
-  write_file(path_ / "config.json", document.dump(2) + "\n");
-  std::string lines;
-  for (const ManifestEntry& entry : entries_) lines += entry.to_json().dump() + "\n";
-  write_file(manifest, lines);
+  fs::create_directories(path_, unknown);  // where it cannot be made, writing says why
+  if (fs::is_directory(path_, unknown)) lock_ = FolderLock(path_, "sampling");
+  if (fs::exists(manifest, unknown)) load_run(document);
+  write_file(path_ / "config.json", document.text());
+  write_file(manifest, lines_of(entries_));
+  for (const fs::path& part : parts()) fs::remove(part);
   manifest_ = std::make_unique<LineAppender>(manifest);
 }
 
-void SampleDirectory::load_run(const config::Json& document) {
+SampleDirectory::SampleDirectory(std::filesystem::path path, const std::string& there, int rank)
+    : path_(std::move(path)) {
+  entries_ = parse_manifest(there, (path_ / kManifest).string());
+  char number[16];
+  std::snprintf(number, sizeof(number), "%04d", rank);
+  manifest_ = std::make_unique<LineAppender>(path_ / (kPart + std::string(number) + ".jsonl"));
+}
+
+std::vector<std::filesystem::path> SampleDirectory::parts() const {
+  std::vector<fs::path> found;
+  for (const auto& item : fs::directory_iterator(path_)) {
+    const std::string name = item.path().filename().string();
+    if (name.starts_with(kPart) && name.ends_with(".jsonl")) found.push_back(item.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+void SampleDirectory::load_run(const RunDocument& document) {
   const fs::path config_path = path_ / "config.json";
   require_file(config_path, "config of the run to resume");
+  const config::Json now = document.to_json();
   const config::Json before = config::read_json(config_path.string());
-  const config::Json change = config::Json::diff(essence(before), essence(document));
+  const config::Json change = config::Json::diff(essence(before), essence(now));
   if (!change.empty()) {
     throw UsageError("'" + path_.string() + "' holds a run with other options (" +
                      change[0].at("path").get<std::string>() +
                      " differs); resume it with its own, or choose another --out");
   }
-  for (ManifestEntry& entry : read_manifest(path_ / "manifest.jsonl")) {
-    if (fs::is_regular_file(path_ / entry.file)) entries_.push_back(std::move(entry));
+  insert(read_manifest(path_ / kManifest));
+  for (const fs::path& part : parts()) insert(read_manifest(part));
+  for (const std::string& folder : output_folders()) remove_leftovers(path_ / folder);
+}
+
+void SampleDirectory::insert(std::vector<ManifestEntry> entries) {
+  std::set<std::int64_t> known = indices();
+  for (ManifestEntry& entry : entries) {
+    if (!is_whole(path_, entry) || !known.insert(entry.index).second) continue;
+    entries_.push_back(std::move(entry));
   }
-  sort_by_plan(entries_);
-  remove_leftovers(path_ / "Videos");
+  std::sort(entries_.begin(), entries_.end(),
+            [](const auto& a, const auto& b) { return a.index < b.index; });
+}
+
+std::set<std::int64_t> SampleDirectory::indices() const {
+  std::set<std::int64_t> found;
+  for (const ManifestEntry& entry : entries_) found.insert(entry.index);
+  return found;
 }
 
 void SampleDirectory::add(const ManifestEntry& entry) {
   manifest_->append(entry.to_json().dump());
-  entries_.push_back(entry);
-  sort_by_plan(entries_);
+  added_.push_back(entry);
+  const auto place = std::upper_bound(
+      entries_.begin(), entries_.end(), entry,
+      [](const ManifestEntry& a, const ManifestEntry& b) { return a.index < b.index; });
+  entries_.insert(place, entry);
+}
+
+std::string SampleDirectory::lines() const {
+  return lines_of(entries_);
+}
+
+std::string SampleDirectory::added_lines() const {
+  return lines_of(added_);
+}
+
+void SampleDirectory::take_in(const std::vector<std::string>& added) {
+  if (added.size() <= 1) return;
+  for (std::size_t rank = 1; rank < added.size(); ++rank) {
+    insert(parse_manifest(added[rank], "manifest of rank " + std::to_string(rank)));
+  }
+  manifest_.reset();
+  write_file(path_ / kManifest, lines_of(entries_));
+  for (const fs::path& part : parts()) fs::remove(part);
 }
 
 }  // namespace echopath::generation

@@ -56,7 +56,8 @@ at::Tensor StitchedSampler::sample(const at::Tensor& heart, const std::vector<st
     std::int64_t first = 0;
     for (const std::int64_t label : labels) {
       const at::Tensor window = sample.slice(1, first, first + window_length());
-      const at::Tensor answer = lvdm_->predict(window, references, index, label);
+      const at::Tensor answer =
+          lvdm_->predict(window, references, index, lvdm_->prepare(std::vector{label}));
       answers.push_back(first == 0 ? answer : answer.slice(1, overlap_));
       first += window_length() - overlap_;
       if (on_window) on_window();

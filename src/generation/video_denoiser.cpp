@@ -13,7 +13,8 @@ VideoDenoiser::VideoDenoiser(const models::ModelDirectory& model, const Denoisin
       compatibility_(compatibility),
       device_(device),
       schedule_(model.schedule()),
-      block_length_(model.info().block_length) {
+      block_length_(model.info().block_length),
+      fps_(model.info().fps) {
   model.require({"lvdm", "class_embedding/lvdm"});
   const std::string path = model.path().string();
   network_ = model.load_lvdm(device, compatibility);
@@ -32,21 +33,42 @@ VideoDenoiser::VideoDenoiser(const models::ModelDirectory& model, const Denoisin
     throw UsageError("--ef is given, but the LVDM of '" + path +
                      "' is conditioned on the class alone; leave it out");
   }
-  prepare_conditions(embedding, model.info().fps);
+  require_size(shape, config.sample_size, "LVDM", path);
+  prepare_conditions(embedding);
 }
 
-void VideoDenoiser::prepare_conditions(models::ClassEmbedding& embedding, double fps) {
+void VideoDenoiser::prepare_conditions(models::ClassEmbedding& embedding) {
   timesteps_ = make_solver()->timesteps();
-  const at::Tensor time_ids =
-      at::full({1, network_->config().added_time_id_count()}, fps, at::kFloat).to(device_);
-  for (const double t : timesteps_) {
-    const at::Tensor timestep = at::full({1}, t, at::kFloat).to(device_);
-    times_.push_back(network_->prepare_time(timestep, time_ids));
-  }
-  for (const at::Tensor& context : every_context(embedding, options_.ejection_fraction, device_)) {
-    tokens_.push_back(network_->prepare_context(context));
-  }
   frame_numbers_ = network_->prepare_frames(block_length_);
+  contexts_ = every_context(embedding, options_.ejection_fraction, device_);
+  const std::vector<nn::Condition> times = prepare_times(1);
+  const nn::Condition null_context = network_->prepare_context(contexts_.back());
+  for (std::size_t label = 0; label + 1 < contexts_.size(); ++label) {
+    single_.push_back({times, network_->prepare_context(contexts_[label]), null_context});
+  }
+}
+
+std::vector<nn::Condition> VideoDenoiser::prepare_times(std::int64_t videos) const {
+  const at::Tensor time_ids =
+      at::full({videos, network_->config().added_time_id_count()}, fps_, at::kFloat).to(device_);
+  std::vector<nn::Condition> times;
+  for (const double t : timesteps_) {
+    const at::Tensor timestep = at::full({videos}, t, at::kFloat).to(device_);
+    times.push_back(network_->prepare_time(timestep, time_ids));
+  }
+  return times;
+}
+
+VideoDenoiser::Batch VideoDenoiser::prepare(const std::vector<std::int64_t>& labels) const {
+  TORCH_CHECK(!labels.empty(), "a batch has at least one video");
+  if (labels.size() == 1) return single_.at(static_cast<std::size_t>(labels[0]));
+  std::vector<at::Tensor> contexts;
+  for (const std::int64_t label : labels) {
+    contexts.push_back(contexts_.at(static_cast<std::size_t>(label)));
+  }
+  const auto videos = static_cast<std::int64_t>(labels.size());
+  return {prepare_times(videos), network_->prepare_context(at::cat(contexts)),
+          network_->prepare_context(contexts_.back().expand({videos, -1, -1}))};
 }
 
 VideoDenoiser::References VideoDenoiser::prepare(const at::Tensor& reference) const {
@@ -57,12 +79,12 @@ VideoDenoiser::References VideoDenoiser::prepare(const at::Tensor& reference) co
 }
 
 at::Tensor VideoDenoiser::predict(const at::Tensor& sample, const References& references,
-                                  std::size_t index, std::int64_t label) const {
+                                  std::size_t index, const Batch& batch) const {
   const models::PaddedLatents padded = models::pad_latents(sample, 8, compatibility_);
   const auto branch = [&](diffusion::Conditions given) {
     models::VideoConditions conditions;
-    conditions.time = times_.at(index);
-    conditions.context = given.label ? tokens_.at(static_cast<std::size_t>(label)) : tokens_.back();
+    conditions.time = batch.times.at(index);
+    conditions.context = given.label ? batch.context : batch.null_context;
     conditions.frame_numbers = frame_numbers_;
     conditions.reference = given.frame ? references.given : references.none;
     return models::unpad_latents(network_->forward_prepared(padded.latents, conditions), padded);

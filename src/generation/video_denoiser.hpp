@@ -26,12 +26,20 @@ class VideoDenoiser {
     Share given;
     Share none;  ///< of zeros: no reference
   };
-  /// reference [1, n, C, h, w], n the block length, on the device.
+  /// reference [B, n, C, h, w], n the block length, on the device.
   References prepare(const at::Tensor& reference) const;
 
-  /// The guided answer to sample [1, n, C, h, w] at the step with this index.
+  /// What the network is told of the videos that it denoises together, one label each.
+  struct Batch {
+    std::vector<nn::Condition> times;  ///< of each evaluation
+    nn::Condition context;             ///< of their classes
+    nn::Condition null_context;
+  };
+  Batch prepare(const std::vector<std::int64_t>& labels) const;
+
+  /// The guided answer to sample [B, n, C, h, w] at the step with this index.
   at::Tensor predict(const at::Tensor& sample, const References& references, std::size_t index,
-                     std::int64_t label) const;
+                     const Batch& batch) const;
 
   /// A new trajectory of the options' solver.
   std::unique_ptr<diffusion::Solver> make_solver() const;
@@ -41,7 +49,9 @@ class VideoDenoiser {
   std::int64_t block_length() const { return block_length_; }
 
  private:
-  void prepare_conditions(models::ClassEmbedding& embedding, double fps);
+  void prepare_conditions(models::ClassEmbedding& embedding);
+  /// Time embeddings of all evaluations for so many videos.
+  std::vector<nn::Condition> prepare_times(std::int64_t videos) const;
 
   DenoisingOptions options_;
   models::Compatibility compatibility_;
@@ -49,9 +59,10 @@ class VideoDenoiser {
   diffusion::NoiseSchedule schedule_;
   std::int64_t block_length_;
   mutable models::UNetSpatioTemporalConditionModel network_{nullptr};
-  std::vector<double> timesteps_;      ///< of every trajectory
-  std::vector<nn::Condition> times_;   ///< of each of them
-  std::vector<nn::Condition> tokens_;  ///< of each class and the null
+  double fps_;
+  std::vector<double> timesteps_;     ///< of every trajectory
+  std::vector<at::Tensor> contexts_;  ///< [1, 1, D] of each class and the null
+  std::vector<Batch> single_;         ///< one video of each class
   nn::Condition frame_numbers_;
 };
 

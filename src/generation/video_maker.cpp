@@ -3,7 +3,8 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/logging.hpp"
-#include "echopath/io/video.hpp"
+#include "generation/given_heart.hpp"
+#include "generation/output_formats.hpp"
 
 namespace echopath::generation {
 namespace {
@@ -40,18 +41,18 @@ std::optional<PrivacyGate> open_gate(const models::ModelDirectory& model, bool a
   }
 }
 
-/// Container tags: players show the title, programs read the comment.
-std::map<std::string, std::string> tags_of(const ManifestEntry& entry) {
-  std::string hashes;
-  for (const auto& [component, hash] : entry.weight_hashes) hashes += component + "=" + hash + ";";
-  const config::Json comment = {{"generator", "echopath"},
-                                {"synthetic", true},
-                                {"class", entry.class_name},
-                                {"seed", entry.seed},
-                                {"guidance_scale", entry.guidance_scale},
-                                {"model_hash", sha256_hex(hashes)}};
-  return {{"title", entry.class_name + " seed " + std::to_string(entry.seed) + " (synthetic)"},
-          {"comment", comment.dump()}};
+/// Throws DataError unless the VAE's latents are the model's.
+void require_vae_fits(const models::ModelDirectory& model, const models::AutoencoderKL& vae,
+                      std::int64_t factor) {
+  const models::ModelInfo& info = model.info();
+  const std::vector<std::int64_t> made = {vae->config().latent_channels, info.image_size / factor,
+                                          info.image_size / factor};
+  if (info.latent_shape == made) return;
+  throw DataError(model.path().string() + ": the VAE makes latents of [" + std::to_string(made[0]) +
+                  ", " + std::to_string(made[1]) + ", " + std::to_string(made[2]) +
+                  "] of images of " + std::to_string(info.image_size) +
+                  " pixels, which latent_shape in echopath.json is not; take parts that were "
+                  "trained together");
 }
 
 std::string block_name(const VideoPlan& plan, std::int64_t block) {
@@ -66,17 +67,44 @@ VideoMaker::VideoMaker(const models::ModelDirectory& model, const SampleOptions&
                        at::Device device, std::map<std::string, std::string> weight_hashes)
     : options_(options),
       weight_hashes_(std::move(weight_hashes)),
-      scaling_factor_(model.info().latent_scaling_factor),
       fps_(model.info().fps),
-      heart_(model, heart_denoising(options), device, options.compatibility),
-      codec_(model.load_vae(device), device, kDecodedAtOnce),
+      with_previews_(options.codec != "h264" && can_write_h264()),
+      vae_(model.load_vae(device)),
+      codec_(vae_, device, kDecodedAtOnce),
       gate_(open_gate(model, options.allow_unfiltered, device)) {
+  require_vae_fits(model, vae_, codec_.factor());
+  run_.scaling_factor = model.info().latent_scaling_factor;
+  run_.encoder_hash = models::encoder_hash(vae_);
   const DenoisingOptions denoising = video_denoising(options);
   if (options.sampler == "stitched") {
     stitched_.emplace(model, denoising, options.window_overlap, device, options.compatibility);
   } else {
     blocks_.emplace(model, denoising, parse_anchor(options.anchor), device, options.compatibility);
   }
+  if (options.heart.empty()) {
+    heart_.emplace(model, heart_denoising(options), device, options.compatibility);
+  } else {
+    take_given_heart(model);
+  }
+}
+
+void VideoMaker::take_given_heart(const models::ModelDirectory& model) {
+  HeartFrame heart;
+  heart.latent = read_given_heart(options_.heart, options_.heart_frame, model, codec_);
+  given_heart_hash_ = sha256_file(options_.heart);
+  if (gate_) {
+    heart.similarity = gate_->similarity(heart.latent);
+    heart.filtered = gate_->passes(*heart.similarity);
+    const std::string verdict =
+        "the heart frame of '" + options_.heart +
+        "' does not pass the privacy gate (similarity to a training frame " +
+        std::to_string(*heart.similarity) + ", limit " + std::to_string(gate_->tau()) + ")";
+    if (!heart.filtered && !options_.allow_unfiltered) {
+      throw DataError(verdict + "; take another, or go on with --allow-unfiltered");
+    }
+    if (!heart.filtered) log_warning(verdict + "; the manifest says so");
+  }
+  given_heart_ = std::move(heart);
 }
 
 std::int64_t VideoMaker::block_length() const {
@@ -84,13 +112,18 @@ std::int64_t VideoMaker::block_length() const {
 }
 
 std::int64_t VideoMaker::work_per_video() const {
-  return diffusion::evaluation_count(options_.solver) * (1 + options_.blocks * block_length());
+  const std::int64_t heart = heart_ ? 1 : 0;
+  return diffusion::evaluation_count(options_.solver) * (heart + options_.blocks * block_length());
 }
 
 ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& heart) const {
   ManifestEntry entry;
   entry.index = plan.index;
-  entry.file = "Videos/" + plan.stem + (options_.codec == "ffv1" ? ".avi" : ".mp4");
+  entry.file = video_file(options_.codec, plan.stem);
+  for (const std::string& format : options_.also) {
+    entry.also.push_back(other_file(format, plan.stem));
+  }
+  if (with_previews_) entry.also.push_back(preview_file(plan.stem));
   entry.class_name = plan.class_name;
   entry.seed = plan.seed;
   entry.guidance_scale = options_.guidance.scale;
@@ -105,6 +138,7 @@ ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& hear
   entry.height = heart.latent.size(1) * codec_.factor();
   entry.width = heart.latent.size(2) * codec_.factor();
   entry.fps = fps_;
+  entry.heart = given_heart_hash_;
   entry.privacy_score = heart.similarity;
   if (gate_) entry.privacy_tau = gate_->tau();
   entry.redraws = heart.redraws;
@@ -113,59 +147,74 @@ ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& hear
   return entry;
 }
 
-void VideoMaker::make_blocks(const VideoPlan& plan, const at::Tensor& heart, io::TensorMap* trace,
-                             const StepCallback& on_step, const LatentsCallback& on_latents) const {
-  at::Tensor given = heart.unsqueeze(0);
-  for (std::int64_t k = 0; k < options_.blocks; ++k) {
-    const at::Tensor block =
-        blocks_->sample(given, plan.label, plan.seed, static_cast<std::uint32_t>(k), on_step);
-    if (trace != nullptr) (*trace)[block_name(plan, k)] = block;
-    // The frames a block was given are already in the video, but for the heart frame of block 0.
-    on_latents(block.slice(0, k == 0 ? 0 : given.size(0)));
-    given = block.slice(0, block_length() - blocks_->context_frames()).clone();
-  }
-}
-
-void VideoMaker::make_windows(const VideoPlan& plan, const at::Tensor& heart, io::TensorMap* trace,
-                              const StepCallback& on_step,
-                              const LatentsCallback& on_latents) const {
-  const at::Tensor video = stitched_->sample(heart, plan.window_labels, plan.seed, on_step);
-  if (trace != nullptr) (*trace)[plan.stem + "/video"] = video;
-  on_latents(video);
-}
-
-ManifestEntry VideoMaker::make(const VideoPlan& plan, const std::filesystem::path& directory,
-                               io::TensorMap* trace, const WorkCallback& on_work) const {
-  const StepCallback on_heart_step = [&] { on_work(1); };
-  const StepCallback on_block_step = [&] { on_work(block_length()); };
-  const HeartFrame heart = draw_heart_frame(
+HeartFrame VideoMaker::heart_of(const VideoPlan& plan, const StepCallback& on_step) const {
+  if (given_heart_) return *given_heart_;
+  HeartFrame heart = draw_heart_frame(
       [&](std::uint32_t attempt) {
-        return heart_.sample(plan.label, plan.seed, attempt, on_heart_step);
+        return heart_->sample(plan.label, plan.seed, attempt, on_step);
       },
       gate_ ? &*gate_ : nullptr, options_.max_redraws, options_.allow_unfiltered);
   if (gate_ && !heart.filtered) {
     log_warning(plan.stem + ": no heart frame passed the privacy gate; the manifest says so");
   }
-  const ManifestEntry entry = describe(plan, heart);
-  io::VideoWriterOptions writer_options;
-  writer_options.codec = options_.codec;
-  writer_options.width = entry.width;
-  writer_options.height = entry.height;
-  writer_options.fps = entry.fps;
-  writer_options.metadata = tags_of(entry);
-  io::VideoWriter writer(directory / entry.file, writer_options);
+  return heart;
+}
 
-  const LatentsCallback write = [&](const at::Tensor& latents) {
-    codec_.decode(latents / scaling_factor_,
-                  [&](const std::uint8_t* frame) { writer.write(frame); });
-  };
-  if (stitched_) {
-    make_windows(plan, heart.latent, trace, on_block_step, write);
-  } else {
-    make_blocks(plan, heart.latent, trace, on_block_step, write);
+void VideoMaker::write(const at::Tensor& latents, VideoOutputs& outputs) const {
+  outputs.add_latents(latents);
+  codec_.decode(latents / run_.scaling_factor,
+                [&](const std::uint8_t* frame) { outputs.write(frame); });
+}
+
+void VideoMaker::make_blocks(std::vector<Job>& jobs, io::TensorMap* trace,
+                             const WorkCallback& on_work) const {
+  const auto videos = static_cast<std::int64_t>(jobs.size());
+  const StepCallback on_step = [&] { on_work(videos * block_length()); };
+  std::vector<BlockStart> starts;
+  for (const Job& job : jobs) {
+    starts.push_back({job.heart.latent.unsqueeze(0), job.plan->label, job.plan->seed});
   }
-  writer.finish();
-  return entry;
+  for (std::int64_t k = 0; k < options_.blocks; ++k) {
+    const std::vector<at::Tensor> blocks =
+        blocks_->sample(starts, static_cast<std::uint32_t>(k), on_step);
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      if (trace != nullptr) (*trace)[block_name(*jobs[i].plan, k)] = blocks[i].clone();
+      // The frames a block was given are already in the video, but for the heart frame of block 0.
+      write(blocks[i].slice(0, k == 0 ? 0 : starts[i].given.size(0)), *jobs[i].outputs);
+      starts[i].given = blocks[i].slice(0, block_length() - blocks_->context_frames()).clone();
+    }
+  }
+}
+
+void VideoMaker::make_windows(Job& job, io::TensorMap* trace, const WorkCallback& on_work) const {
+  const at::Tensor video = stitched_->sample(job.heart.latent, job.plan->window_labels,
+                                             job.plan->seed, [&] { on_work(block_length()); });
+  if (trace != nullptr) (*trace)[job.plan->stem + "/video"] = video;
+  write(video, *job.outputs);
+}
+
+std::vector<ManifestEntry> VideoMaker::make(const std::vector<VideoPlan>& plans,
+                                            const std::filesystem::path& directory,
+                                            io::TensorMap* trace,
+                                            const WorkCallback& on_work) const {
+  std::vector<Job> jobs;
+  for (const VideoPlan& plan : plans) {
+    Job job{&plan, heart_of(plan, [&] { on_work(1); }), {}, nullptr};
+    job.entry = describe(plan, job.heart);
+    job.outputs = std::make_unique<VideoOutputs>(directory, job.entry, run_);
+    jobs.push_back(std::move(job));
+  }
+  if (blocks_) {
+    make_blocks(jobs, trace, on_work);
+  } else {
+    for (Job& job : jobs) make_windows(job, trace, on_work);
+  }
+  std::vector<ManifestEntry> entries;
+  for (Job& job : jobs) {
+    job.outputs->finish();
+    entries.push_back(std::move(job.entry));
+  }
+  return entries;
 }
 
 }  // namespace echopath::generation

@@ -217,7 +217,7 @@ TEST(BadInput, SamplingOnAFullDiskLeavesNoVideoAndResumes) {
       "--steps",          "1",       "--blocks", "1",       "--out",
       folder / "samples", "--codec", "ffv1"};
   // More than config.json and less than the video.
-  const Outcome stopped = run(arguments, "trap '' XFSZ; ulimit -f 4;");
+  const Outcome stopped = run(arguments, "trap '' XFSZ; ulimit -f 8;");
   expect_one_line_error(stopped, 3, {"ASD_000000"});
   EXPECT_TRUE(fs::is_empty(folder / "samples/Videos"));
   EXPECT_TRUE(fs::is_empty(folder / "samples/manifest.jsonl"));

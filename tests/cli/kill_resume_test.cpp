@@ -1,68 +1,24 @@
 // A training that is killed again and again; scripts/kill_and_resume.sh is the long form.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <random>
 #include <thread>
 
 #include "cli/run_program.hpp"
+#include "cli/running_program.hpp"
 #include "echopath/core/files.hpp"
 #include "toy_data.hpp"
 
 namespace echopath::cli {
 namespace {
 
+using testing::RunningProgram;
 using testing::TemporaryFolder;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kSteps = 120;
-
-/// A toy training as a process of its own.
-class Training {
- public:
-  explicit Training(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), ECHOPATH_BINARY);
-    process_ = ::fork();
-    if (process_ != 0) return;
-    const int nowhere = ::open("/dev/null", O_WRONLY);
-    ::dup2(nowhere, STDOUT_FILENO);
-    ::dup2(nowhere, STDERR_FILENO);
-    std::vector<char*> list;
-    for (std::string& argument : arguments) list.push_back(argument.data());
-    list.push_back(nullptr);
-    ::execv(list[0], list.data());
-    ::_exit(127);
-  }
-  ~Training() {
-    if (!ended()) kill();
-  }
-  Training(const Training&) = delete;
-  Training& operator=(const Training&) = delete;
-
-  void kill() {
-    ::kill(process_, SIGKILL);
-    wait();
-  }
-  bool ended() {
-    if (!over_) over_ = ::waitpid(process_, &status_, WNOHANG) == process_;
-    return over_;
-  }
-  void wait() {
-    if (!over_) ::waitpid(process_, &status_, 0);
-    over_ = true;
-  }
-  bool succeeded() const { return WIFEXITED(status_) && WEXITSTATUS(status_) == 0; }
-
- private:
-  pid_t process_ = 0;
-  int status_ = 0;
-  bool over_ = false;
-};
 
 class KillAndResume : public ::testing::Test {
  protected:
@@ -99,7 +55,7 @@ class KillAndResume : public ::testing::Test {
     return sha256_file(fs::path(folder_ / run) / name);
   }
   void finish(const std::string& run) {
-    Training training(arguments(run));
+    RunningProgram training(arguments(run));
     training.wait();
     ASSERT_TRUE(training.succeeded());
   }
@@ -116,7 +72,7 @@ TEST_F(KillAndResume, SixKillsAtRandomMomentsChangeNoBit) {
   std::uniform_real_distribution<double> moment(0.1, 0.35);
   int killed = 0, killed_while_saving = 0;
   for (int i = 0; i < 6; ++i) {
-    Training training(arguments("parts"));
+    RunningProgram training(arguments("parts"));
     const auto after = Clock::now() + whole * moment(random);
     while (Clock::now() < after && !training.ended()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -166,5 +166,19 @@ TEST(BlockSampler, RefusesAModelWithOtherLatents) {
   EXPECT_THROW(BlockSampler(model, two_steps(), Anchor::kHard, at::kCPU), DataError);
 }
 
+TEST(BlockSampler, VideosOfOneBatchAgreeWithSingleOnes) {
+  const BlockSampler blocks = sampler(Anchor::kHard, two_steps("ddpm"));
+  const std::vector<BlockStart> videos = {
+      {frames(2, 1), 0, 10}, {frames(2, 2), 1, 11}, {frames(2, 3), 1, 12}};
+  const std::vector<at::Tensor> together = blocks.sample(videos, 3);
+  ASSERT_EQ(together.size(), 3U);
+  for (std::size_t i = 0; i < videos.size(); ++i) {
+    const at::Tensor alone = blocks.sample(videos[i].given, videos[i].label, videos[i].seed, 3);
+    EXPECT_LT((together[i] - alone).abs().max().item<double>(), 1e-3) << i;
+    EXPECT_TRUE(at::equal(blocks.sample({videos[i]}, 3).front(), alone)) << i;
+  }
+  EXPECT_GT((together[1] - together[2]).abs().max().item<double>(), 0.1) << "seeds differ";
+}
+
 }  // namespace
 }  // namespace echopath::generation

@@ -5,45 +5,21 @@
 #include <csignal>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/folder_lock.hpp"
 #include "echopath/core/interrupt.hpp"
 #include "echopath/data/dataset.hpp"
 #include "echopath/generation/manifest.hpp"
 #include "echopath/io/video.hpp"
-#include "toy_model.hpp"
+#include "sample_support.hpp"
 
 namespace echopath::generation {
 namespace {
 
+using testing::files_in;
+using testing::message_of;
 using testing::shared_toy_model;
 using testing::TemporaryFolder;
-
-SampleOptions toy_options(const fs::path& out) {
-  SampleOptions options;
-  options.model = shared_toy_model().string();
-  options.out = out.string();
-  options.classes = {"ASD"};
-  options.seed = 10;
-  options.guidance.scale = 1.0;
-  options.blocks = 2;
-  options.solver.num_inference_steps = 2;
-  options.device = "cpu";
-  return options;
-}
-
-std::string message_of(const SampleOptions& options) {
-  try {
-    run_sampling(options);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-std::size_t files_in(const fs::path& directory) {
-  if (!fs::exists(directory)) return 0;
-  return static_cast<std::size_t>(
-      std::distance(fs::directory_iterator(directory), fs::directory_iterator()));
-}
+using testing::toy_options;
 
 TEST(Sample, RefusesASolverThatDoesNotFitTheModelBeforeItWrites) {
   const TemporaryFolder folder;
@@ -85,7 +61,7 @@ TEST(Sample, ManifestSaysWhatMadeTheVideo) {
   EXPECT_EQ(entry.class_name, "ASD");
   EXPECT_EQ(entry.guidance_scale, 2.0);
   EXPECT_EQ(entry.sampler, "blocks");
-  EXPECT_EQ(entry.solver, "ddim");
+  EXPECT_EQ(entry.solver, "dpmsolver++");
   EXPECT_EQ(entry.steps, 2);
   EXPECT_EQ(entry.blocks, 2);
   EXPECT_EQ(entry.frames, 10);
@@ -219,7 +195,12 @@ TEST(Sample, RefusesValuesOutOfRange) {
   refused([](auto& o) { o.count = 0; });
   refused([](auto& o) { o.anchor = "firm"; });
   refused([](auto& o) { o.sampler = "woven"; });
-  refused([](auto& o) { o.codec = "vp9"; });
+  refused([](auto& o) { o.also = {"webm"}; });
+  refused([](auto& o) { o.batch = 0; });
+  refused([](auto& o) {
+    o.batch = 2;
+    o.compatibility.context_mixup_0_27 = true;
+  });
   refused([](auto& o) {
     o.guidance.interval_start = 0.8;
     o.guidance.interval_end = 0.2;
@@ -285,7 +266,7 @@ TEST(Sample, WithoutAReIdModelNeedsLeave) {
   EXPECT_EQ(run_sampling(options).unfiltered, 1);
 }
 
-TEST(Sample, LosslessCodecWritesAvi) {
+TEST(Sample, LosslessCodecWritesAviAndAPreviewForBrowsers) {
   const TemporaryFolder folder;
   SampleOptions options = toy_options(folder / "out");
   options.codec = "ffv1";
@@ -293,6 +274,52 @@ TEST(Sample, LosslessCodecWritesAvi) {
   const SampleSummary summary = run_sampling(options);
   EXPECT_EQ(summary.videos[0].extension(), ".avi");
   EXPECT_EQ(io::read_video(summary.videos[0]).count, 6);
+  EXPECT_EQ(io::read_video(folder / "out/Previews/ASD_000010.mp4").count, 6);
+  EXPECT_NE(read_file(summary.index).find("Previews/ASD_000010.mp4"), std::string::npos);
+}
+
+TEST(Sample, UnknownCodecFallsBackToOneThatWorks) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.codec = "vp9";
+  options.blocks = 1;
+  EXPECT_EQ(run_sampling(options).videos[0].extension(), ".mp4");
+  const config::Json config = config::read_json((folder / "out/config.json").string());
+  EXPECT_EQ(config["options"]["codec"], "h264");
+}
+
+// The directory of several processes: what the others have made is in parts of the manifest.
+TEST(SampleParts, AreTakenInWhenTheRunIsResumed) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.count = 3;
+  run_sampling(options);
+  const fs::path manifest = folder / "out/manifest.jsonl";
+  const std::string whole = read_file(manifest);
+  const std::size_t first = whole.find('\n') + 1, second = whole.find('\n', first) + 1;
+  write_file(manifest, whole.substr(0, first));
+  // Killed while rank 1 was writing its second line.
+  write_file(folder / "out/manifest.part-0001.jsonl",
+             whole.substr(first, second - first) + whole.substr(second, 30));
+  options.resume = true;
+  const SampleSummary summary = run_sampling(options);
+  EXPECT_EQ(summary.skipped, 2);
+  EXPECT_EQ(summary.made, 1);
+  EXPECT_EQ(read_file(manifest), whole);
+  EXPECT_FALSE(fs::exists(folder / "out/manifest.part-0001.jsonl"));
+}
+
+TEST(SampleParts, OneProgramAtATimeSamplesIntoADirectory) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  run_sampling(options);
+  options.resume = true;
+  options.count = 2;
+  {
+    const FolderLock other(folder / "out", "sampling");
+    EXPECT_NE(message_of(options).find("another program is sampling in"), std::string::npos);
+  }
+  EXPECT_EQ(run_sampling(options).made, 1);
 }
 
 TEST(SampleInterruption, LeavesNothingHalfWrittenAndResumes) {

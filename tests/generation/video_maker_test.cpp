@@ -23,7 +23,7 @@ TEST(VideoMaker, StepsCountByTheFramesTheyRunOn) {
   plan.class_name = "ASD";
   plan.stem = "ASD_000000";
   std::vector<std::int64_t> work;
-  maker.make(plan, folder / "", nullptr, [&](std::int64_t step) { work.push_back(step); });
+  maker.make({plan}, folder / "", nullptr, [&](std::int64_t step) { work.push_back(step); });
   // Three steps of the heart frame, three of each block of six frames.
   EXPECT_EQ(work, (std::vector<std::int64_t>{1, 1, 1, 6, 6, 6, 6, 6, 6}));
   EXPECT_EQ(maker.work_per_video(), std::accumulate(work.begin(), work.end(), std::int64_t{0}));
@@ -42,9 +42,41 @@ TEST(VideoMaker, WindowsOfAStitchedVideoCountAsBlocks) {
   plan.stem = "ASD_000000";
   plan.window_labels = {0, 0, 0};
   std::vector<std::int64_t> work;
-  maker.make(plan, folder / "", nullptr, [&](std::int64_t step) { work.push_back(step); });
+  maker.make({plan}, folder / "", nullptr, [&](std::int64_t step) { work.push_back(step); });
   EXPECT_EQ(work, (std::vector<std::int64_t>{1, 1, 6, 6, 6, 6, 6, 6}));
   EXPECT_EQ(maker.work_per_video(), std::accumulate(work.begin(), work.end(), std::int64_t{0}));
+}
+
+/// The length of the uncompressed file that is being written under a temporary name.
+std::uintmax_t written(const fs::path& directory) {
+  for (const auto& item : fs::directory_iterator(directory / "DICOM")) {
+    return fs::file_size(item.path());
+  }
+  return 0;
+}
+
+// Memory does not grow with the number of blocks: each is on its way to the disk before the next
+// one is drawn.
+TEST(VideoMaker, WritesEachBlockBeforeTheNextOneIsDrawn) {
+  const TemporaryFolder folder;
+  SampleOptions options;
+  options.guidance.scale = 1.0;
+  options.blocks = 4;
+  options.solver.num_inference_steps = 1;
+  options.also = {"dicom"};
+  const VideoMaker maker(models::ModelDirectory::open(shared_toy_model()), options, at::kCPU, {});
+  VideoPlan plan;
+  plan.class_name = "ASD";
+  plan.stem = "ASD_000000";
+  std::vector<std::uintmax_t> sizes;
+  maker.make({plan}, folder / "", nullptr, [&](std::int64_t frames) {
+    if (frames == 6) sizes.push_back(written(folder / ""));  // after each block's only step
+  });
+  ASSERT_EQ(sizes.size(), 4U);
+  const auto frame = static_cast<std::uintmax_t>(testing::kToyImageSize * testing::kToyImageSize);
+  EXPECT_EQ(sizes[1] - sizes[0], 6 * frame);
+  EXPECT_EQ(sizes[2] - sizes[1], 4 * frame);
+  EXPECT_EQ(sizes[3] - sizes[2], 4 * frame);
 }
 
 }  // namespace

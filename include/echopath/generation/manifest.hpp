@@ -13,8 +13,9 @@ namespace echopath::generation {
 
 /// One line of a sample directory's manifest.jsonl: everything that made one video.
 struct ManifestEntry {
-  std::int64_t index = 0;  ///< place in the run's plan
-  std::string file;        ///< relative to the directory: Videos/NAME.mp4
+  std::int64_t index = 0;         ///< place in the run's plan
+  std::string file;               ///< relative to the directory: Videos/NAME.mp4
+  std::vector<std::string> also;  ///< the same video in other formats, relative to the directory
   std::string class_name;
   std::uint64_t seed = 0;
   double guidance_scale = 0.0;
@@ -29,6 +30,7 @@ struct ManifestEntry {
   std::int64_t height = 0;
   std::int64_t width = 0;
   double fps = 0.0;
+  std::string heart;  ///< SHA-256 of the file that gave the heart frame; empty: drawn
   std::optional<double> privacy_score;  ///< similarity to the nearest training frame
   std::optional<double> privacy_tau;
   std::int64_t redraws = 0;
@@ -43,5 +45,7 @@ struct ManifestEntry {
 /// The entries of a manifest in the order of its lines. A last line without its line end (a process
 /// killed while writing) is left out. Throws DataError (path, line) on any other bad line.
 std::vector<ManifestEntry> read_manifest(const std::filesystem::path& path);
+/// The same of a text; `source` names it in errors.
+std::vector<ManifestEntry> parse_manifest(const std::string& text, const std::string& source);
 
 }  // namespace echopath::generation

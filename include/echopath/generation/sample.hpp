@@ -30,9 +30,14 @@ struct SampleOptions {
   /// Videos that the published code samples at once. With the published label order, which takes
   /// labels from the rest of the batch, video i counts as one of the batch ⌊i / this⌋ of the run.
   std::int64_t published_batch = 24;
+  std::string heart;             ///< file to start from (docs/sampling.md); empty: the LIDM draws
+  std::int64_t heart_frame = 0;  ///< of a file with several
   std::int64_t max_redraws = 50;
   bool allow_unfiltered = false;
-  std::string codec = "h264";
+  std::string codec = "h264";     ///< of Videos/; another than h264 and ffv1 is replaced
+  std::vector<std::string> also;  ///< gif, png, latents, dicom
+  std::int64_t batch = 1;         ///< videos that share each forward pass of the LVDM
+  bool deterministic = false;     ///< one video a pass, and GPU kernels that repeat themselves
   models::Compatibility compatibility;
 
   // Where and how, not what: left out of visit() and of config.json.
@@ -62,9 +67,11 @@ struct SampleSummary {
 /// Samples `count` videos of each class into the sample directory `out` (docs/file_formats.md).
 /// Video i of the run is of class i mod K and has seed `seed + i`; it depends on nothing else, so
 /// the same seed gives the same video at any count. After every video its manifest line is on disk.
-/// Throws UsageError (an unknown class, the known ones listed; `out` holding another run),
-/// DataError (a part of the model missing; no heart frame passing the privacy gate) and
-/// Interrupted.
+/// Several processes (torchrun's or SLURM's variables) share the missing videos; rank 0 writes what
+/// lies beside them, and its summary is the run's.
+/// Throws UsageError (an unknown class, the known ones listed; `out` holding another run, or in use
+/// by another program), DataError (a part of the model missing or of another latent shape; no heart
+/// frame passing the privacy gate), DeviceError (a process lost) and Interrupted.
 SampleSummary run_sampling(const SampleOptions& options);
 
 }  // namespace echopath::generation

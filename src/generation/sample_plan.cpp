@@ -1,0 +1,75 @@
+#include "generation/sample_plan.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/text.hpp"
+#include "echopath/generation/stitched_sampler.hpp"
+
+namespace echopath::generation {
+namespace {
+
+std::string file_stem(const std::string& class_name, std::uint64_t seed) {
+  std::string stem;
+  for (const char c : class_name) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
+    stem += plain ? c : '_';
+  }
+  std::string digits = std::to_string(seed);
+  if (digits.size() < 6) digits.insert(0, 6 - digits.size(), '0');
+  return stem + "_" + digits;
+}
+
+/// The class of each window of the stitched sampler.
+std::vector<std::int64_t> window_labels(const SampleOptions& options, std::int64_t index,
+                                        const std::vector<std::int64_t>& class_labels) {
+  const auto label_of = [&](std::int64_t video) {
+    return class_labels[static_cast<std::size_t>(video) % class_labels.size()];
+  };
+  if (options.compatibility.stitch_labels == "video") {
+    return std::vector<std::int64_t>(static_cast<std::size_t>(options.blocks), label_of(index));
+  }
+  // The batch is taken as full, so that a video does not depend on the number of videos.
+  const std::int64_t place = index % options.published_batch;
+  std::vector<std::int64_t> batch;
+  for (std::int64_t b = 0; b < options.published_batch; ++b) {
+    batch.push_back(label_of(index - place + b));
+  }
+  return published_window_labels(batch, place, options.blocks);
+}
+
+}  // namespace
+
+std::vector<std::string> resolve_classes(const SampleOptions& options,
+                                         const models::ModelInfo& info) {
+  const auto& known = info.class_names;
+  for (const std::string& name : options.classes) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string nearest = nearest_name(name, known);
+    throw UsageError("class '" + name + "' is unknown to the model" +
+                     (nearest.empty() ? "" : " (did you mean " + nearest + "?)") +
+                     "; known classes: " + join(known, ", "));
+  }
+  return options.classes.empty() ? known : options.classes;
+}
+
+std::vector<VideoPlan> plan_videos(const SampleOptions& options, const models::ModelInfo& info) {
+  std::vector<VideoPlan> plans;
+  const auto classes = static_cast<std::int64_t>(options.classes.size());
+  std::vector<std::int64_t> labels;
+  for (const std::string& name : options.classes) labels.push_back(info.label(name));
+  for (std::int64_t index = 0; index < options.count * classes; ++index) {
+    VideoPlan plan;
+    plan.index = index;
+    plan.class_name = options.classes[static_cast<std::size_t>(index % classes)];
+    plan.label = labels[static_cast<std::size_t>(index % classes)];
+    if (options.sampler == "stitched") plan.window_labels = window_labels(options, index, labels);
+    plan.seed = static_cast<std::uint64_t>(options.seed + index);
+    plan.stem = file_stem(plan.class_name, plan.seed);
+    plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+}  // namespace echopath::generation

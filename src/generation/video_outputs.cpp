@@ -1,0 +1,165 @@
+#include "generation/video_outputs.hpp"
+
+#include <cstdio>
+#include <opencv2/imgcodecs.hpp>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/data/latent_dataset.hpp"
+#include "echopath/io/dicom_writer.hpp"
+#include "echopath/io/video.hpp"
+
+namespace echopath::generation {
+namespace {
+
+/// The posterior of latents that are sampled and not encoded has no spread.
+constexpr double kNoSpread = -30.0;
+
+class VideoSink final : public FrameSink {
+ public:
+  VideoSink(const fs::path& path, const std::string& codec, const ManifestEntry& entry)
+      : writer_(path, options_of(codec, entry)) {}
+  void write(const std::uint8_t* frame) override { writer_.write(frame); }
+  void finish() override { writer_.finish(); }
+
+ private:
+  static io::VideoWriterOptions options_of(const std::string& codec, const ManifestEntry& entry) {
+    io::VideoWriterOptions options;
+    options.codec = codec;
+    options.width = entry.width;
+    options.height = entry.height;
+    options.fps = entry.fps;
+    options.metadata = tags_of(entry);
+    return options;
+  }
+
+  io::VideoWriter writer_;
+};
+
+/// Frees the name that a killed run may have left a whole folder under.
+const fs::path& freed(const fs::path& path) {
+  std::error_code ignored;
+  fs::remove_all(path, ignored);
+  return path;
+}
+
+/// 00000.png, 00001.png, … and metadata.json.
+class PngSink final : public FrameSink {
+ public:
+  PngSink(const fs::path& path, const ManifestEntry& entry)
+      : path_(path), entry_(entry), folder_(freed(path)) {}
+
+  void write(const std::uint8_t* frame) override {
+    char name[32];
+    std::snprintf(name, sizeof(name), "%05lld.png", static_cast<long long>(written_++));
+    const cv::Mat image(static_cast<int>(entry_.height), static_cast<int>(entry_.width), CV_8UC1,
+                        const_cast<std::uint8_t*>(frame));
+    bool done = false;
+    try {
+      done = cv::imwrite((folder_.temporary_path() / name).string(), image);
+    } catch (const cv::Exception&) {
+      done = false;
+    }
+    if (!done) {
+      throw DataError("cannot write '" + (path_ / name).string() + "': is the disk full?");
+    }
+  }
+
+  void finish() override {
+    config::Json description = config::Json::parse(tags_of(entry_).at("comment"));
+    description["fps"] = entry_.fps;
+    description["frames"] = entry_.frames;
+    write_file(folder_.temporary_path() / "metadata.json", description.dump(2) + "\n");
+    folder_.commit();
+  }
+
+ private:
+  fs::path path_;
+  ManifestEntry entry_;
+  AtomicDirectory folder_;
+  std::int64_t written_ = 0;
+};
+
+class DicomSink final : public FrameSink {
+ public:
+  DicomSink(const fs::path& path, const ManifestEntry& entry, const RunIdentity& run)
+      : writer_(path, options_of(entry, run)) {}
+  void write(const std::uint8_t* frame) override { writer_.write(frame); }
+  void finish() override { writer_.finish(); }
+
+ private:
+  static io::DicomWriterOptions options_of(const ManifestEntry& entry, const RunIdentity& run) {
+    io::DicomWriterOptions options;
+    options.width = entry.width;
+    options.height = entry.height;
+    options.frames = entry.frames;
+    options.fps = entry.fps;
+    options.name = fs::path(entry.file).stem().string();
+    // Each clip is the only one of its study: a study has one patient, and theirs differ.
+    options.image_key = run.key + " " + entry.class_name + " " + std::to_string(entry.seed);
+    options.study_key = options.series_key = options.image_key;
+    options.description = tags_of(entry).at("comment");
+    return options;
+  }
+
+  io::DicomWriter writer_;
+};
+
+}  // namespace
+
+std::map<std::string, std::string> tags_of(const ManifestEntry& entry) {
+  std::string hashes;
+  for (const auto& [component, hash] : entry.weight_hashes) hashes += component + "=" + hash + ";";
+  const config::Json comment = {{"generator", "echopath"},
+                                {"synthetic", true},
+                                {"class", entry.class_name},
+                                {"seed", entry.seed},
+                                {"guidance_scale", entry.guidance_scale},
+                                {"model_hash", sha256_hex(hashes)}};
+  return {{"title", entry.class_name + " seed " + std::to_string(entry.seed) + " (synthetic)"},
+          {"comment", comment.dump()}};
+}
+
+VideoOutputs::VideoOutputs(const std::filesystem::path& directory, const ManifestEntry& entry,
+                           const RunIdentity& run)
+    : directory_(directory), entry_(entry), run_(run) {
+  for (const std::string& file : entry.also) {
+    const fs::path path = directory / file;
+    if (file.starts_with("Latents/")) {
+      with_latents_ = true;
+    } else if (file.starts_with("PNG/")) {
+      sinks_.push_back(std::make_unique<PngSink>(path, entry));
+    } else if (file.starts_with("DICOM/")) {
+      sinks_.push_back(std::make_unique<DicomSink>(path, entry, run));
+    } else {
+      const bool gif = path.extension() == ".gif";
+      sinks_.push_back(std::make_unique<VideoSink>(path, gif ? "gif" : "h264", entry));
+    }
+  }
+  const fs::path video = directory / entry.file;
+  const bool lossless = video.extension() == ".avi";
+  sinks_.push_back(std::make_unique<VideoSink>(video, lossless ? "ffv1" : "h264", entry));
+}
+
+void VideoOutputs::add_latents(const at::Tensor& latents) {
+  if (with_latents_) latents_.push_back(latents / run_.scaling_factor);
+}
+
+void VideoOutputs::write(const std::uint8_t* frame) {
+  for (const auto& sink : sinks_) sink->write(frame);
+}
+
+void VideoOutputs::save_latents() {
+  const at::Tensor mean = at::cat(latents_);
+  data::Study study;
+  study.file_name = fs::path(entry_.file).filename().string();
+  data::write_latents(directory_, study, {mean, at::full_like(mean, kNoSpread)},
+                      run_.scaling_factor, run_.encoder_hash);
+}
+
+void VideoOutputs::finish() {
+  if (with_latents_) save_latents();
+  for (const auto& sink : sinks_) sink->finish();
+}
+
+}  // namespace echopath::generation

@@ -1,0 +1,133 @@
+// What `sample` refuses, and what it says then.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "cli/run_program.hpp"
+#include "generation/toy_model.hpp"
+
+namespace echopath::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using generation::testing::shared_toy_model;
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run;
+using testing::TemporaryFolder;
+
+class SampleBadInput : public ::testing::Test {
+ protected:
+  Outcome sample(const std::vector<std::string>& more, const std::string& out = "out",
+                 const std::string& prefix = "") const {
+    std::vector<std::string> arguments = {"sample", "--model",  model_,       "--steps",
+                                          "1",      "--blocks", "1",          "--device",
+                                          "cpu",    "--out",    folder_ / out};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments, prefix);
+  }
+  /// One line that says so, with this code, and nothing written.
+  void expect_refusal(const Outcome& outcome, int code, const std::string& part) const {
+    EXPECT_EQ(outcome.exit_code, code) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    const std::string line = testing::last_line(outcome.err);
+    EXPECT_EQ(line.rfind("echopath: error: ", 0), 0U) << outcome.err;
+    EXPECT_THAT(line, HasSubstr(part));
+    EXPECT_FALSE(fs::exists(folder_ / "out"));
+  }
+
+  TemporaryFolder folder_;
+  std::string model_ = shared_toy_model().string();
+};
+
+TEST_F(SampleBadInput, ValuesOutOfRangeNameTheirOption) {
+  expect_refusal(sample({"--w=-1"}), 2, "guidance_scale");
+  expect_refusal(sample({"--blocks", "0"}), 2, "blocks");
+  expect_refusal(sample({"--count", "0"}), 2, "count");
+  expect_refusal(sample({"--steps", "0"}), 2, "num_inference_steps");
+  expect_refusal(sample({"--guidance-interval", "0.9,0.1"}), 2, "guidance.interval_start");
+  expect_refusal(sample({"--guidance-rescale", "2"}), 2, "guidance.rescale");
+  expect_refusal(sample({"--batch", "0"}), 2, "batch");
+}
+
+TEST_F(SampleBadInput, UnknownNamesListTheKnownOnes) {
+  expect_refusal(sample({"--classes", "ASD,XYZ"}), 2, "known classes: ASD, Non-ASD");
+  expect_refusal(sample({"--solver", "ddmp"}), 2, "ddpm");
+  expect_refusal(sample({"--also", "webm"}), 2, "gif, png, latents, dicom");
+  expect_refusal(sample({"--preset", "blanced"}), 2, "did you mean balanced?); presets: balanced");
+}
+
+TEST_F(SampleBadInput, ModelsThatCannotSampleAreNamed) {
+  fs::copy(shared_toy_model(), folder_ / "model", fs::copy_options::recursive);
+  model_ = folder_ / "model";
+  models::update_model_info(model_, [](models::ModelInfo& info) {
+    info.latent_shape = {4, 28, 28};
+  });
+  expect_refusal(sample({}), 3, "latent_shape in echopath.json");
+  fs::remove_all(folder_ / "model/lvdm");
+  expect_refusal(sample({}), 3, "lvdm");
+}
+
+TEST_F(SampleBadInput, FlowSolverNeedsAModelOfFlow) {
+  expect_refusal(sample({"--solver", "flow_euler"}), 2, "use one of ddpm, ddim");
+}
+
+TEST_F(SampleBadInput, FolderWithAnotherRunIsLeftAlone) {
+  ASSERT_EQ(sample({"--class", "ASD"}, "other").exit_code, 0);
+  const std::string manifest = folder_ / "other/manifest.jsonl";
+  const auto written = fs::last_write_time(manifest);
+  const Outcome again = sample({"--class", "ASD"}, "other");
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_THAT(again.err, HasSubstr("already holds a sampling run; go on with it by --resume"));
+  const Outcome other = sample({"--class", "Non-ASD", "--resume"}, "other");
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("/options/classes"));
+  EXPECT_EQ(fs::last_write_time(manifest), written);
+}
+
+TEST_F(SampleBadInput, FolderThatCannotBeWrittenIsNamed) {
+  // root may write anywhere but into the kernel's own file systems.
+  fs::create_directories(folder_ / "locked");
+  fs::permissions(folder_ / "locked", fs::perms::owner_read | fs::perms::owner_exec);
+  const std::string out =
+      ::geteuid() == 0 ? std::string("/proc/echopath_samples") : folder_ / "locked/samples";
+  const Outcome outcome = run({"sample", "--model", model_, "--steps", "1", "--out", out});
+  expect_refusal(outcome, 3, out);
+}
+
+TEST_F(SampleBadInput, UnsupportedCodecIsReplacedAndTheOneUsedNamed) {
+  const Outcome outcome = sample({"--class", "ASD", "--codec", "hevc"}, "replaced");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("codec 'hevc' is not supported here"));
+  EXPECT_THAT(outcome.err, HasSubstr("written as H.264 MP4 (h264)"));
+  EXPECT_TRUE(fs::exists(folder_ / "replaced/Videos/ASD_000000.mp4"));
+}
+
+TEST_F(SampleBadInput, HeartFilesThatAreNoneAreNamed) {
+  expect_refusal(sample({"--heart", folder_ / "none.png"}), 3, "none.png' does not exist");
+  testing::write_text(folder_ / "bad.png", "no picture");
+  expect_refusal(sample({"--heart", folder_ / "bad.png"}), 3, "bad.png' cannot be decoded");
+  testing::write_text(folder_ / "bad.safetensors", "none");
+  expect_refusal(sample({"--heart", folder_ / "bad.safetensors"}), 3, "bad.safetensors");
+}
+
+// As many bytes a file as the metadata take, and fewer than a video does: a full disk in the
+// middle of the run. What was made stays, and the run goes on.
+TEST_F(SampleBadInput, FullDiskStopsCleanlyAndTheRunGoesOn) {
+  const std::vector<std::string> more = {"--class", "ASD", "--count", "2", "--codec", "ffv1"};
+  ASSERT_EQ(sample({"--class", "ASD", "--codec", "ffv1"}, "full").exit_code, 0);
+  std::vector<std::string> resumed = more;
+  resumed.emplace_back("--resume");
+  const Outcome stopped = sample(resumed, "full", "trap '' XFSZ; ulimit -f 8;");
+  EXPECT_EQ(stopped.exit_code, 3) << stopped.err;
+  EXPECT_THAT(testing::last_line(stopped.err), HasSubstr("ASD_000001"));
+  EXPECT_TRUE(fs::exists(folder_ / "full/Videos/ASD_000000.avi"));
+  const Outcome rest = sample(resumed, "full");
+  EXPECT_EQ(rest.exit_code, 0) << rest.err;
+  EXPECT_THAT(rest.out, HasSubstr("made 1, there already 1"));
+}
+
+}  // namespace
+}  // namespace echopath::cli
