@@ -56,9 +56,9 @@ TEST(VideoSet, OfADatasetHasItsClassesPatientsAndSplits) {
 TEST(VideoSet, RefusesWhatTheListDoesNotHaveAndNamesWhatItHas) {
   const TemporaryDirectory folder;
   tests::write_toy_videos(folder.path());
-  expect_error<DataError>([&] { VideoSet::open(folder.path(), {.classes = {"PAH"}}); },
+  expect_error<DataError>([&] { VideoSet::open(folder.path(), {.split = "", .classes = {"PAH"}}); },
                           "no video of class 'PAH'; there are ASD, Non-ASD");
-  expect_error<DataError>([&] { VideoSet::open(folder.path(), {.split = "TEST"}); },
+  expect_error<DataError>([&] { VideoSet::open(folder.path(), {.split = "TEST", .classes = {}}); },
                           "no video of split 'TEST'; there are TRAIN, VAL");
 }
 
@@ -70,7 +70,10 @@ TEST(VideoSet, RefusesAPatientInTwoSplits) {
   data::write_file_list(folder / "FileList.csv", studies);
   expect_error<DataError>([&] { VideoSet::open(folder.path()); },
                           "patient 'P0' is in TRAIN and in VAL");
-  EXPECT_EQ(VideoSet::open(folder.path(), {.refuse_shared_patients = false}).size(), 4);
+  EXPECT_EQ(
+      VideoSet::open(folder.path(), {.split = "", .classes = {}, .refuse_shared_patients = false})
+          .size(),
+      4);
 }
 
 TEST(VideoSet, OfVideoFilesTakesClassesFromFolders) {

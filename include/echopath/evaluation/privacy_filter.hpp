@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "echopath/config/options.hpp"
+#include "echopath/models/compatibility.hpp"
+
+namespace echopath::evaluation {
+
+/// What `echopath filter` does: keeps the synthetic items (heart frames or videos) whose largest
+/// re-ID similarity to a training frame is strictly below τ.
+struct FilterOptions {
+  std::string real;       ///< dataset or latents directory with splits
+  std::string synthetic;  ///< latents (heart frames), dataset or sample directory
+  std::string model;      ///< model directory with reid/ and, for videos, vae/
+  std::string out = "filtered";
+  /// Where τ is from: model (reid/threshold.json), real (computed from the held-out split), or
+  /// auto: the model's where it holds for these frames, else computed.
+  std::string threshold = "auto";
+  std::optional<double> tau;     ///< given; goes before `threshold`
+  double percentile = 95.0;      ///< of the held-out similarities
+  std::int64_t frames = 8;       ///< of each synthetic item that are judged, spread evenly
+  std::int64_t real_frames = 8;  ///< of each real video that they are compared with
+  bool copy = false;             ///< copy the kept files to `out` too
+  models::Compatibility compatibility;
+  /// Reproduction switch `compatibility.privacy_synthetic_normalisation`: synthetic latents are
+  /// stretched as real ones ("same"), or ("set") from one minimum and maximum over all of them, as
+  /// EchoNet-Synthetic does, so that adding a file changes the verdicts of others.
+  std::string synthetic_normalisation = "same";
+  std::string device = "auto";
+
+  void visit(config::Visitor& v);
+  /// Sets every switch to what EchoNet-Synthetic and EchoPath publish: first frames, τ over
+  /// training frames against TEST, real latents stretched video by video, synthetic ones over the
+  /// set.
+  void follow_published_code();
+};
+
+struct FilterSummary {
+  std::int64_t judged = 0;
+  std::int64_t kept = 0;
+  double tau = 0.0;
+  std::string tau_source;      ///< given, model or real
+  std::string tau_over;        ///< what it is a percentile over: frames, videos or training frames
+  std::int64_t held_out = 0;   ///< values that τ was compared with or taken from; 0: no hold-out
+  double held_out_rate = 0.0;  ///< share of them at or over τ
+  std::int64_t training_frames = 0;
+
+  config::Json to_json() const;
+};
+
+/// Judges every synthetic item by its largest Pearson similarity (over its judged frames) of re-ID
+/// embeddings to the frames of the TRAIN videos of `real`. Writes into `out`: privacy_scores.csv,
+/// kept.csv (the kept rows of the list), privacy_histogram.{csv,png}, filter.json, and with `copy`
+/// the kept files with a FileList.csv. Frame by frame both sides are stretched to [−1, 1] on their
+/// own, so that adding a file changes no verdict.
+/// τ for items of one frame is a percentile over held-out frames of their largest similarity to the
+/// training frames, as in reid/threshold.json. An item of several judged frames has more chances to
+/// come near, so there τ is the percentile over held-out videos judged in the same way: in both
+/// cases a hold-out exceeds τ about as often as the percentile says.
+/// Throws UsageError (`out` holding something else), DataError (no TRAIN or held-out videos, a
+/// model threshold that does not hold for these frames though it was asked for, latents that are
+/// not finite).
+FilterSummary run_filter(const FilterOptions& options);
+
+}  // namespace echopath::evaluation
