@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "echopath/config/options.hpp"
+#include "echopath/core/statistics.hpp"
+
+namespace echopath::evaluation {
+
+struct AuditStatisticsOptions {
+  double false_positive_rate = 0.05;  ///< of the memorisation threshold
+  double membership_rate = 0.01;      ///< false positives at which membership inference is told
+  std::int64_t neighbours = 5;        ///< k of the coverage
+  std::int64_t draws = 20;            ///< of training and held-out subsets of one size
+  std::uint64_t seed = 0;
+  std::int64_t resamples = 1000;  ///< of the bootstrap
+};
+
+/// The largest share of positive rows that a threshold on the scores takes in without taking in
+/// more than `false_positive_rate` of the others; with fewer than 1/rate of these, without a single
+/// one. Not a number where one of the two kinds is missing.
+double true_positive_rate_at(const std::vector<double>& scores, const std::vector<bool>& positive,
+                             double false_positive_rate);
+
+/// An attack that tells training items from held-out ones by a score.
+struct MembershipInference {
+  Interval auc;                 ///< 0.5: no better than guessing
+  Interval true_positive_rate;  ///< at `false_positive_rate`
+  double false_positive_rate = 0.01;
+  std::int64_t members = 0;
+  std::int64_t non_members = 0;
+  config::Json to_json() const;
+};
+
+/// Higher scores say "member". Intervals are over patients.
+MembershipInference membership_inference(const std::vector<double>& members,
+                                         const std::vector<std::string>& member_patients,
+                                         const std::vector<double>& non_members,
+                                         const std::vector<std::string>& non_member_patients,
+                                         const AuditStatisticsOptions& options);
+
+/// The figures of one level.
+struct LevelAudit {
+  double threshold = 0.0;  ///< similarity that a share of calibrating held-out items reaches
+  /// Memorisation rate by sample: share of synthetic items whose largest similarity to a training
+  /// item reaches the threshold. Interval over synthetic items and held-out patients.
+  Interval flagged_samples;
+  /// Memorisation rate by patient: share of training patients that are the nearest of at least one
+  /// flagged synthetic item. Interval over patients.
+  Interval flagged_patients;
+  double flagged_patients_by_chance = 0.0;  ///< false positives alone give at most so many
+  double calibration_rate = 0.0;  ///< flagged share of the held-out items the threshold is from
+  std::optional<Interval> check_rate;  ///< and of the held-out items that it is not from
+  /// Share of synthetic items nearer to a training item than to any held-out one, both sets drawn
+  /// to as many patients; 0.5 where training left no mark.
+  Interval nearer_to_training;
+  double median_ratio = 0.0;  ///< of the distances to training and held-out items; 1: no mark
+  /// Share of synthetic items farther from their nearest training item than that is from the
+  /// training items of other patients (Alaa et al. 2022), and the same of held-out items.
+  Interval authenticity;
+  double held_out_authenticity = 0.0;
+  /// Share of training patients within whose ball (to the k-th nearest other training item) a
+  /// synthetic item lies (Naeem et al. 2020), and the same with held-out items for synthetic ones.
+  Interval coverage;
+  double held_out_coverage = 0.0;
+  MembershipInference membership;  ///< score: largest similarity to a synthetic item
+
+  std::vector<double> similarity;     ///< of each synthetic item to its nearest training item
+  std::vector<std::int64_t> nearest;  ///< that item
+  std::vector<bool> flagged;
+  std::vector<double> held_out_similarity;  ///< of each held-out item to its nearest training item
+
+  config::Json to_json() const;
+};
+
+config::Json to_json(const Interval& interval);
+
+}  // namespace echopath::evaluation

@@ -1,0 +1,262 @@
+#include "echopath/evaluation/privacy_audit.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "echopath/core/device.hpp"
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/core/logging.hpp"
+#include "echopath/evaluation/audit_level.hpp"
+#include "echopath/io/csv.hpp"
+#include "evaluation/denoising_loss.hpp"
+#include "evaluation/histogram.hpp"
+#include "evaluation/privacy_features.hpp"
+
+namespace echopath::evaluation {
+namespace {
+
+/// The real videos by what they are for.
+struct RealVideos {
+  std::vector<data::Study> training;
+  std::vector<data::Study> held_out;
+};
+
+RealVideos split_real(const LatentReader& real, const std::string& calibration_split) {
+  RealVideos videos;
+  std::set<std::string> training_patients;
+  bool calibrates = false;
+  for (const data::Study& study : real.studies()) {
+    if (study.split == "TRAIN") {
+      videos.training.push_back(study);
+      training_patients.insert(study.patient_id);
+    } else {
+      videos.held_out.push_back(study);
+      calibrates = calibrates || study.split == calibration_split;
+    }
+  }
+  const std::string where = "'" + real.directory().string() + "'";
+  if (videos.training.empty() || !calibrates) {
+    throw DataError(where + " has no video in split " +
+                    (videos.training.empty() ? "TRAIN" : calibration_split) +
+                    "; the privacy audit needs TRAIN and " + calibration_split);
+  }
+  for (const data::Study& study : videos.held_out) {
+    if (!training_patients.contains(study.patient_id)) continue;
+    throw DataError(where + ": patient '" + study.patient_id + "' is in TRAIN and in " +
+                    study.split +
+                    "; held-out patients must not be trained on: split by patient, for example "
+                    "with `echopath import --split`");
+  }
+  return videos;
+}
+
+std::vector<bool> calibrating(const ItemFeatures& held_out, const std::string& split) {
+  std::vector<bool> marks;
+  for (const data::Study& study : held_out.items) marks.push_back(study.split == split);
+  return marks;
+}
+
+LevelAudit audit(const ItemFeatures& synthetic, const ItemFeatures& training,
+                 const ItemFeatures& held_out, const PrivacyAuditOptions& options) {
+  AuditSimilarities similarities;
+  similarities.synthetic_training = item_similarity(synthetic, training);
+  similarities.synthetic_held_out = item_similarity(synthetic, held_out);
+  similarities.held_out_training = item_similarity(held_out, training);
+  similarities.training_training = item_similarity(training, training);
+  similarities.training_patients = training.patients();
+  similarities.held_out_patients = held_out.patients();
+  similarities.calibrates = calibrating(held_out, options.calibration_split);
+  return audit_level(similarities, options.statistics);
+}
+
+/// Every n-th of a list, so that at most `most` are left.
+std::vector<data::Study> thinned(const std::vector<data::Study>& studies, std::int64_t most) {
+  const auto count = static_cast<std::int64_t>(studies.size());
+  const std::int64_t taken = std::min(most, count);
+  std::vector<data::Study> some;
+  for (std::int64_t i = 0; i < taken; ++i) {
+    some.push_back(studies[static_cast<std::size_t>(i * count / taken)]);
+  }
+  return some;
+}
+
+std::vector<std::string> patients_of(const std::vector<data::Study>& studies) {
+  std::vector<std::string> names;
+  for (const data::Study& study : studies) names.push_back(study.patient_id);
+  return names;
+}
+
+/// Small losses say "member".
+std::vector<double> negated(std::vector<double> values) {
+  for (double& value : values) value = -value;
+  return values;
+}
+
+void infer_by_denoising(const models::ModelDirectory& model, const LatentReader& real,
+                        const RealVideos& videos, const PrivacyAuditOptions& options,
+                        at::Device device, PrivacyAudit& audit) {
+  for (const char* network : {"lidm", "lvdm"}) {
+    if (!model.has(network)) {
+      log_info("'" + options.model + "' has no " + network +
+               ": no membership inference by its denoising loss");
+      continue;
+    }
+    DenoisingLossOptions asked;
+    asked.network = network;
+    asked.noise_levels = options.noise_levels;
+    asked.seed = options.statistics.seed;
+    const auto losses = [&](const std::vector<data::Study>& studies) {
+      return denoising_losses(model, real, thinned(studies, options.denoising_items), asked,
+                              device);
+    };
+    const DenoisingLosses members = losses(videos.training), others = losses(videos.held_out);
+    if (members.losses.empty() || others.losses.empty()) {
+      log_warning(std::string("no video is as long as a block of the ") + network +
+                  ": no membership inference by its denoising loss");
+      continue;
+    }
+    audit.denoising[network] = membership_inference(
+        negated(members.losses), patients_of(members.studies), negated(others.losses),
+        patients_of(others.studies), options.statistics);
+  }
+}
+
+/// The row of one level for a synthetic video: similarity, nearest video and patient, flag.
+std::vector<std::string> level_cells(const LevelAudit& level, const ItemFeatures& training,
+                                     std::size_t item) {
+  const data::Study& nearest = training.items[static_cast<std::size_t>(level.nearest[item])];
+  return {std::to_string(level.similarity[item]), nearest.file_name, nearest.patient_id,
+          level.flagged[item] ? "1" : "0"};
+}
+
+void write_table(const fs::path& path, const AuditFeatures& synthetic,
+                 const AuditFeatures& training, const PrivacyAudit& audit) {
+  io::CsvTable table;
+  table.columns = {"FileName",      "ClassName",    "FrameSimilarity",  "FrameNearest",
+                   "FramePatient",  "FrameFlagged", "MotionSimilarity", "MotionNearest",
+                   "MotionPatient", "MotionFlagged"};
+  std::size_t moving = 0;
+  for (std::size_t i = 0; i < synthetic.frames.items.size(); ++i) {
+    const data::Study& study = synthetic.frames.items[i];
+    std::vector<std::string> row = {study.file_name, study.class_name};
+    const auto frames = level_cells(audit.frames, training.frames, i);
+    row.insert(row.end(), frames.begin(), frames.end());
+    std::vector<std::string> motion(4);
+    if (audit.motion && moving < synthetic.motion.items.size() &&
+        synthetic.motion.items[moving].file_name == study.file_name) {
+      motion = level_cells(*audit.motion, training.motion, moving++);
+    }
+    row.insert(row.end(), motion.begin(), motion.end());
+    table.rows.push_back(std::move(row));
+  }
+  io::write_csv(path, table);
+}
+
+void write_histograms(const fs::path& out, const std::string& name, const LevelAudit& level,
+                      const std::string& title) {
+  const Histogram histogram(
+      {{"held-out real", level.held_out_similarity}, {"synthetic", level.similarity}},
+      level.threshold);
+  histogram.write_csv(out / (name + ".csv"));
+  histogram.write_png(out / (name + ".png"), title);
+}
+
+void tell_of_short_videos(const std::vector<std::string>& names, const std::string& side) {
+  if (names.empty()) return;
+  log_warning(std::to_string(names.size()) + " " + side +
+              " videos are shorter than a second and left out of the motion level: " +
+              names.front() + (names.size() > 1 ? ", …" : ""));
+}
+
+}  // namespace
+
+void PrivacyAuditOptions::visit(config::Visitor& v) {
+  v.text("real", real, "dataset or latents directory with TRAIN and held-out videos");
+  v.text("synthetic", synthetic, "dataset, sample or latents directory to audit");
+  v.text("model", model, "model directory");
+  v.choice("calibration_split", calibration_split, {"VAL", "TEST"},
+           "split that the threshold is taken from; the other one checks it");
+  v.integer("frames", frames, {1, 100000}, "frames of each video");
+  v.real("false_positive_rate", statistics.false_positive_rate, {0.0001, 0.5},
+         "of the memorisation threshold");
+  v.real("membership_rate", statistics.membership_rate, {0.0001, 0.5},
+         "false positives at which membership inference is told");
+  v.integer("resamples", statistics.resamples, {1, 1000000}, "of the bootstrap");
+  v.boolean("denoising", denoising, "membership inference by denoising loss");
+  v.integer("denoising_items", denoising_items, {2, 1000000}, "most videos of each side for it");
+  v.integer("noise_levels", noise_levels, {1, 1000}, "noise levels of it");
+}
+
+config::Json PrivacyAudit::to_json() const {
+  config::Json by_loss = config::Json::object();
+  for (const auto& [network, inference] : denoising) by_loss[network] = inference.to_json();
+  return {{"synthetic", synthetic},
+          {"training_patients", training_patients},
+          {"held_out_patients", held_out_patients},
+          {"frames", frames.to_json()},
+          {"motion", motion ? motion->to_json() : config::Json(nullptr)},
+          {"short_videos", short_videos},
+          {"membership_by_denoising", by_loss}};
+}
+
+PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
+  const fs::path out = options.out;
+  if (fs::exists(out) && !fs::is_empty(out) && !fs::exists(out / "privacy.json")) {
+    throw UsageError("--out '" + options.out +
+                     "' holds something that the audit did not write; choose another --out");
+  }
+  warn_of_confused_directories(options.real, options.synthetic);
+  const at::Device device = parse_device(options.device);
+  const models::ModelDirectory model = models::ModelDirectory::open(options.model);
+  model.require({"reid"});
+  models::ReIdNet network = model.load_reid(device);
+  const LatentReader real = LatentReader::open(options.real, model, device);
+  const LatentReader sampled = LatentReader::open(options.synthetic, model, device);
+  const RealVideos videos = split_real(real, options.calibration_split);
+
+  const auto features = [&](const LatentReader& reader, const std::vector<data::Study>& studies,
+                            const std::string& what) {
+    AuditFeatures found =
+        audit_features(reader, studies, options.frames, network, device, what + " videos");
+    tell_of_short_videos(found.short_videos, what);
+    return found;
+  };
+  const AuditFeatures training = features(real, videos.training, "training");
+  const AuditFeatures held_out = features(real, videos.held_out, "held-out");
+  const AuditFeatures synthetic = features(sampled, sampled.studies(), "synthetic");
+
+  PrivacyAudit result;
+  result.synthetic = static_cast<std::int64_t>(synthetic.frames.items.size());
+  const auto patients = [](const std::vector<data::Study>& studies) {
+    const auto names = patients_of(studies);
+    return static_cast<std::int64_t>(std::set<std::string>(names.begin(), names.end()).size());
+  };
+  result.training_patients = patients(videos.training);
+  result.held_out_patients = patients(videos.held_out);
+  result.short_videos = synthetic.short_videos;
+  result.frames = audit(synthetic.frames, training.frames, held_out.frames, options);
+  if (synthetic.motion.items.empty() || training.motion.items.empty() ||
+      held_out.motion.items.empty()) {
+    log_warning("there are no videos of a second on every side: no audit of motion");
+  } else {
+    result.motion = audit(synthetic.motion, training.motion, held_out.motion, options);
+  }
+  if (options.denoising) infer_by_denoising(model, real, videos, options, device, result);
+
+  write_table(out / "privacy_audit.csv", synthetic, training, result);
+  write_histograms(out, "privacy_histogram", result.frames,
+                   "largest re-ID similarity to a training video");
+  if (result.motion) {
+    write_histograms(out, "motion_histogram", *result.motion,
+                     "largest similarity of movement to a training video");
+  }
+  config::Json document = result.to_json();
+  PrivacyAuditOptions recorded = options;
+  document["options"] = config::dump(config::visit_of(recorded));
+  document["reid_sha256"] = model.component_hash("reid");
+  write_file(out / "privacy.json", document.dump(2) + "\n");
+  return result;
+}
+
+}  // namespace echopath::evaluation

@@ -1,0 +1,334 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/random.hpp"
+#include "echopath/evaluation/audit_level.hpp"
+
+namespace echopath::evaluation {
+namespace {
+
+/// Sets these draws apart from others that start from the same seed.
+constexpr std::uint64_t kSubsets = 0x73756273;
+
+std::vector<double> numbers_of(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.to(at::kDouble).contiguous();
+  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
+}
+
+at::Tensor distance(const at::Tensor& similarity) {
+  return (2.0 * (1.0 - similarity)).clamp_min(0.0).sqrt();
+}
+
+/// Items by patient, in the order in which the patients come.
+struct Patients {
+  explicit Patients(const std::vector<std::string>& names) {
+    std::map<std::string, std::size_t> numbers;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const auto [place, is_new] = numbers.try_emplace(names[i], items.size());
+      if (is_new) items.emplace_back();
+      items[place->second].push_back(static_cast<std::int64_t>(i));
+      of_item.push_back(place->second);
+    }
+  }
+  std::vector<std::vector<std::int64_t>> items;
+  std::vector<std::size_t> of_item;
+};
+
+/// The items of `count` patients, drawn without replacement.
+at::Tensor drawn_items(const Patients& patients, std::int64_t count, const NoiseKey& key) {
+  const auto order = permutation(key, static_cast<std::int64_t>(patients.items.size()));
+  std::vector<std::int64_t> items;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto& chosen =
+        patients.items[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])];
+    items.insert(items.end(), chosen.begin(), chosen.end());
+  }
+  return at::tensor(items, at::kLong);
+}
+
+BootstrapOptions bootstrap_of(const AuditStatisticsOptions& options) {
+  BootstrapOptions bootstrap;
+  bootstrap.resamples = options.resamples;
+  bootstrap.seed = options.seed;
+  return bootstrap;
+}
+
+/// Mean of `values` with its interval over groups.
+Interval mean_over(const std::vector<double>& values, const std::vector<std::string>& groups,
+                   const AuditStatisticsOptions& options) {
+  const auto mean = [&](const std::vector<std::size_t>& rows) {
+    double sum = 0.0;
+    for (const std::size_t row : rows) sum += values[row];
+    return sum / static_cast<double>(rows.size());
+  };
+  return grouped_bootstrap(groups, mean, bootstrap_of(options));
+}
+
+std::vector<std::string> each_its_own(std::size_t count) {
+  std::vector<std::string> groups;
+  for (std::size_t i = 0; i < count; ++i) groups.push_back("sample " + std::to_string(i));
+  return groups;
+}
+
+double share_of(const std::vector<double>& values, double threshold) {
+  const auto over =
+      std::count_if(values.begin(), values.end(), [&](double value) { return value >= threshold; });
+  return static_cast<double>(over) / static_cast<double>(values.size());
+}
+
+/// Share of flagged samples, the threshold taken anew in every resample.
+Interval flagged_samples(const std::vector<double>& synthetic,
+                         const std::vector<double>& calibrating,
+                         const std::vector<std::string>& calibrating_patients,
+                         const AuditStatisticsOptions& options) {
+  std::vector<std::string> groups = each_its_own(synthetic.size());
+  for (const std::string& patient : calibrating_patients) groups.push_back("patient " + patient);
+  const auto rate = [&](const std::vector<std::size_t>& rows) {
+    std::vector<double> scores, held_out;
+    for (const std::size_t row : rows) {
+      if (row < synthetic.size()) {
+        scores.push_back(synthetic[row]);
+      } else {
+        held_out.push_back(calibrating[row - synthetic.size()]);
+      }
+    }
+    if (scores.empty() || held_out.empty()) return std::nan("");
+    return share_of(scores, percentile(held_out, 100.0 * (1.0 - options.false_positive_rate)));
+  };
+  return grouped_bootstrap(groups, rate, bootstrap_of(options));
+}
+
+void audit_memorisation(const AuditSimilarities& given, const AuditStatisticsOptions& options,
+                        LevelAudit& audit) {
+  std::vector<double> calibrating, checking;
+  std::vector<std::string> calibrating_patients, checking_patients;
+  for (std::size_t i = 0; i < given.calibrates.size(); ++i) {
+    const bool calibrates = given.calibrates[i];
+    (calibrates ? calibrating : checking).push_back(audit.held_out_similarity[i]);
+    (calibrates ? calibrating_patients : checking_patients).push_back(given.held_out_patients[i]);
+  }
+  audit.threshold = percentile(calibrating, 100.0 * (1.0 - options.false_positive_rate));
+  audit.calibration_rate = share_of(calibrating, audit.threshold);
+  if (!checking.empty()) {
+    std::vector<double> over;
+    for (const double value : checking) over.push_back(value >= audit.threshold ? 1.0 : 0.0);
+    audit.check_rate = mean_over(over, checking_patients, options);
+  }
+  audit.flagged_samples =
+      flagged_samples(audit.similarity, calibrating, calibrating_patients, options);
+
+  const Patients patients(given.training_patients);
+  std::vector<double> hit(patients.items.size(), 0.0);
+  for (std::size_t i = 0; i < audit.similarity.size(); ++i) {
+    audit.flagged.push_back(audit.similarity[i] >= audit.threshold);
+    if (audit.flagged.back()) {
+      hit[patients.of_item[static_cast<std::size_t>(audit.nearest[i])]] = 1.0;
+    }
+  }
+  audit.flagged_patients = mean_over(hit, each_its_own(hit.size()), options);
+  audit.flagged_patients_by_chance =
+      std::min(1.0, options.false_positive_rate * static_cast<double>(audit.similarity.size()) /
+                        static_cast<double>(hit.size()));
+}
+
+/// Nearest distances to training and held-out subsets of one number of patients.
+void audit_ratios(const AuditSimilarities& given, const AuditStatisticsOptions& options,
+                  LevelAudit& audit) {
+  const Patients training(given.training_patients), held_out(given.held_out_patients);
+  const auto count =
+      static_cast<std::int64_t>(std::min(training.items.size(), held_out.items.size()));
+  const at::Tensor to_training = distance(given.synthetic_training);
+  const at::Tensor to_held_out = distance(given.synthetic_held_out);
+  at::Tensor nearer = at::zeros({to_training.size(0)}, at::kDouble);
+  std::vector<at::Tensor> ratios;
+  const std::uint64_t seed = derived_seed(options.seed, kSubsets);
+  for (std::int64_t i = 0; i < options.draws; ++i) {
+    const auto draw = static_cast<std::uint32_t>(i);
+    const at::Tensor near =
+        to_training.index_select(1, drawn_items(training, count, {seed, Stream::kShuffle, draw, 0}))
+            .amin(1);
+    const at::Tensor far =
+        to_held_out.index_select(1, drawn_items(held_out, count, {seed, Stream::kShuffle, draw, 1}))
+            .amin(1);
+    nearer += (near < far).to(at::kDouble) + 0.5 * (near == far).to(at::kDouble);
+    ratios.push_back(near.to(at::kDouble) / far.to(at::kDouble).clamp_min(1e-12));
+  }
+  nearer /= static_cast<double>(options.draws);
+  audit.nearer_to_training =
+      mean_over(numbers_of(nearer), each_its_own(audit.similarity.size()), options);
+  audit.median_ratio = percentile(numbers_of(at::cat(ratios)), 50.0);
+}
+
+/// Distances [T, T] between training items, infinite within a patient.
+at::Tensor distances_between_patients(const AuditSimilarities& given) {
+  const Patients patients(given.training_patients);
+  std::vector<std::int64_t> numbers(patients.of_item.begin(), patients.of_item.end());
+  const at::Tensor of_item = at::tensor(numbers, at::kLong);
+  return distance(given.training_training)
+      .masked_fill(of_item.unsqueeze(0) == of_item.unsqueeze(1),
+                   std::numeric_limits<double>::infinity());
+}
+
+void audit_authenticity(const AuditSimilarities& given, const AuditStatisticsOptions& options,
+                        LevelAudit& audit) {
+  const at::Tensor alone = distances_between_patients(given).amin(1);  // [T]
+  const auto authentic = [&](const at::Tensor& similarity) {
+    const auto [largest, nearest] = similarity.max(1);
+    return numbers_of((distance(largest) > alone.index_select(0, nearest)).to(at::kDouble));
+  };
+  const std::vector<double> synthetic = authentic(given.synthetic_training);
+  audit.authenticity = mean_over(synthetic, each_its_own(synthetic.size()), options);
+  const std::vector<double> held_out = authentic(given.held_out_training);
+  for (const double value : held_out) {
+    audit.held_out_authenticity += value / static_cast<double>(held_out.size());
+  }
+}
+
+void audit_coverage(const AuditSimilarities& given, const AuditStatisticsOptions& options,
+                    LevelAudit& audit) {
+  const at::Tensor between = distances_between_patients(given);
+  const Patients patients(given.training_patients);
+  const std::int64_t k = std::min<std::int64_t>(
+      options.neighbours, static_cast<std::int64_t>(patients.items.size()) - 1);
+  const at::Tensor radius = std::get<0>(between.kthvalue(k, 1));  // [T]
+  const auto covered = [&](const at::Tensor& similarity) {        // [N, T] to one value per patient
+    const at::Tensor inside = (distance(similarity).amin(0) <= radius).to(at::kDouble);
+    std::vector<double> values;
+    for (const auto& items : patients.items) {
+      values.push_back(inside.index_select(0, at::tensor(items, at::kLong)).max().item<double>());
+    }
+    return values;
+  };
+  const std::vector<double> synthetic = covered(given.synthetic_training);
+  audit.coverage = mean_over(synthetic, each_its_own(synthetic.size()), options);
+  for (const double value : covered(given.held_out_training)) {
+    audit.held_out_coverage += value / static_cast<double>(synthetic.size());
+  }
+}
+
+void require_enough(const AuditSimilarities& given) {
+  const auto count = [](const std::vector<std::string>& patients) {
+    return std::set<std::string>(patients.begin(), patients.end()).size();
+  };
+  const bool calibrated = std::count(given.calibrates.begin(), given.calibrates.end(), true) >= 2;
+  if (given.synthetic_training.size(0) >= 1 && count(given.training_patients) >= 2 &&
+      count(given.held_out_patients) >= 2 && calibrated) {
+    return;
+  }
+  throw DataError(
+      "the privacy audit needs at least one synthetic item, two training patients and "
+      "two held-out ones; there are " +
+      std::to_string(given.synthetic_training.size(0)) + ", " +
+      std::to_string(count(given.training_patients)) + " and " +
+      std::to_string(count(given.held_out_patients)));
+}
+
+}  // namespace
+
+double true_positive_rate_at(const std::vector<double>& scores, const std::vector<bool>& positive,
+                             double false_positive_rate) {
+  std::vector<std::size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](auto i, auto j) { return scores[i] > scores[j]; });
+  const auto positives = static_cast<double>(std::count(positive.begin(), positive.end(), true));
+  const double negatives = static_cast<double>(scores.size()) - positives;
+  if (positives == 0 || negatives == 0) return std::nan("");
+  double best = 0.0, hits = 0.0, false_hits = 0.0;
+  for (std::size_t i = 0; i < order.size();) {
+    const double score = scores[order[i]];
+    for (; i < order.size() && scores[order[i]] == score; ++i) {
+      (positive[order[i]] ? hits : false_hits) += 1.0;
+    }
+    if (false_hits / negatives > false_positive_rate) break;
+    best = hits / positives;
+  }
+  return best;
+}
+
+config::Json to_json(const Interval& interval) {
+  const auto number = [](double value) {
+    return std::isfinite(value) ? config::Json(value) : config::Json(nullptr);
+  };
+  return {{"estimate", number(interval.estimate)},
+          {"low", number(interval.low)},
+          {"high", number(interval.high)}};
+}
+
+MembershipInference membership_inference(const std::vector<double>& members,
+                                         const std::vector<std::string>& member_patients,
+                                         const std::vector<double>& non_members,
+                                         const std::vector<std::string>& non_member_patients,
+                                         const AuditStatisticsOptions& options) {
+  std::vector<double> scores = members;
+  scores.insert(scores.end(), non_members.begin(), non_members.end());
+  std::vector<std::string> patients = member_patients;
+  patients.insert(patients.end(), non_member_patients.begin(), non_member_patients.end());
+  std::vector<bool> positive(scores.size(), false);
+  std::fill_n(positive.begin(), members.size(), true);
+  MembershipInference result;
+  result.false_positive_rate = options.membership_rate;
+  result.members = static_cast<std::int64_t>(members.size());
+  result.non_members = static_cast<std::int64_t>(non_members.size());
+  result.auc = area_under_roc_interval(scores, positive, patients, bootstrap_of(options));
+  const auto rate = [&](const std::vector<std::size_t>& rows) {
+    std::vector<double> drawn;
+    std::vector<bool> drawn_positive;
+    for (const std::size_t row : rows) {
+      drawn.push_back(scores[row]);
+      drawn_positive.push_back(positive[row]);
+    }
+    return true_positive_rate_at(drawn, drawn_positive, options.membership_rate);
+  };
+  result.true_positive_rate = grouped_bootstrap(patients, rate, bootstrap_of(options));
+  return result;
+}
+
+config::Json MembershipInference::to_json() const {
+  return {{"auc", evaluation::to_json(auc)},
+          {"tpr", evaluation::to_json(true_positive_rate)},
+          {"at_fpr", false_positive_rate},
+          {"members", members},
+          {"non_members", non_members}};
+}
+
+config::Json LevelAudit::to_json() const {
+  return {{"threshold", threshold},
+          {"flagged_samples", evaluation::to_json(flagged_samples)},
+          {"flagged_patients", evaluation::to_json(flagged_patients)},
+          {"flagged_patients_by_chance", flagged_patients_by_chance},
+          {"calibration_rate", calibration_rate},
+          {"check_rate", check_rate ? evaluation::to_json(*check_rate) : config::Json(nullptr)},
+          {"nearer_to_training", evaluation::to_json(nearer_to_training)},
+          {"median_distance_ratio", median_ratio},
+          {"authenticity", evaluation::to_json(authenticity)},
+          {"held_out_authenticity", held_out_authenticity},
+          {"coverage", evaluation::to_json(coverage)},
+          {"held_out_coverage", held_out_coverage},
+          {"membership_by_similarity", membership.to_json()}};
+}
+
+LevelAudit audit_level(const AuditSimilarities& given, const AuditStatisticsOptions& options) {
+  require_enough(given);
+  LevelAudit audit;
+  const auto [largest, nearest] = given.synthetic_training.max(1);
+  audit.similarity = numbers_of(largest);
+  const at::Tensor items = nearest.contiguous();
+  audit.nearest.assign(items.const_data_ptr<std::int64_t>(),
+                       items.const_data_ptr<std::int64_t>() + items.numel());
+  audit.held_out_similarity = numbers_of(given.held_out_training.amax(1));
+  audit_memorisation(given, options, audit);
+  audit_ratios(given, options, audit);
+  audit_authenticity(given, options, audit);
+  audit_coverage(given, options, audit);
+  audit.membership = membership_inference(
+      numbers_of(given.synthetic_training.amax(0)), given.training_patients,
+      numbers_of(given.synthetic_held_out.amax(0)), given.held_out_patients, options);
+  return audit;
+}
+
+}  // namespace echopath::evaluation

@@ -1,0 +1,159 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/random.hpp"
+#include "echopath/evaluation/audit_level.hpp"
+#include "echopath/io/safetensors.hpp"
+
+namespace echopath::evaluation {
+namespace {
+
+const io::TensorMap& expected() {
+  static const io::TensorMap tensors =
+      io::load_safetensors(ECHOPATH_SOURCE_DIR "/tests/fixtures/evaluation/privacy.safetensors");
+  return tensors;
+}
+
+double value(const char* name) {
+  return expected().at(name).item<double>();
+}
+
+std::vector<std::string> names(const char* key) {
+  const at::Tensor numbers = expected().at(key);
+  std::vector<std::string> result;
+  for (std::int64_t i = 0; i < numbers.size(0); ++i) {
+    result.push_back("P" + std::to_string(numbers[i].item<std::int64_t>()));
+  }
+  return result;
+}
+
+AuditSimilarities given() {
+  AuditSimilarities similarities;
+  similarities.synthetic_training = expected().at("st");
+  similarities.synthetic_held_out = expected().at("sh");
+  similarities.held_out_training = expected().at("ht");
+  similarities.training_training = expected().at("tt");
+  similarities.training_patients = names("training_patient");
+  similarities.held_out_patients = names("held_out_patient");
+  similarities.calibrates.assign(11, false);
+  std::fill_n(similarities.calibrates.begin(), 6, true);
+  return similarities;
+}
+
+AuditStatisticsOptions options() {
+  AuditStatisticsOptions options;
+  options.false_positive_rate = 0.25;
+  options.membership_rate = 0.2;
+  options.neighbours = 2;
+  options.resamples = 200;
+  return options;
+}
+
+TEST(PrivacyStatistics, FiguresAreThoseOfTheirDefinitions) {
+  const LevelAudit audit = audit_level(given(), options());
+  EXPECT_NEAR(audit.threshold, value("threshold"), 1e-12);
+  EXPECT_NEAR(audit.flagged_samples.estimate, value("flagged_samples"), 1e-12);
+  EXPECT_NEAR(audit.flagged_patients.estimate, value("flagged_patients"), 1e-12);
+  EXPECT_NEAR(audit.calibration_rate, value("calibration_rate"), 1e-12);
+  EXPECT_NEAR(audit.check_rate->estimate, value("check_rate"), 1e-12);
+  EXPECT_NEAR(audit.nearer_to_training.estimate, value("nearer_to_training"), 1e-12);
+  EXPECT_NEAR(audit.median_ratio, value("median_ratio"), 1e-9);
+  EXPECT_NEAR(audit.authenticity.estimate, value("authenticity"), 1e-12);
+  EXPECT_NEAR(audit.held_out_authenticity, value("held_out_authenticity"), 1e-12);
+  EXPECT_NEAR(audit.coverage.estimate, value("coverage"), 1e-12);
+  EXPECT_NEAR(audit.held_out_coverage, value("held_out_coverage"), 1e-12);
+  EXPECT_NEAR(audit.membership.auc.estimate, value("membership_auc"), 1e-12);
+  EXPECT_NEAR(audit.membership.true_positive_rate.estimate, value("membership_tpr"), 1e-12);
+}
+
+TEST(TruePositiveRateAt, StaysWithinTheFalsePositives) {
+  const std::vector<double> scores = {0.1, 0.8, 0.4, 0.4, 0.35, 0.9, 0.7, 0.2, 0.6, 0.4, 0.55, 0.3};
+  const std::vector<bool> positive = {false, true,  false, true, false, true,
+                                      false, false, true,  true, true,  false};
+  // Falling: two positives, a negative, two positives, then a tie of two positives and a negative.
+  EXPECT_NEAR(true_positive_rate_at(scores, positive, 0.01), 2.0 / 6.0, 1e-12);
+  EXPECT_NEAR(true_positive_rate_at(scores, positive, 1.0 / 6.0), 4.0 / 6.0, 1e-12);
+  EXPECT_NEAR(true_positive_rate_at(scores, positive, 0.33), 4.0 / 6.0, 1e-12);
+  EXPECT_NEAR(true_positive_rate_at(scores, positive, 0.34), 1.0, 1e-12);
+  EXPECT_TRUE(std::isnan(true_positive_rate_at({1, 2}, {true, true}, 0.5)));
+}
+
+TEST(PrivacyStatistics, IntervalsHoldTheirEstimates) {
+  const LevelAudit audit = audit_level(given(), options());
+  for (const Interval& interval :
+       {audit.flagged_samples, audit.flagged_patients, *audit.check_rate, audit.nearer_to_training,
+        audit.authenticity, audit.coverage, audit.membership.auc}) {
+    EXPECT_LE(interval.low, interval.estimate);
+    EXPECT_GE(interval.high, interval.estimate);
+    EXPECT_LT(interval.low, interval.high);
+  }
+}
+
+/// Features of which similarities are those of nothing but noise.
+at::Tensor noise(std::int64_t items, std::uint32_t number) {
+  const at::Tensor rows = normal_tensor({items, 16}, {3, Stream::kDataset, number, 0});
+  const at::Tensor centred = rows - rows.mean(1, true);
+  return centred / centred.norm(2, {1}, true);
+}
+
+AuditSimilarities made(const at::Tensor& synthetic, const at::Tensor& training,
+                       const at::Tensor& held_out) {
+  AuditSimilarities similarities;
+  similarities.synthetic_training = synthetic.mm(training.t());
+  similarities.synthetic_held_out = synthetic.mm(held_out.t());
+  similarities.held_out_training = held_out.mm(training.t());
+  similarities.training_training = training.mm(training.t());
+  for (std::int64_t i = 0; i < training.size(0); ++i) {
+    similarities.training_patients.push_back("T" + std::to_string(i));
+  }
+  for (std::int64_t i = 0; i < held_out.size(0); ++i) {
+    similarities.held_out_patients.push_back("H" + std::to_string(i));
+    similarities.calibrates.push_back(i % 2 == 0);
+  }
+  return similarities;
+}
+
+TEST(PrivacyStatistics, AnHonestGeneratorLooksLikeHeldOutData) {
+  AuditStatisticsOptions asked;
+  asked.resamples = 100;
+  const LevelAudit audit = audit_level(made(noise(300, 1), noise(150, 2), noise(200, 3)), asked);
+  EXPECT_LT(audit.flagged_samples.low, 0.05);
+  EXPECT_LT(audit.flagged_samples.estimate, 0.12);
+  EXPECT_NEAR(audit.nearer_to_training.estimate, 0.5, 0.1);
+  EXPECT_NEAR(audit.median_ratio, 1.0, 0.05);
+  EXPECT_NEAR(audit.authenticity.estimate, audit.held_out_authenticity, 0.15);
+  EXPECT_LT(audit.membership.auc.low, 0.5);
+  EXPECT_GT(audit.membership.auc.high, 0.5);
+}
+
+TEST(PrivacyStatistics, ACopyingGeneratorIsFoundByEveryFigure) {
+  const at::Tensor training = noise(150, 2);
+  at::Tensor copies = training.slice(0, 0, 100) + 0.02 * noise(100, 7);
+  copies = copies - copies.mean(1, true);
+  copies = copies / copies.norm(2, {1}, true);
+  AuditStatisticsOptions asked;
+  asked.resamples = 100;
+  const LevelAudit audit = audit_level(made(copies, training, noise(200, 3)), asked);
+  EXPECT_GE(audit.flagged_samples.low, 0.95);
+  EXPECT_NEAR(audit.flagged_patients.estimate, 100.0 / 150.0, 1e-9);
+  EXPECT_LT(audit.median_ratio, 0.2);
+  EXPECT_LT(audit.authenticity.estimate, 0.05);
+  EXPECT_GT(audit.membership.auc.low, 0.7);
+  EXPECT_GT(audit.membership.true_positive_rate.estimate, 0.6);
+}
+
+TEST(PrivacyStatistics, TooSmallSetsAreTold) {
+  AuditSimilarities few = made(noise(1, 1), noise(1, 2), noise(4, 3));
+  try {
+    audit_level(few);
+    FAIL() << "accepted";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("there are 1, 1 and 4"));
+  }
+}
+
+}  // namespace
+}  // namespace echopath::evaluation
