@@ -1,10 +1,102 @@
+#include <cstdio>
+#include <iostream>
+
 #include "cli/eval.hpp"
+#include "echopath/evaluation/classification.hpp"
 
 namespace echopath::cli {
+namespace {
+
+struct Options {
+  evaluation::ClassificationEvaluation evaluation;
+  std::vector<std::string> arms;
+};
+
+void print_arm(const evaluation::ArmResult& arm) {
+  std::cout << arm.name << ": " << arm.by_source.size() << " classifier"
+            << (arm.by_source.size() == 1 ? "" : "s") << ", " << arm.videos << " videos of "
+            << arm.patients << " patients";
+  if (arm.look > 1) std::cout << ", look " << arm.look << " at this test split";
+  std::cout << '\n';
+  for (std::size_t k = 0; k < arm.mean.size(); ++k) {
+    char line[160];
+    std::snprintf(line, sizeof(line), "  %-18s %.3f (%.3f to %.3f)",
+                  evaluation::score_names()[k].c_str(), arm.mean[k], arm.intervals[k].low,
+                  arm.intervals[k].high);
+    std::cout << line;
+    if (arm.by_source.size() > 1) {
+      std::snprintf(line, sizeof(line), ", sd over classifiers %.3f", arm.deviation[k]);
+      std::cout << line;
+    }
+    std::cout << '\n';
+  }
+}
+
+void print_comparison(const evaluation::ArmComparison& pair) {
+  char line[240];
+  std::snprintf(line, sizeof(line),
+                "%s against %s: right where the other is wrong %lld to %lld times (McNemar p "
+                "%.3f), AUC %.3f and %.3f (DeLong p %.3f)",
+                pair.arm.c_str(), pair.against.c_str(), static_cast<long long>(pair.mcnemar.only_a),
+                static_cast<long long>(pair.mcnemar.only_b), pair.mcnemar.p, pair.delong.auc_a,
+                pair.delong.auc_b, pair.delong.p);
+  std::cout << line << '\n';
+}
+
+void evaluate(Options options, const CommonOptions& common) {
+  evaluation::ClassificationEvaluation& asked = options.evaluation;
+  for (const std::string& text : options.arms) asked.arms.push_back(evaluation::parse_arm(text));
+  asked.device = common.device;
+  asked.bootstrap.seed = common.seed.value_or(0);
+  const evaluation::ClassificationResult done = evaluation::evaluate_classification(asked);
+  if (common.json) {
+    config::Json json = done.to_json();
+    json["out"] = asked.out;
+    print_json(json);
+    return;
+  }
+  for (const auto& arm : done.arms) print_arm(arm);
+  for (const auto& pair : done.comparisons) print_comparison(pair);
+  std::cout << "classification.csv, comparisons.csv, predictions/ in " << asked.out << '\n';
+}
+
+}  // namespace
 
 void add_eval_classification(Program& program, CLI::App& eval) {
-  add_eval_unavailable(program, eval, "classification",
-                       "Trains and tests classifiers on real and synthetic videos");
+  auto options = std::make_shared<Options>();
+  evaluation::ClassificationEvaluation& asked = options->evaluation;
+  CLI::App& verb =
+      program.add_subverb(eval, "classification",
+                          "Judges classifiers on real test videos, with intervals and paired tests",
+                          [options](const CommonOptions& common) { evaluate(*options, common); });
+  verb.add_option("--real", asked.real, "dataset directory with the test videos")
+      ->required()
+      ->type_name("DIR");
+  verb.add_option("--arm", options->arms,
+                  "a way of training and its classifiers: NAME=MODEL_DIR:COMPONENT,..., one for "
+                  "each seed or fold, or CSVs of predictions; repeatable; the others are compared "
+                  "with the first")
+      ->required()
+      ->type_name("ARM")
+      ->allow_extra_args(false);
+  verb.add_option("--split", asked.split, "split to judge on")
+      ->capture_default_str()
+      ->type_name("SPLIT");
+  verb.add_option("--out", asked.out, "folder for the results")
+      ->capture_default_str()
+      ->type_name("DIR");
+  verb.add_option("--auc-from", asked.auc_from,
+                  "scores, or labels: the AUC of predicted labels, as EchoPath has it")
+      ->capture_default_str()
+      ->type_name("NAME");
+  verb.add_flag("--again", asked.again, "look a second time at an arm on TEST; the table shows it");
+  verb.add_option("--looks", asked.looks,
+                  "register of looks at TEST (default: test_looks.jsonl in --real)")
+      ->type_name("FILE");
+  verb.add_option("--resamples", asked.bootstrap.resamples, "of the bootstrap over patients")
+      ->check(CLI::Range(1, 1000000).description(""))
+      ->capture_default_str()
+      ->type_name("N");
 }
 
 }  // namespace echopath::cli

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "echopath/config/options.hpp"
+#include "echopath/core/statistics.hpp"
+#include "echopath/evaluation/classification_scores.hpp"
+
+namespace echopath::evaluation {
+
+/// One way of training, judged on the test split: several classifiers of it, from several seeds or
+/// folds.
+struct ClassificationArm {
+  std::string name;
+  /// Each MODEL_DIR:COMPONENT, or a CSV of predictions.
+  std::vector<std::string> sources;
+};
+
+/// Parses "NAME=SOURCE[,SOURCE…]". Throws UsageError.
+ClassificationArm parse_arm(const std::string& text);
+
+/// What `echopath eval classification` does.
+struct ClassificationEvaluation {
+  std::string real;  ///< dataset with the test videos
+  std::string split = "TEST";
+  std::vector<ClassificationArm> arms;  ///< the first one is what the others are compared with
+  std::string out = "classification";
+  std::string auc_from = "scores";  ///< or labels, as EchoPath has it
+  bool again = false;               ///< a second look at an arm on TEST is wanted
+  std::string looks;                ///< register; empty: test_looks.jsonl in `real`
+  BootstrapOptions bootstrap;
+  std::string device = "auto";
+};
+
+/// The figures of one arm. Vectors of figures run over score_names().
+struct ArmResult {
+  std::string name;
+  std::int64_t videos = 0;
+  std::int64_t patients = 0;
+  std::int64_t look = 0;            ///< 1 for the first look at the test split; 0 on other splits
+  std::vector<Scores> by_source;    ///< of each classifier
+  Scores mean;                      ///< over the classifiers
+  Scores deviation;                 ///< over the classifiers, divisor n − 1; 0 for one
+  std::vector<Interval> intervals;  ///< of the mean, over patients
+};
+
+/// An arm against the first one, by the probabilities averaged over each arm's classifiers.
+struct ArmComparison {
+  std::string arm;
+  std::string against;
+  McNemar mcnemar;
+  DeLong delong;                      ///< two classes only, else not numbers
+  std::vector<Interval> differences;  ///< arm − against of each score, over patients
+};
+
+struct ClassificationResult {
+  std::vector<std::string> classes;
+  std::vector<ArmResult> arms;
+  std::vector<ArmComparison> comparisons;
+
+  config::Json to_json() const;
+};
+
+/// Judges classifiers on the videos of a split and compares the arms. Writes into `out`:
+/// classification.json, classification.csv (a row for each arm), comparisons.csv and
+/// predictions/ARM_I.csv. Looks at TEST are recorded (TestLooks) before anything is told.
+/// Throws UsageError on a second look at an arm without `again`, two arms of one name, `out`
+/// holding something else; DataError on patients in two splits, classes that do not match, a
+/// component that is no classifier.
+ClassificationResult evaluate_classification(const ClassificationEvaluation& options);
+
+}  // namespace echopath::evaluation

@@ -1,0 +1,231 @@
+#include "echopath/evaluation/classification.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/temporary_directory.hpp"
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/core/random.hpp"
+#include "echopath/data/dataset.hpp"
+#include "echopath/evaluation/predictions.hpp"
+#include "echopath/evaluation/test_looks.hpp"
+#include "echopath/io/csv.hpp"
+#include "echopath/io/video.hpp"
+#include "echopath/models/model_directory.hpp"
+
+namespace echopath::evaluation {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int kSide = 16;
+
+class ClassificationTest : public ::testing::Test {
+ protected:
+  ClassificationTest() {
+    for (int i = 0; i < 16; ++i) {
+      data::Study study;
+      study.file_name = "v" + std::to_string(i) + ".avi";
+      study.class_name = i % 2 == 0 ? "Non-ASD" : "ASD";
+      study.patient_id = "P" + std::to_string(i / 4 * 2 + i % 2);  // two videos of each
+      study.split = i < 4 ? "TRAIN" : "TEST";
+      study.fps = 8;
+      study.number_of_frames = 4;
+      studies_.push_back(study);
+    }
+    studies_.push_back(studies_.back());
+    studies_.back().file_name = "other.avi";
+    studies_.back().class_name = "PAH";
+    studies_.back().patient_id = "PX";
+  }
+
+  /// Videos of class ASD are brighter, by `contrast` grey levels.
+  ClassificationEvaluation options(int contrast = 100) {
+    for (std::size_t i = 0; i < studies_.size(); ++i) {
+      io::Frames frames;
+      frames.count = 4;
+      frames.height = frames.width = kSide;
+      frames.fps = 8;
+      const at::Tensor noise = normal_tensor(
+          {4 * kSide * kSide}, {8, Stream::kDataset, static_cast<std::uint32_t>(i), 0});
+      const double mean = 80 + (studies_[i].class_name == "ASD" ? contrast : 0);
+      const at::Tensor grey = (noise * 10 + mean).clamp(0, 255).to(at::kByte).contiguous();
+      frames.pixels.assign(grey.const_data_ptr<std::uint8_t>(),
+                           grey.const_data_ptr<std::uint8_t>() + grey.numel());
+      io::write_video(folder_.path() / "real/Videos" / studies_[i].file_name, frames);
+    }
+    data::write_file_list(folder_.path() / "real/FileList.csv", studies_);
+    ClassificationEvaluation options;
+    options.real = (folder_.path() / "real").string();
+    options.out = (folder_.path() / "out").string();
+    options.bootstrap.resamples = 50;
+    options.device = "cpu";
+    return options;
+  }
+
+  /// A CSV of predictions for the twelve test videos; `skill` moves them towards the truth.
+  std::string predictions(const std::string& name, double skill, std::uint32_t seed) {
+    Predictions made;
+    made.classes = {"Non-ASD", "ASD"};
+    for (const data::Study& study : studies_) {
+      if (study.split != "TEST" || study.class_name == "PAH") continue;
+      made.names.push_back(study.file_name);
+      made.patients.push_back(study.patient_id);
+      made.labels.push_back(study.class_name == "ASD" ? 1 : 0);
+      const double u = uniform_number({seed, Stream::kDataset, 0, 0},
+                                      static_cast<std::uint32_t>(made.names.size()));
+      const double truth = static_cast<double>(made.labels.back());
+      const double p = skill * truth + (1 - skill) * u;
+      made.probabilities.push_back({1 - p, p});
+    }
+    const fs::path csv = folder_.path() / (name + ".csv");
+    write_predictions(csv, made);
+    return csv.string();
+  }
+
+  static std::string message(const ClassificationEvaluation& options) {
+    try {
+      evaluate_classification(options);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  }
+
+  TemporaryDirectory folder_;
+  std::vector<data::Study> studies_;
+};
+
+TEST_F(ClassificationTest, GivesMeanSpreadAndIntervalOfAnArm) {
+  ClassificationEvaluation asked = options();
+  asked.arms = {{"real", {predictions("a", 0.1, 1), predictions("b", 0.4, 2)}},
+                {"perfect", {predictions("c", 1.0, 3)}}};
+  const ClassificationResult done = evaluate_classification(asked);
+  ASSERT_EQ(done.arms.size(), 2U);
+  const ArmResult& real = done.arms[0];
+  EXPECT_EQ(real.videos, 12);
+  EXPECT_EQ(real.patients, 6);
+  for (std::size_t k = 0; k < real.mean.size(); ++k) {
+    const double a = real.by_source[0][k], b = real.by_source[1][k];
+    EXPECT_NEAR(real.mean[k], (a + b) / 2, 1e-12);
+    EXPECT_NEAR(real.deviation[k], std::abs(a - b) / std::sqrt(2.0), 1e-12);
+  }
+  EXPECT_EQ(done.arms[1].mean[0], 1.0);
+  EXPECT_EQ(done.arms[1].intervals[0].low, 1.0);
+  EXPECT_LT(real.intervals[0].low, real.intervals[0].high);
+  ASSERT_EQ(done.comparisons.size(), 1U);
+  EXPECT_EQ(done.comparisons[0].mcnemar.only_b, 0);
+  EXPECT_GT(done.comparisons[0].differences[0].estimate, 0.0);
+  const io::CsvTable table = io::read_csv(folder_.path() / "out/classification.csv");
+  EXPECT_EQ(table.rows[1][static_cast<std::size_t>(table.require_column("Arm"))], "perfect");
+  EXPECT_EQ(table.rows[1][static_cast<std::size_t>(table.require_column("accuracy"))], "1.000000");
+  EXPECT_TRUE(fs::exists(folder_.path() / "out/predictions/real_2.csv"));
+}
+
+TEST_F(ClassificationTest, ALookIsRecordedBesideTheDatasetAndASecondOneMustBeAsked) {
+  ClassificationEvaluation asked = options();
+  const std::string csv = predictions("a", 0.3, 1);
+  asked.arms = {{"real", {csv}}};
+  EXPECT_EQ(evaluate_classification(asked).arms[0].look, 1);
+  const TestLooks looks(fs::path(asked.real) / "test_looks.jsonl");
+  ASSERT_EQ(looks.looks().size(), 1U);
+  EXPECT_EQ(looks.looks()[0].arm, "real");
+  EXPECT_EQ(looks.looks()[0].videos, 12);
+  EXPECT_EQ(looks.looks()[0].sources[0], sha256_file(csv));
+  EXPECT_THAT(message(asked), HasSubstr("has been judged on TEST"));
+  asked.arms[0].name = "renamed";  // the same predictions under another name
+  EXPECT_THAT(message(asked), HasSubstr("--again"));
+  asked.again = true;
+  const ClassificationResult second = evaluate_classification(asked);
+  EXPECT_EQ(second.arms[0].look, 2);
+  const io::CsvTable table = io::read_csv(folder_.path() / "out/classification.csv");
+  EXPECT_EQ(table.rows[0][static_cast<std::size_t>(table.require_column("Look"))], "2");
+}
+
+TEST_F(ClassificationTest, RunsTheClassifierOnTheMiddleClips) {
+  // A network whose answer is the mean brightness: the ASD videos are the brighter ones.
+  models::ClassifierConfig config;
+  config.architecture = "resnet50";
+  config.classes = {"Non-ASD", "ASD"};
+  config.clip.sample_size = kSide;
+  config.clip.frames = 2;
+  config.clip.fps = 8;
+  config.clip.mean = {0.5};
+  config.clip.deviation = {0.5};
+  config.image.in_channels = 1;
+  config.image.width = 4;
+  config.image.depths = {1, 1, 1, 1};
+  config.image.block = "basic";
+  torch::manual_seed(2);
+  const models::Classifier classifier(config);
+  (*classifier).eval();
+  models::save_component(
+      folder_.path() / "model",
+      {"classifier", "Classifier", config::dump(config::visit_of(config)), at::kFloat},
+      *classifier);
+  models::update_model_info(folder_.path() / "model", [](models::ModelInfo&) {});
+  ClassificationEvaluation asked = options();
+  asked.arms = {{"net", {(folder_.path() / "model").string() + ":classifier"}}};
+  const ClassificationResult done = evaluate_classification(asked);
+  EXPECT_EQ(done.arms[0].videos, 12);  // the PAH video is left out
+  const Predictions found = read_predictions(folder_.path() / "out/predictions/net_1.csv");
+  const io::Frames frames = io::read_video(folder_.path() / "real/Videos/v4.avi");
+  at::Tensor clip = at::empty({1, 2, kSide, kSide});
+  for (int i = 0; i < 2; ++i) {
+    for (int p = 0; p < kSide * kSide; ++p) {
+      clip.view({2, -1})[i][p] = static_cast<float>(frames.frame(1 + i)[p]);
+    }
+  }
+  const at::NoGradGuard no_grad;
+  const at::Tensor expected = classifier.log_probabilities(clip).exp()[0];
+  EXPECT_EQ(found.names[0], "v4");
+  EXPECT_NEAR(found.probabilities[0][1], expected[1].item<double>(), 1e-5);
+}
+
+TEST_F(ClassificationTest, BadInputIsTold) {
+  ClassificationEvaluation asked = options();
+  const std::string csv = predictions("a", 0.3, 1);
+  asked.arms = {{"x", {csv}}, {"x", {csv}}};
+  EXPECT_THAT(message(asked), HasSubstr("two arms are named 'x'"));
+  asked.arms = {{"x", {"nowhere"}}};
+  EXPECT_THAT(message(asked), HasSubstr("MODEL_DIR:COMPONENT"));
+  asked.auc_from = "ranks";
+  EXPECT_THAT(message(asked), HasSubstr("scores or labels"));
+  asked.auc_from = "scores";
+  asked.split = "VAL";
+  EXPECT_THAT(message(asked), HasSubstr("VAL"));
+  asked.split = "TEST";
+  asked.out = asked.real;
+  EXPECT_THAT(message(asked), HasSubstr("did not write"));
+  asked.out = (folder_.path() / "out").string();
+  const fs::path bad = folder_.path() / "bad.csv";
+  const std::string head = "FileName,PatientId,ClassName,p(Non-ASD),p(ASD)\n";
+  asked.arms = {{"x", {bad.string()}}};
+  write_file(bad, head + "v4.avi,P2,Non-ASD,0.5,nan\nv5.avi,P3,ASD,0.5,0.5\n");
+  EXPECT_THAT(message(asked), HasSubstr("'v4' are not numbers from 0 to 1"));
+  write_file(bad, head + "v4.avi,P2,Non-ASD,0.5,0.5\n");
+  EXPECT_THAT(message(asked), HasSubstr("at least two videos, there are 1"));
+  write_file(bad, head + "v4.avi,P2,Non-ASD,0.5,0.5\nv6.avi,P2,Non-ASD,0.5,0.5\n");
+  EXPECT_THAT(message(asked), HasSubstr("no video is of class 'ASD'"));
+  write_file(bad, head + "v4.avi,P2,Non-ASD,0.5,0.5\nv99.avi,P2,ASD,0.5,0.5\n");
+  EXPECT_THAT(message(asked), HasSubstr("'v99' of class 'ASD' is not among the videos"));
+  write_file(bad, head + "v4.avi,P2,Other,0.5,0.5\nv5.avi,P3,ASD,0.5,0.5\n");
+  EXPECT_THAT(message(asked), HasSubstr("row 2: class 'Other' has no column p(Other)"));
+  studies_[5].patient_id = "P0";  // a patient of TRAIN
+  asked = options();
+  asked.arms = {{"x", {csv}}};
+  EXPECT_THAT(message(asked), HasSubstr("P0"));
+}
+
+TEST(ParseArm, TakesANameAndItsSources) {
+  const ClassificationArm arm = parse_arm("real + synthetic=a:c, b.csv");
+  EXPECT_EQ(arm.name, "real + synthetic");
+  EXPECT_THAT(arm.sources, ::testing::ElementsAre("a:c", "b.csv"));
+  EXPECT_THROW(parse_arm("real"), UsageError);
+  EXPECT_THROW(parse_arm("=a"), UsageError);
+  EXPECT_THROW(parse_arm("a/b=c"), UsageError);
+}
+
+}  // namespace
+}  // namespace echopath::evaluation
