@@ -1,0 +1,131 @@
+"use strict";
+const page = JSON.parse(document.getElementById("page-data").textContent);
+const root = document.querySelector("main");
+const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colours = ["#1f6feb", "#d1681d", "#2da44e", "#a371f7", "#cf222e", "#1b9e9e", "#8a6d3b", "#8b949e"];
+const charts = [];
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+function shown(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "number" || Number.isInteger(value)) return String(value);
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : value.toPrecision(4);
+}
+
+function addTable(place, section) {
+  const table = element("table");
+  if (section.columns.some(name => name)) {
+    table.append(element("thead", {}, element("tr", {},
+      ...section.columns.map(name => element("th", {}, name)))));
+  }
+  const body = element("tbody");
+  for (const row of section.rows) {
+    body.append(element("tr", {}, ...row.map((cell, column) => element("td",
+      {class: (typeof cell === "number" ? "number" : "") +
+        ((section.theirs || []).includes(column) ? " theirs" : "")}, shown(cell)))));
+  }
+  table.append(body);
+  place.append(element("div", {class: "scroll"}, table));
+}
+
+function chartOptions(section) {
+  const axis = (title, type) => ({type, title: {display: Boolean(title), text: title || "", color: style("--quiet")},
+    ticks: {color: style("--quiet"), maxTicksLimit: 8}, grid: {color: style("--line")}});
+  return {responsive: true, maintainAspectRatio: false, animation: false,
+    interaction: {mode: "nearest", intersect: false},
+    plugins: {legend: {labels: {color: style("--ink"), boxWidth: 14}},
+      title: {display: true, text: section.title, color: style("--ink")}},
+    scales: {x: axis(section.x, section.type === "lines" ? "linear" : "category"),
+      y: axis(section.y, section.logarithmic ? "logarithmic" : "linear")}};
+}
+
+function addChart(place, section) {
+  const canvas = element("canvas", {role: "img", "aria-label": section.title});
+  place.append(element("div", {class: "chart"}, canvas));
+  const lines = section.type === "lines";
+  const datasets = section.series.map((series, i) => {
+    const colour = colours[i % colours.length];
+    return lines
+      ? {label: series.name, data: series.points.map(([x, y]) => ({x, y})), borderColor: colour,
+         backgroundColor: colour, borderWidth: 1.6, pointRadius: series.points.length < 40 ? 2 : 0}
+      : {label: series.name, data: series.values, backgroundColor: colour + "99",
+         borderColor: colour, borderWidth: 1, barPercentage: 1, categoryPercentage: 1,
+         grouped: false};
+  });
+  charts.push([new Chart(canvas, {type: lines ? "line" : "bar",
+    data: lines ? {datasets} : {labels: section.labels, datasets},
+    options: chartOptions(section)}), section]);
+}
+
+function picture(item) {
+  if (item.video) {
+    return element("video", {src: item.video, controls: "", loop: "", muted: "", playsinline: "",
+      preload: "metadata", ...(item.image ? {poster: item.image} : {})});
+  }
+  return element("img", {src: item.image, alt: item.caption || "", loading: "lazy"});
+}
+
+function addGallery(place, section) {
+  const grid = element("div", {class: "gallery"});
+  for (const item of section.items) {
+    grid.append(element("figure", {}, picture(item), element("figcaption", {}, item.caption)));
+  }
+  place.append(grid);
+}
+
+function addPairs(place, section) {
+  const grid = element("div", {class: "pairs"});
+  for (const item of section.items) {
+    grid.append(element("figure", {}, element("div", {class: "pair"}, picture(item.left),
+      picture(item.right)), element("figcaption", {}, item.caption)));
+  }
+  place.append(grid);
+}
+
+function addDetails(place, section) {
+  place.append(element("details", {}, element("summary", {}, section.summary || "show"),
+    element("pre", {}, section.text)));
+}
+
+const add = {table: addTable, lines: addChart, bars: addChart, gallery: addGallery, pairs: addPairs,
+  details: addDetails};
+
+root.append(element("h1", {}, page.title), element("p", {class: "note"}, page.subtitle));
+const nav = element("nav");
+root.append(nav);
+page.chapters.forEach((chapter, i) => {
+  const id = "chapter-" + i;
+  nav.append(element("a", {href: "#" + id}, chapter.title));
+  const place = element("section", {id}, element("h2", {}, chapter.title));
+  for (const note of chapter.notes || []) place.append(element("p", {class: "note"}, note));
+  for (const warning of chapter.warnings || []) {
+    place.append(element("p", {class: "note warning"}, warning));
+  }
+  let grid = null;
+  for (const section of chapter.sections) {
+    const isChart = section.type === "lines" || section.type === "bars";
+    if (isChart && !grid) place.append(grid = element("div", {class: "charts"}));
+    if (!isChart) grid = null;
+    if (!isChart && section.title) place.append(element("h3", {}, section.title));
+    add[section.type](isChart ? grid : place, section);
+  }
+  root.append(place);
+});
+root.append(element("footer", {}, page.footer));
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  for (const [chart, section] of charts) {
+    chart.options = chartOptions(section);
+    chart.update();
+  }
+});
+addEventListener("beforeprint", () => charts.forEach(([chart]) => chart.resize(640, 260)));
+addEventListener("afterprint", () => charts.forEach(([chart]) => chart.resize()));
+document.documentElement.dataset.ready = "yes";

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "echopath/config/options.hpp"
+#include "echopath/io/csv.hpp"
+#include "echopath/io/frames.hpp"
+
+namespace echopath::evaluation {
+
+/// A chapter of the page: {title, notes, warnings, sections}, as page.js shows it.
+using Chapter = config::Json;
+
+Chapter make_chapter(const std::string& title);
+void add_note(Chapter& chapter, const std::string& text);
+void add_warning(Chapter& chapter, const std::string& text);
+/// `rows` are arrays with as many cells as there are columns.
+void add_table(Chapter& chapter, const std::string& title, const std::vector<std::string>& columns,
+               const config::Json& rows);
+/// Two columns without a head: the keys of an object and their values.
+void add_facts(Chapter& chapter, const std::string& title, const config::Json& facts);
+/// A CSV file as a table; numbers are shown as such.
+void add_csv(Chapter& chapter, const std::string& title, const io::CsvTable& table);
+/// The counts of a histogram file (BinLow, BinHigh, series) as shares of each series.
+void add_histogram(Chapter& chapter, const std::string& title, const std::string& x,
+                   const io::CsvTable& table);
+/// `series`: [{name, points: [[x, y], …]}].
+void add_lines(Chapter& chapter, const std::string& title, const std::string& x,
+               const config::Json& series, bool logarithmic = false);
+void add_section(Chapter& chapter, config::Json section);
+/// A JSON document, folded away.
+void add_details(Chapter& chapter, const std::string& title, const std::string& text);
+
+/// "data:…;base64,…" of bytes.
+std::string data_address(const std::string& type, const std::string& bytes);
+/// A grey frame as a PNG address.
+std::string picture_address(const io::Frames& frames, std::int64_t frame);
+/// A video file as an address that browsers play: MP4 as it is, else encoded anew with H.264.
+std::string video_address(const std::filesystem::path& path);
+
+/// The whole page of chapters.
+std::string page_html(const std::string& title, const std::string& subtitle,
+                      const std::vector<Chapter>& chapters);
+
+}  // namespace echopath::evaluation

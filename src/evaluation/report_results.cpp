@@ -1,0 +1,295 @@
+#include <algorithm>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/core/logging.hpp"
+#include "echopath/evaluation/video_set.hpp"
+#include "evaluation/report_chapters.hpp"
+
+namespace echopath::evaluation {
+namespace {
+
+bool has(const fs::path& directory, const char* name) {
+  std::error_code unknown;
+  return fs::is_regular_file(directory / name, unknown);
+}
+
+config::Json read_document(const fs::path& path) {
+  try {
+    return config::read_json(path.string());
+  } catch (const ConfigError& error) {
+    throw DataError(error.what());
+  }
+}
+
+/// "0.123 (0.100 to 0.150)" of {estimate, low, high}; as percent where asked.
+std::string interval_text(const config::Json& interval, double scale = 1.0) {
+  if (!interval.is_object() || !interval.contains("estimate") ||
+      !interval["estimate"].is_number()) {
+    return "";
+  }
+  char text[96];
+  const double value = interval["estimate"].get<double>() * scale;
+  if (!interval["low"].is_number() || !interval["high"].is_number()) {
+    std::snprintf(text, sizeof(text), "%.3g", value);
+  } else {
+    std::snprintf(text, sizeof(text), "%.3g (%.3g to %.3g)", value,
+                  interval["low"].get<double>() * scale, interval["high"].get<double>() * scale);
+  }
+  return text;
+}
+
+config::Json level_row(const std::string& name, const config::Json& level) {
+  const auto percent = [&](const char* key) { return interval_text(level.at(key), 100.0); };
+  return {name,
+          percent("flagged_samples"),
+          percent("flagged_patients"),
+          level.at("check_rate").is_null() ? "" : percent("check_rate"),
+          percent("nearer_to_training"),
+          level.at("median_distance_ratio"),
+          percent("authenticity"),
+          percent("coverage")};
+}
+
+config::Json membership_row(const std::string& name, const config::Json& found) {
+  return {name,
+          interval_text(found.at("auc")),
+          interval_text(found.at("tpr"), 100.0),
+          found.at("at_fpr").get<double>() * 100.0,
+          found.at("members"),
+          found.at("non_members")};
+}
+
+/// The frame of a video that shows most of it: its first one.
+std::string first_frame(const VideoSet& set, const std::string& name) {
+  const auto found = std::find_if(
+      set.videos().begin(), set.videos().end(),
+      [&](const VideoItem& item) { return item.name == name || item.path.filename() == name; });
+  if (found == set.videos().end()) return "";
+  return picture_address(load_frames(*found), 0);
+}
+
+/// Samples beside their nearest training videos, the most alike first. Needs both directories.
+void add_neighbours(Chapter& chapter, const fs::path& result, const config::Json& options,
+                    std::int64_t most) {
+  if (!has(result, "privacy_audit.csv")) return;
+  io::CsvTable table = io::read_csv(result / "privacy_audit.csv");
+  const auto column = [&](const char* name) {
+    return static_cast<std::size_t>(table.require_column(name));
+  };
+  const std::size_t name = column("FileName"), near = column("FrameNearest"),
+                    similarity = column("FrameSimilarity"), patient = column("FramePatient"),
+                    flagged = column("FrameFlagged");
+  std::sort(table.rows.begin(), table.rows.end(), [&](const auto& a, const auto& b) {
+    return std::stod(a[similarity]) > std::stod(b[similarity]);
+  });
+  try {
+    VideoSetOptions any;
+    any.refuse_shared_patients = false;
+    const VideoSet real = VideoSet::open(options.at("real").get<std::string>(), any);
+    const VideoSet synthetic = VideoSet::open(options.at("synthetic").get<std::string>(), any);
+    config::Json items = config::Json::array();
+    for (const auto& row : table.rows) {
+      if (static_cast<std::int64_t>(items.size()) >= most) break;
+      const std::string left = first_frame(synthetic, row[name]);
+      const std::string right = first_frame(real, row[near]);
+      if (left.empty() || right.empty()) continue;
+      items.push_back({{"left", {{"image", left}, {"caption", row[name]}}},
+                       {"right", {{"image", right}, {"caption", row[near]}}},
+                       {"caption", row[name] + " (left) and training patient " + row[patient] +
+                                       ": similarity " + row[similarity] +
+                                       (row[flagged] == "1" ? ", flagged as memorised" : "")}});
+    }
+    add_section(chapter, {{"type", "pairs"},
+                          {"title", "Samples and their nearest training videos, first frames"},
+                          {"items", items}});
+  } catch (const DataError& error) {
+    add_note(chapter, std::string("Nearest training videos are not shown: ") + error.what());
+  }
+}
+
+Chapter privacy_chapter(const fs::path& result, const ReportOptions& options) {
+  const config::Json found = read_document(result / "privacy.json");
+  Chapter chapter = make_chapter("Privacy audit");
+  add_note(chapter,
+           std::to_string(found.at("synthetic").get<std::int64_t>()) + " synthetic videos, " +
+               std::to_string(found.at("training_patients").get<std::int64_t>()) +
+               " training patients, " +
+               std::to_string(found.at("held_out_patients").get<std::int64_t>()) +
+               " held-out ones. Intervals in brackets, 95 %. Passing an audit does not prove that "
+               "nobody can be found.");
+  config::Json levels = config::Json::array(), attacks = config::Json::array();
+  for (const char* level : {"frames", "motion"}) {
+    if (found.at(level).is_null()) continue;
+    levels.push_back(level_row(level, found[level]));
+    attacks.push_back(membership_row(std::string("similarity to the samples, ") + level,
+                                     found[level].at("membership_by_similarity")));
+  }
+  for (const auto& [network, inference] : found.at("membership_by_denoising").items()) {
+    attacks.push_back(membership_row("denoising loss of the " + network, inference));
+  }
+  add_table(chapter, "Memorisation",
+            {"level", "memorised samples, %", "memorised patients, %", "held-out real flagged, %",
+             "nearer to training, %", "median distance ratio", "authentic, %", "covered, %"},
+            levels);
+  add_table(chapter, "Membership inference",
+            {"attack", "AUC", "found, %", "at false alarms, %", "members", "others"}, attacks);
+  for (const auto& [file, title] :
+       {std::pair{"privacy_histogram.csv", "Largest re-ID similarity to a training video"},
+        std::pair{"motion_histogram.csv", "Largest similarity of movement"}}) {
+    if (has(result, file)) add_histogram(chapter, title, "similarity", io::read_csv(result / file));
+  }
+  if (options.neighbours > 0) {
+    add_neighbours(chapter, result, found.value("options", config::Json::object()),
+                   options.neighbours);
+  }
+  return chapter;
+}
+
+Chapter filter_chapter(const fs::path& result) {
+  const config::Json found = read_document(result / "filter.json");
+  Chapter chapter = make_chapter("Privacy filter");
+  config::Json facts = found;
+  facts.erase("options");
+  add_facts(chapter, "", facts);
+  if (has(result, "privacy_histogram.csv")) {
+    add_histogram(chapter, "Largest re-ID similarity to a training frame", "similarity",
+                  io::read_csv(result / "privacy_histogram.csv"));
+  }
+  return chapter;
+}
+
+Chapter classification_chapter(const fs::path& result) {
+  const config::Json found = read_document(result / "classification.json");
+  Chapter chapter = make_chapter("Classification: " + result.filename().string());
+  config::Json rows = config::Json::array();
+  std::vector<std::string> columns = {"arm", "classifiers", "videos", "patients", "look"};
+  for (const config::Json& arm : found.at("arms")) {
+    config::Json row = {arm.at("arm"), arm.at("classifiers"), arm.at("videos"), arm.at("patients"),
+                        arm.at("look")};
+    columns.resize(5);
+    for (const auto& [name, score] : arm.at("scores").items()) {
+      columns.push_back(name);
+      row.push_back(interval_text(score));
+    }
+    rows.push_back(row);
+    if (arm.at("look").get<std::int64_t>() > 1) {
+      add_warning(chapter, "Arm '" + arm.at("arm").get<std::string>() +
+                               "' was judged on this test split " +
+                               std::to_string(arm.at("look").get<std::int64_t>()) +
+                               " times: its figures may be those of a choice.");
+    }
+  }
+  add_note(chapter, "Means over the classifiers of an arm, with 95 % intervals over patients.");
+  add_table(chapter, "", columns, rows);
+  config::Json pairs = config::Json::array();
+  for (const config::Json& pair : found.at("comparisons")) {
+    pairs.push_back({pair.at("arm"), pair.at("against"), pair.at("mcnemar").at("p"),
+                     pair.at("delong").at("p"),
+                     interval_text(pair.at("differences").at("accuracy")),
+                     interval_text(pair.at("differences").at("auc"))});
+  }
+  if (!pairs.empty()) {
+    add_table(
+        chapter, "Paired tests",
+        {"arm", "against", "McNemar p", "DeLong p", "difference of accuracy", "difference of AUC"},
+        pairs);
+  }
+  return chapter;
+}
+
+/// Tables of scripts/paper/tables.sh: tables.json lists {title, file, note, theirs}.
+Chapter tables_chapter(const fs::path& result) {
+  const config::Json found = read_document(result / "tables.json");
+  Chapter chapter = make_chapter(found.value("title", "Tables"));
+  for (const config::Json& note : found.value("notes", config::Json::array())) {
+    add_note(chapter, note.get<std::string>());
+  }
+  for (const config::Json& table : found.at("tables")) {
+    const fs::path file = result / table.at("file").get<std::string>();
+    add_csv(chapter, table.at("title").get<std::string>(), io::read_csv(file));
+    chapter["sections"].back()["theirs"] = table.value("theirs", config::Json::array());
+  }
+  return chapter;
+}
+
+/// "128 frames of 16 videos of 16 patients" of a side's counts.
+std::string count_text(const config::Json& count) {
+  if (count.is_null()) return "";
+  return count.at("items").dump() + " of " + count.at("videos").dump() + " videos, " +
+         count.at("patients").dump() + " patients";
+}
+
+/// What `echopath eval fid|fvd|is|generation` wrote. Each detector has a table of its own.
+Chapter distribution_chapter(const fs::path& file) {
+  const config::Json found = read_document(file);
+  Chapter chapter = make_chapter("Distribution metrics: " + file.stem().string());
+  for (const config::Json& warning : found.at("warnings"))
+    add_warning(chapter, warning.get<std::string>());
+  for (const config::Json& one : found.at("detectors")) {
+    const config::Json& detector = one.at("detector");
+    config::Json rows = config::Json::array();
+    for (const config::Json& row : one.at("metrics")) {
+      config::Json interval = "";
+      if (row.contains("interval") && row["interval"][0].is_number()) {
+        char text[64];
+        std::snprintf(text, sizeof(text), "%.4g to %.4g", row["interval"][0].get<double>(),
+                      row["interval"][1].get<double>());
+        interval = text;
+      }
+      rows.push_back({row.at("metric"), row.at("class").is_null() ? "all" : row.at("class"),
+                      row.at("value"), interval, count_text(row.at("real")),
+                      count_text(row.at("synthetic"))});
+    }
+    add_table(chapter,
+              detector.at("name").get<std::string>() + " " +
+                  detector.at("hash").get<std::string>().substr(0, 12),
+              {"metric", "class", "value", "95 % interval", "N real", "N synthetic"}, rows);
+  }
+  return chapter;
+}
+
+/// The JSON files of a directory that say of themselves that they hold distribution metrics.
+std::vector<fs::path> distribution_files(const fs::path& directory) {
+  constexpr std::uintmax_t kMostBytes = 10'000'000;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (entry.path().extension() != ".json" || !entry.is_regular_file() ||
+        entry.file_size() > kMostBytes) {
+      continue;
+    }
+    const config::Json json =
+        config::Json::parse(read_file(entry.path()), nullptr, /*allow_exceptions=*/false);
+    if (json.is_object() && json.value("kind", "") == "distribution") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
+bool is_result(const fs::path& directory) {
+  for (const char* name : {"privacy.json", "filter.json", "classification.json", "tables.json"}) {
+    if (has(directory, name)) return true;
+  }
+  return !distribution_files(directory).empty();
+}
+
+std::vector<Chapter> result_chapters(const fs::path& result, const ReportOptions& options) {
+  std::vector<Chapter> chapters;
+  try {
+    if (has(result, "tables.json")) chapters.push_back(tables_chapter(result));
+    for (const fs::path& file : distribution_files(result)) {
+      chapters.push_back(distribution_chapter(file));
+    }
+    if (has(result, "classification.json")) chapters.push_back(classification_chapter(result));
+    if (has(result, "privacy.json")) chapters.push_back(privacy_chapter(result, options));
+    if (has(result, "filter.json")) chapters.push_back(filter_chapter(result));
+  } catch (const config::Json::exception& error) {
+    throw DataError("'" + result.string() + "' holds results of another version; make them anew (" +
+                    error.what() + ")");
+  }
+  return chapters;
+}
+
+}  // namespace echopath::evaluation
