@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""make_tables.py RUN SCALE: the results below RUN/results as the paper's Tables 1, 2, 3 and Figure 3, in
+RUN/tables, each as CSV, Markdown and HTML, and tables.json, which `echopath report` reads. Called by
+tables.sh. The paper's figures stand in columns of their own: they are of CardiacNet, with other networks."""
+import csv
+import html
+import json
+import pathlib
+import sys
+
+RUN, SCALE = pathlib.Path(sys.argv[1]), sys.argv[2]
+OUT = RUN / "tables"
+METHODS = {"echosyn_w1": "Echosyn, w = 1", "echosyn_w5": "Echosyn, w = 5",
+           "ours_w1": "Ours, w = 1", "ours_w5": "Ours, w = 5"}
+TASKS = ("asd", "pah")
+# Muhammad et al., "Echo-Path: Pathology-Conditioned Echo Video Generation", Tables 1 to 3 and section 3.1.
+PAPER_1 = {  # FID, FVD16, IS
+    "echosyn_w1": {"asd": ("20.55", "134.88", "2.06 ± 0.08"), "pah": ("24.36", "156.95", "2.02 ± 0.09")},
+    "echosyn_w5": {"asd": ("20.05", "128.28", "2.06 ± 0.11"), "pah": ("24.25", "155.26", "1.99 ± 0.09")},
+    "ours_w1": {"asd": ("18.87", "135.24", "2.06 ± 0.08"), "pah": ("22.42", "144.58", "2.01 ± 0.07")},
+    "ours_w5": {"asd": ("18.35", "127.49", "2.06 ± 0.07"), "pah": ("22.23", "143.42", "2.05 ± 0.10")},
+}
+PAPER_2 = {  # ACC, F1, AUC
+    "echosyn_w1": {"asd": ("0.727", "0.718", "0.722"), "pah": ("0.768", "0.675", "0.659")},
+    "echosyn_w5": {"asd": ("0.818", "0.813", "0.814"), "pah": ("0.739", "0.683", "0.683")},
+    "ours_w1": {"asd": ("0.758", "0.746", "0.752"), "pah": ("0.725", "0.660", "0.658")},
+    "ours_w5": {"asd": ("0.818", "0.816", "0.816"), "pah": ("0.754", "0.675", "0.664")},
+}
+PAPER_3 = {  # ACC, AUC
+    "Baseline (real only)": {"asd": ("0.848", "0.846"), "pah": ("0.783", "0.729")},
+    "Pan-Echo (real only)": {"asd": ("0.734", "0.734"), "pah": ("0.766", "0.761")},
+    "CardiacNet (real only)": {"asd": ("0.896", "0.912"), "pah": ("0.857", "0.893")},
+    "Ours (augmented)": {"asd": ("0.918", "0.905"), "pah": ("0.863", "0.830")},
+}
+# Figure 3 has no printed figures; the text names these accuracies with a synthetic validation set.
+PAPER_FIGURE_3 = {"ours": {"asd": "up to 0.788", "pah": "0.72 to 0.76"},
+                  "echosyn": {"asd": "0.848", "pah": "0.72 to 0.76"}}
+
+
+def read(path):
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def interval(score, deviation=False):
+    if not score or score.get("estimate") is None:
+        return ""
+    text = f"{score['estimate']:.3f}"
+    if score.get("low") is not None:
+        text += f" ({score['low']:.3f} to {score['high']:.3f})"
+    if deviation and score.get("sd"):
+        text += f", sd {score['sd']:.3f}"
+    return text
+
+
+def arms_of(task):
+    document = read(RUN / "results" / f"classification_{task}" / "classification.json") or {"arms": []}
+    return {arm["arm"]: arm for arm in document["arms"]}, document
+
+
+def score(arms, arm, name):
+    if arm not in arms:
+        return ""
+    text = interval(arms[arm]["scores"][name], deviation=arms[arm]["classifiers"] > 1)
+    return text + (f" [look {arms[arm]['look']}]" if arms[arm]["look"] > 1 else "")
+
+
+def columns_of(measures):
+    columns = []
+    for task in TASKS:
+        for measure in measures:
+            columns += [f"{task.upper()} {measure}", f"{task.upper()} {measure}, paper's"]
+    return columns
+
+
+def table_1():
+    measures = ("fid", "fvd", "is")
+    rows = []
+    for method, name in METHODS.items():
+        row = [name]
+        for task in TASKS:
+            document = read(RUN / "results" / "distribution" / f"{method}_{task}.json")
+            found = {}
+            for detector in (document or {}).get("detectors", []):
+                for line in detector["metrics"]:
+                    if line["metric"] in measures and line["class"] is None:
+                        found[line["metric"]] = (line, detector["detector"])
+            for measure, theirs in zip(measures, PAPER_1[method][task]):
+                text = ""
+                if measure in found and found[measure][0]["value"] is not None:
+                    line, detector = found[measure]
+                    text = f"{line['value']:.4g}"
+                    if line.get("spread") is not None:
+                        text += f" ± {line['spread']:.2g}"
+                    bounds = line.get("interval")
+                    if bounds and bounds[0] is not None:
+                        text += f" ({bounds[0]:.4g} to {bounds[1]:.4g})"
+                    real = f"{line['real']['items']} real, " if line.get("real") else ""
+                    text += f", N {real}{line['synthetic']['items']} synthetic, {detector['name']} {detector['hash'][:8]}"
+                row += [text, theirs]
+        rows.append(row)
+    return ["Method"] + columns_of(("FID", "FVD16", "IS")), rows
+
+
+def table_2(arms):
+    rows = []
+    for method, name in METHODS.items():
+        row = [name]
+        for task in TASKS:
+            for measure, theirs in zip(("accuracy", "macro_f1", "auc"), PAPER_2[method][task]):
+                row += [score(arms[task], f"{method}_real_val", measure), theirs]
+        rows.append(row)
+    return ["Trained on"] + columns_of(("ACC", "F1", "AUC")), rows
+
+
+def table_3(arms):
+    augmented = sorted({arm for task in TASKS for arm in arms[task] if "_plus_real_" in arm})
+    lines = [("Baseline (real only)", "real", "Baseline (real only)")]
+    for arm in augmented:
+        method, ratio = arm.split("_plus_real_")
+        theirs = "Ours (augmented)" if method == "ours_w5" else None
+        lines.append((f"{METHODS[method]}, real + {ratio} synthetic", arm, theirs))
+    lines += [("Pan-Echo (real only)", None, "Pan-Echo (real only)"),
+              ("CardiacNet (real only)", None, "CardiacNet (real only)")]
+    rows = []
+    for name, arm, theirs in lines:
+        row = [name]
+        for task in TASKS:
+            for i, measure in enumerate(("accuracy", "auc")):
+                row += [score(arms[task], arm, measure) if arm else "", PAPER_3[theirs][task][i] if theirs else ""]
+        rows.append(row)
+    return ["Trained on"] + columns_of(("ACC", "AUC")), rows
+
+
+def figure_3(arms):
+    rows = []
+    for method, name in METHODS.items():
+        for kind, label in (("real_val", "real validation"), ("synthetic_val", "synthetic validation")):
+            row = [f"{name}, {label}"]
+            for task in TASKS:
+                theirs = (PAPER_2[method][task][0] if kind == "real_val"
+                          else PAPER_FIGURE_3[method.split("_")[0]][task])
+                row += [score(arms[task], f"{method}_{kind}", "accuracy"), theirs]
+            rows.append(row)
+    return ["Trained on"] + columns_of(("ACC",)), rows
+
+
+def write(name, title, columns, rows):
+    with open(OUT / f"{name}.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    lines = [f"## {title}", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    (OUT / f"{name}.md").write_text("\n".join(lines) + "\n")
+    theirs = [i for i, column in enumerate(columns) if column.endswith("paper's")]
+
+    def cell(kind, i, text):
+        style = ' class="theirs"' if i in theirs else ""
+        return f"<{kind}{style}>{html.escape(text)}</{kind}>"
+
+    body = "<tr>" + "".join(cell("th", i, text) for i, text in enumerate(columns)) + "</tr>\n"
+    for row in rows:
+        body += "<tr>" + "".join(cell("td", i, text) for i, text in enumerate(row)) + "</tr>\n"
+    (OUT / f"{name}.html").write_text(
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>' + html.escape(title) +
+        "</title><style>body{font:15px sans-serif;margin:2rem}table{border-collapse:collapse}"
+        "th,td{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:left}"
+        ".theirs{font-style:italic;color:#777}</style></head><body>\n<h1>" + html.escape(title) +
+        "</h1>\n" + "".join(f"<p>{html.escape(note)}</p>\n" for note in NOTES) +
+        f"<table>\n{body}</table>\n</body></html>\n")
+    return {"title": title, "file": f"{name}.csv", "theirs": theirs}
+
+
+def notes(documents):
+    counts = [f"{task.upper()}: {next(iter(arms.values()))['videos']} test videos of "
+              f"{next(iter(arms.values()))['patients']} patients"
+              for task, arms in documents.items() if arms]
+    where = "CardiacNet" if SCALE == "paper" else "phantoms: simulated hearts, no patients"
+    result = [f"Our figures are of the scale '{SCALE}' ({where}); " + "; ".join(counts) + ".",
+              "Columns 'paper's' are the figures of the Echo-Path paper, on CardiacNet with the paper's "
+              "networks and detectors: other data, not comparable with ours. The AUCs of its code are of "
+              "predicted labels.",
+              "Brackets are 95 % intervals over patients; sd is over the classifiers of an arm."]
+    if any(arm["look"] > 1 for arms in documents.values() for arm in arms.values()):
+        result.append("[look n]: judged on this test split for the n-th time.")
+    times = {path.name: int(path.read_text()) for path in sorted((RUN / "stages").iterdir())}
+    result.append("Seconds by stage: " + ", ".join(f"{name} {seconds}" for name, seconds in times.items()) +
+                  f"; in all {sum(times.values()) / 60:.0f} min.")
+    return result
+
+
+OUT.mkdir(parents=True, exist_ok=True)
+ARMS = {task: arms_of(task)[0] for task in TASKS}
+NOTES = notes(ARMS)
+TABLES = [
+    write("table_1", "Table 1: distribution metrics", *table_1()),
+    write("table_2", "Table 2: trained on synthetic videos, real validation", *table_2(ARMS)),
+    write("table_3", "Table 3: real and augmented training", *table_3(ARMS)),
+    write("figure_3", "Figure 3: real or synthetic validation", *figure_3(ARMS)),
+]
+(OUT / "README.md").write_text("\n\n".join(NOTES) + "\n\n" + "\n".join(
+    (OUT / f"{name}.md").read_text() for name in ("table_1", "table_2", "table_3", "figure_3")))
+(OUT / "tables.json").write_text(json.dumps(
+    {"title": "The paper's tables", "notes": NOTES, "tables": TABLES}, indent=1) + "\n")
