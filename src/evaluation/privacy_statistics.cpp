@@ -8,6 +8,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/evaluation/audit_level.hpp"
+#include "echopath/evaluation/class_figures.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -248,15 +249,6 @@ double true_positive_rate_at(const std::vector<double>& scores, const std::vecto
     best = hits / positives;
   }
   return best;
-}
-
-config::Json to_json(const Interval& interval) {
-  const auto number = [](double value) {
-    return std::isfinite(value) ? config::Json(value) : config::Json(nullptr);
-  };
-  return {{"estimate", number(interval.estimate)},
-          {"low", number(interval.low)},
-          {"high", number(interval.high)}};
 }
 
 MembershipInference membership_inference(const std::vector<double>& members,

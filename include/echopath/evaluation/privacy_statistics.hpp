@@ -76,6 +76,4 @@ struct LevelAudit {
   config::Json to_json() const;
 };
 
-config::Json to_json(const Interval& interval);
-
 }  // namespace echopath::evaluation
