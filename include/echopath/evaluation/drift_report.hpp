@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "echopath/evaluation/class_figures.hpp"
-#include "echopath/evaluation/detector.hpp"
+#include "echopath/evaluation/detector_description.hpp"
 
 namespace echopath::evaluation {
 

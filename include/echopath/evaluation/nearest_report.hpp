@@ -1,12 +1,14 @@
 #pragma once
 
-#include <ATen/ATen.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "echopath/evaluation/class_figures.hpp"
+
+namespace at {
+class Tensor;
+}
 
 namespace echopath::evaluation {
 
