@@ -43,8 +43,10 @@ void set(Case& options, const std::string& key, const Json& value) {
 
 /// The formula of network() in make_trajectories.py.
 at::Tensor network(const at::Tensor& x, double t, bool learned) {
-  const at::Tensor output = 0.5 * at::sin(1.3 * x + 0.002 * t) + 0.2 * x;
-  return learned ? at::cat({output, 0.5 + 0.4 * at::sin(2.0 * x)}, 1) : output;
+  const at::Tensor wide = x.to(at::kDouble);
+  at::Tensor output = 0.5 * at::sin(1.3 * wide + 0.002 * t) + 0.2 * wide;
+  if (learned) output = at::cat({output, 0.5 + 0.4 * at::sin(2.0 * wide)}, 1);
+  return output.to(x.scalar_type());
 }
 
 /// Largest error after any step, as a share of the sample's largest magnitude where that is over 1.

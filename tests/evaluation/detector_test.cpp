@@ -68,12 +68,12 @@ TEST(ClassifierDetector, PutsFeaturesOfAllClassifiersSideBySide) {
   testing::write_classifiers(model.path());
   const auto both = detector("in-domain", false, model.path());
   const auto second = detector("classifier_pah", false, model.path());
-  EXPECT_EQ(both->description().width, 32);
+  EXPECT_EQ(both->description().width, 64);
   EXPECT_EQ(both->description().classes, 4);
   EXPECT_NE(both->description().hash, second->description().hash);
   const at::Tensor frames = noise({3, 1, 1, 16, 16});
   const DetectorOutput output = both->run(frames, true);
-  EXPECT_TRUE(output.features.slice(1, 16).allclose(second->run(frames, false).features));
+  EXPECT_TRUE(output.features.slice(1, 32).allclose(second->run(frames, false).features));
   EXPECT_GT(output.features.std(0).max().item<float>(), 1e-3);
   // Joint probabilities: those of the second classifier are the sums over the first.
   const at::Tensor joint = output.log_probabilities.exp().view({3, 2, 2});
@@ -86,16 +86,16 @@ TEST(ClassifierDetector, OfClipsSeesMotion) {
   const TemporaryDirectory model;
   testing::write_classifiers(model.path());
   const auto made = detector("classifier_asd", true, model.path());
-  EXPECT_EQ(made->description().width, 64);
+  EXPECT_EQ(made->description().width, 128);
   const at::Tensor clip = noise({1, 6, 1, 16, 16});
   const at::Tensor moving = made->run(clip, false).features;
   // The same frames in another order: mean and spread stay, changes from frame to frame do not.
   const at::Tensor order = at::tensor({0, 2, 4, 1, 3, 5}, at::kLong);
   const at::Tensor shuffled = made->run(clip.index_select(1, order), false).features;
-  EXPECT_TRUE(moving.slice(1, 0, 32).allclose(shuffled.slice(1, 0, 32), 1e-3, 1e-5));
-  EXPECT_FALSE(moving.slice(1, 32).allclose(shuffled.slice(1, 32), 1e-3, 1e-5));
+  EXPECT_TRUE(moving.slice(1, 0, 64).allclose(shuffled.slice(1, 0, 64), 1e-3, 1e-5));
+  EXPECT_FALSE(moving.slice(1, 64).allclose(shuffled.slice(1, 64), 1e-3, 1e-5));
   const at::Tensor still = made->run(clip.slice(1, 0, 1).repeat({1, 6, 1, 1, 1}), false).features;
-  EXPECT_NEAR(still.slice(1, 16).abs().max().item<double>(), 0.0, 1e-4);
+  EXPECT_NEAR(still.slice(1, 32).abs().max().item<double>(), 0.0, 1e-4);
 }
 
 TEST(ClassifierDetector, ClipFeaturesAreTheStatisticsTheyAreSaidToBe) {
@@ -107,10 +107,10 @@ TEST(ClassifierDetector, ClipFeaturesAreTheStatisticsTheyAreSaidToBe) {
 TEST(ClassifierDetector, AVideoNetworkServesClipsOnly) {
   const TemporaryDirectory model;
   testing::write_classifiers(model.path(), /*clips=*/true);
-  EXPECT_EQ(detector("classifier_clip", true, model.path())->description().width, 16);
+  EXPECT_EQ(detector("classifier_clip", true, model.path())->description().width, 32);
   expect_error<UsageError>([&] { detector("classifier_clip", false, model.path()); },
                            "is neither a file nor a classifier of the model directory");
-  EXPECT_EQ(detector("in-domain", false, model.path())->description().width, 32);
+  EXPECT_EQ(detector("in-domain", false, model.path())->description().width, 64);
 }
 
 TEST(ClassifierDetector, WrongSizesAndNamesAreTold) {

@@ -124,8 +124,8 @@ TEST(FrechetInterval, CoversTheTrueDistanceOfGaussiansAsOftenAsItSays) {
 }
 
 TEST(FrechetInterval, CoversItWithFewerRowsThanTheWidth) {
-  const double truth = true_distance(40);
-  const Coverage made = coverage_of(30, 30, 1, 40, truth, frechet);
+  const double truth = true_distance(64);
+  const Coverage made = coverage_of(30, 60, 1, 64, truth, frechet);
   EXPECT_GE(made.share, 0.86);
   EXPECT_GT(made.mean_value, 2 * truth);
   EXPECT_NEAR(made.mean_corrected, truth, 0.15 * truth);

@@ -17,7 +17,7 @@
 
 namespace echopath::evaluation::testing {
 
-/// classifier_asd and classifier_pah, frame by frame, 16×16, features of width 16 each; with
+/// classifier_asd and classifier_pah, frame by frame, 16×16, features of width 32 each; with
 /// `clips`, classifier_clip too, which looks at clips.
 inline void write_classifiers(const std::filesystem::path& model, bool clips = false) {
   const torch::NoGradGuard no_gradients;
@@ -26,9 +26,9 @@ inline void write_classifiers(const std::filesystem::path& model, bool clips = f
     models::ClassifierConfig config;
     config.architecture = disease == "clip" ? "r3d_18" : "resnet50";
     config.classes = {"Non-" + disease, disease};
-    config.video = {1, 2, {1, 1, 1, 1}};
+    config.video = {1, 4, {1, 1, 1, 1}};
     config.image.in_channels = 1;
-    config.image.width = 2;
+    config.image.width = 4;
     config.image.depths = {1, 1, 1, 1};
     config.image.block = "basic";
     config.clip.sample_size = 16;
