@@ -1,17 +1,8 @@
 #include "cli/eval.hpp"
 
 #include "cli/verbs.hpp"
-#include "echopath/core/errors.hpp"
 
 namespace echopath::cli {
-
-void add_eval_unavailable(Program& program, CLI::App& eval, const std::string& name,
-                          const std::string& summary) {
-  const std::string notice = "not available in this version";
-  program.add_subverb(eval, name, summary + " (" + notice + ")", [name, notice](const auto&) {
-    throw UsageError("eval " + name + " is " + notice);
-  });
-}
 
 void add_eval(Program& program) {
   CLI::App& verb = program.add_verb("eval", "Measures synthetic videos",

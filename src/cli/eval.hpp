@@ -19,8 +19,4 @@ void add_eval_compare(Program& program, CLI::App& eval);
 void add_eval_classification(Program& program, CLI::App& eval);
 void add_eval_privacy(Program& program, CLI::App& eval);
 
-/// A word that this version has no code for yet: it always ends with UsageError.
-void add_eval_unavailable(Program& program, CLI::App& eval, const std::string& name,
-                          const std::string& summary);
-
 }  // namespace echopath::cli

@@ -75,15 +75,6 @@ CLI::App& Program::add_subverb(CLI::App& verb, const std::string& name, const st
   return *subverb;
 }
 
-void Program::add_unavailable(const std::string& name, const std::string& summary,
-                              const std::string& example, const std::string& what_is_missing) {
-  const std::string notice = "not available in this version: " + what_is_missing;
-  CLI::App& verb =
-      add_verb(name, summary + " (" + notice + ")", example,
-               [name, notice](const CommonOptions&) { throw UsageError(name + " is " + notice); });
-  verb.allow_extras();
-}
-
 void Program::parse(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   refuse_unknown_words(app_, arguments);

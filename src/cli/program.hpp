@@ -38,10 +38,6 @@ class Program {
   /// Adds a word below a verb (`config show`), which shares the verb's common options.
   CLI::App& add_subverb(CLI::App& verb, const std::string& name, const std::string& summary,
                         Action action);
-  /// Adds a verb that exists in the design but not in this version: its help says so and it always
-  /// ends with UsageError.
-  void add_unavailable(const std::string& name, const std::string& summary,
-                       const std::string& example, const std::string& what_is_missing);
 
   /// Parses, runs the action, and answers with the exit code. Errors are printed on standard error
   /// as one line.

@@ -9,7 +9,6 @@ namespace {
 using ::testing::HasSubstr;
 using testing::Outcome;
 using testing::run;
-using ::testing::StartsWith;
 
 class VerbHelp : public ::testing::TestWithParam<std::string> {};
 
@@ -28,20 +27,6 @@ INSTANTIATE_TEST_SUITE_P(All, VerbHelp,
                          ::testing::Values("phantom", "import", "train", "encode", "decode",
                                            "sample", "filter", "eval", "report", "convert",
                                            "forward", "config", "doctor"),
-                         [](const auto& verb) { return verb.param; });
-
-class UnavailableVerb : public ::testing::TestWithParam<std::string> {};
-
-TEST_P(UnavailableVerb, SaysSoInItsHelpAndEndsWithUsageError) {
-  EXPECT_THAT(run({GetParam(), "--help"}).out, HasSubstr("not available in this version: "));
-  const Outcome outcome = run({GetParam(), "--real", "a", "--synthetic", "b"});
-  EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err,
-              StartsWith("echopath: error: " + GetParam() + " is not available in this version: "));
-}
-
-INSTANTIATE_TEST_SUITE_P(All, UnavailableVerb, ::testing::Values("filter", "report"),
                          [](const auto& verb) { return verb.param; });
 
 TEST(ProgramHelp, ListsEveryVerbAndTheExitCodes) {

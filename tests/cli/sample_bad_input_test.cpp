@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "cli/run_program.hpp"
@@ -22,9 +23,12 @@ class SampleBadInput : public ::testing::Test {
  protected:
   Outcome sample(const std::vector<std::string>& more, const std::string& out = "out",
                  const std::string& prefix = "") const {
-    std::vector<std::string> arguments = {"sample", "--model",  model_,       "--steps",
-                                          "1",      "--blocks", "1",          "--device",
-                                          "cpu",    "--out",    folder_ / out};
+    std::vector<std::string> arguments = {"sample", "--model", model_,       "--device",
+                                          "cpu",    "--out",   folder_ / out};
+    for (const char* option : {"--steps", "--blocks"}) {
+      if (std::find(more.begin(), more.end(), option) != more.end()) continue;
+      arguments.insert(arguments.end(), {option, "1"});
+    }
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run(arguments, prefix);
   }
