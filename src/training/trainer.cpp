@@ -201,9 +201,12 @@ void Trainer::save_and_leave(const std::string& why) {
   group_->barrier();  // nobody leaves before rank 0 has saved
   if (!saved) {
     distributed::throw_once(
-        *group_, DataError(why + ", but the checkpoint cannot be saved (" +
-                           checkpointer_->reason() + "); the newest one is that of step " +
-                           std::to_string(checkpointer_->saved_step())));
+        *group_,
+        DataError(why + ", but the checkpoint cannot be saved (" + checkpointer_->reason() + "); " +
+                  (checkpointer_->saved_step() < 0
+                       ? "there is no earlier one"
+                       : "the newest one is that of step " +
+                             std::to_string(checkpointer_->saved_step()))));
   }
   distributed::throw_once(*group_,
                           Interrupted(why + "; the checkpoint is saved, continue with --resume"));

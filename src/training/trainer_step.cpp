@@ -11,6 +11,7 @@
 #include "echopath/training/trainer.hpp"
 #include "training/autocast.hpp"
 #include "training/buffer_backup.hpp"
+#include "training/checkpointer.hpp"
 #include "training/figures.hpp"
 #include "training/finite_probe.hpp"
 #include "training/loop_state.hpp"
@@ -78,7 +79,7 @@ Verdict Trainer::optimise_phase(int phase, const std::vector<Batch>& batches, Fi
   const double norm = optimizer.clip_grad_norm(options_.loop.max_grad_norm);
   const double loss = means.front().second;
   if (phase == 0) means.emplace_back("grad_norm", norm);
-  figures.insert(figures.begin(), means.begin(), means.end());
+  figures.insert(figures.end(), means.begin(), means.end());  // the loss of phase 0 stays first
   const Verdict verdict = judge(phase, loss, norm, overflowed);
   if (verdict == Verdict::kGood) {
     optimizer.step(learning_rate() * recipe_.learning_rate_factor(phase));
@@ -133,13 +134,14 @@ std::string Trainer::where_not_finite(int phase, const std::vector<Batch>& batch
 void Trainer::stop_where_nothing_learns() {
   const std::int64_t in_a_row = loop_->guard.not_finite_in_a_row();
   if (in_a_row < options_.loop.max_nonfinite_steps) return;
-  distributed::throw_once(
-      *group_,
-      DataError("training stopped at step " + std::to_string(loop_->step + 1) + ": " +
-                std::to_string(in_a_row) +
-                " steps in a row without a finite loss; lower training.learning_rate or look "
-                "at the data. The last good state is in " +
-                (options_.run_directory / "checkpoints").string()));
+  // Skipped steps change nothing, so what was learned before them is worth keeping.
+  const bool saved = !options_.run_directory.empty() && checkpointer_->save();
+  std::string text = "training stopped at step " + std::to_string(loop_->step + 1) + ": " +
+                     std::to_string(in_a_row) +
+                     " steps in a row without a finite loss; lower training.learning_rate or look "
+                     "at the data";
+  if (saved) text += ". What was learned before is saved as step " + std::to_string(loop_->step);
+  distributed::throw_once(*group_, DataError(text));
 }
 
 Figures Trainer::train_step(const std::vector<Batch>& batches) {

@@ -44,9 +44,9 @@ TEST_F(EvalVerb, PrintsATableForEachDetector) {
   const Outcome outcome = eval("generation", {"--frames", "8", "--folds", "3"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out,
-              HasSubstr("in-domain classifier_asd+classifier_pah, frames: 32 features"));
+              HasSubstr("in-domain classifier_asd+classifier_pah, frames: 64 features"));
   EXPECT_THAT(outcome.out,
-              HasSubstr("in-domain classifier_asd+classifier_pah, clips: 128 features"));
+              HasSubstr("in-domain classifier_asd+classifier_pah, clips: 256 features"));
   for (const char* metric :
        {"FID", "KID", "IS", "FVD", "KVD", "precision", "coverage", "Non-ASD"}) {
     EXPECT_THAT(outcome.out, HasSubstr(metric));

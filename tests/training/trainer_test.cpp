@@ -150,7 +150,36 @@ TEST_F(TrainerTest, StopsAfterTooManyStepsThatAreNotFinite) {
   Trainer trainer(recipe, limited);
   EXPECT_THROW(trainer.run(), DataError);
   EXPECT_TRUE(recipe.weight().isfinite().all().item<bool>());
-  EXPECT_EQ(load_newest_checkpoint(root_ / "run")->step, 5);  // the best so far
+  // Steps 6 and 7 were skipped, and the third stopped the run: what was learned until 5 is saved.
+  const auto newest = load_newest_checkpoint(root_ / "run");
+  EXPECT_EQ(newest->step, 7);
+  EXPECT_TRUE(newest->weights.begin()->second.isfinite().all().item<bool>());
+}
+
+/// A second network, such as a discriminator, whose loss is far smaller than the first's.
+class TwoPhaseRecipe : public ToyRecipe {
+ public:
+  int phases() const override { return 2; }
+  std::vector<NamedModule> modules(int phase) override {
+    if (phase == 0) return ToyRecipe::modules(0);
+    return {{"second", second_.ptr()}};
+  }
+  at::Tensor loss(int phase, const Batch& batch, Figures& figures) override {
+    if (phase == 0) return ToyRecipe::loss(0, batch, figures);
+    return 1e-6 * second_->forward(batch.tensors.at("x")).square().mean();
+  }
+
+ private:
+  torch::nn::Linear second_{torch::nn::Linear(3, 1)};
+};
+
+TEST_F(TrainerTest, SpikesAreJudgedByTheLossOfTheFirstPhase) {
+  TwoPhaseRecipe recipe;
+  TrainerOptions watched = options(200);
+  watched.loop.loss_spike_factor = 1000;
+  Trainer trainer(recipe, watched);
+  trainer.run();
+  EXPECT_LT(recipe.error(), 0.05);
 }
 
 TEST_F(TrainerTest, ASignalSavesAndSaysHowToGoOn) {
