@@ -56,13 +56,6 @@ leg vae vae "data.dataset=$run/data" training.steps=1500 training.validate_every
 leg vae_2 vae "data.dataset=$run/data" training.steps=500 training.warmup_steps=20 loss.kl_weight=0.03
 leg vae_3 vae "data.dataset=$run/data" training.steps=300 training.warmup_steps=20 loss.kl_weight=0.2
 leg vae_4 vae "data.dataset=$run/data" training.steps=400 training.warmup_steps=20 loss.kl_weight=1.0
-# The decoder alone, against a discriminator: the absolute error sees means of 4x4 pixels only, and the
-# speckle is left to the discriminator. The latents stay what they are.
-leg vae_5 vae "data.dataset=$run/data" training.steps=2000 training.warmup_steps=20 \
-  training.learning_rate=3e-4 training.adam_beta1=0.5 freeze_encoder=true posterior=mean \
-  loss.kl_weight=0 loss.structural_weight=0 loss.l1_pooling=4 loss.adversarial_weight=0.3 \
-  loss.adversarial_start=0 loss.discriminator_channels=32 loss.discriminator_layers=2 \
-  loss.discriminator_learning_rate=6e-4 loss.discriminator_noise=0.02
 stage "encode: videos to latents"
 "$echopath" encode --data "$run/data" --model "$model" --out "$run/latents"
 leg reid reid "data.latents=$run/latents"
