@@ -21,12 +21,7 @@ void add_eval_agreement(Program& program, CLI::App& eval) {
           std::cout << report.to_text();
         }
       });
-  verb.add_option("--real", options->real, "dataset directory, or a folder of videos")
-      ->required()
-      ->type_name("DIR");
-  verb.add_option("--synthetic", options->synthetic,
-                  "sample directory, dataset directory or folder of videos; left out: real alone")
-      ->type_name("DIR");
+  add_compared_sets(verb, options->real, options->synthetic);
   verb.add_option("--model", options->model,
                   "model directory with the classifiers (default: models/phantom)")
       ->type_name("DIR");
@@ -34,15 +29,7 @@ void add_eval_agreement(Program& program, CLI::App& eval) {
                   "a classifier's folder there, repeatable (default: all)")
       ->allow_extra_args(false)
       ->type_name("NAME");
-  verb.add_option("--real-split", options->split,
-                  "real videos of this split only (TRAIN, VAL, TEST)")
-      ->type_name("NAME");
-  verb.add_option("--class", options->classes, "only this class, repeatable")
-      ->allow_extra_args(false)
-      ->type_name("NAME");
-  verb.add_option("--videos", options->limit, "videos of each class and set at most (0: all)")
-      ->capture_default_str()
-      ->type_name("N");
+  add_selection(verb, options->split, options->classes, options->limit);
 }
 
 }  // namespace echopath::cli

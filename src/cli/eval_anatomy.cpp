@@ -47,27 +47,14 @@ void add_eval_anatomy(Program& program, CLI::App& eval) {
           print(report);
         }
       });
-  verb.add_option("--real", options->real, "dataset directory, or a folder of videos")
-      ->required()
-      ->type_name("DIR");
-  verb.add_option("--synthetic", options->synthetic,
-                  "sample directory, dataset directory or folder of videos; left out: real alone")
-      ->type_name("DIR");
+  add_compared_sets(verb, options->real, options->synthetic);
   verb.add_option("--model", options->model,
                   "model directory with the segmentation network (default: models/phantom)")
       ->type_name("DIR");
   verb.add_option("--component", options->component, "its folder in the model directory")
       ->capture_default_str()
       ->type_name("NAME");
-  verb.add_option("--real-split", options->split,
-                  "real videos of this split only (TRAIN, VAL, TEST)")
-      ->type_name("NAME");
-  verb.add_option("--class", options->classes, "only this class, repeatable")
-      ->allow_extra_args(false)
-      ->type_name("NAME");
-  verb.add_option("--videos", options->limit, "videos of each class and set at most (0: all)")
-      ->capture_default_str()
-      ->type_name("N");
+  add_selection(verb, options->split, options->classes, options->limit);
   verb.add_option("--every", options->every, "looks at every n-th frame")
       ->capture_default_str()
       ->type_name("N");

@@ -36,15 +36,7 @@ void add_eval_drift(Program& program, CLI::App& eval) {
                   "detector's file")
       ->capture_default_str()
       ->type_name("NAME");
-  verb.add_option("--real-split", options->split,
-                  "real videos of this split only (TRAIN, VAL, TEST)")
-      ->type_name("NAME");
-  verb.add_option("--class", options->classes, "only this class, repeatable")
-      ->allow_extra_args(false)
-      ->type_name("NAME");
-  verb.add_option("--videos", options->limit, "videos of each class and set at most (0: all)")
-      ->capture_default_str()
-      ->type_name("N");
+  add_selection(verb, options->split, options->classes, options->limit);
   verb.add_option("--block-length", options->block_length,
                   "frames of a block where there is no manifest that tells")
       ->capture_default_str()

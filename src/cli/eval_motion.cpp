@@ -50,24 +50,11 @@ void add_eval_motion(Program& program, CLI::App& eval) {
           print(report);
         }
       });
-  verb.add_option("--real", options->real, "dataset directory, or a folder of videos")
-      ->required()
-      ->type_name("DIR");
-  verb.add_option("--synthetic", options->synthetic,
-                  "sample directory, dataset directory or folder of videos; left out: real alone")
-      ->type_name("DIR");
+  add_compared_sets(verb, options->real, options->synthetic);
   verb.add_option("--trace", options->trace,
                   "what `echopath sample --trace` wrote beside the sample directory")
       ->type_name("FILE");
-  verb.add_option("--real-split", options->split,
-                  "real videos of this split only (TRAIN, VAL, TEST)")
-      ->type_name("NAME");
-  verb.add_option("--class", options->classes, "only this class, repeatable")
-      ->allow_extra_args(false)
-      ->type_name("NAME");
-  verb.add_option("--videos", options->limit, "videos of each class and set at most (0: all)")
-      ->capture_default_str()
-      ->type_name("N");
+  add_selection(verb, options->split, options->classes, options->limit);
   verb.add_option("--block-length", options->block_length,
                   "frames of a block where there is no manifest that tells")
       ->capture_default_str()
