@@ -111,19 +111,9 @@ held="$out/held_out"
 stage held_out "$program" phantom --out "$held" --patients $((4 * videos)) --seed 1007 \
   --split 0,0,100 --masks
 
-# The same model that tells the sampler of one context frame only.
-one="$out/model_c1"
-if [ ! -e "$one/echopath.json" ]; then
-  mkdir -p "$one"
-  for part in "$model"/*; do
-    case "$part" in */echopath.json) ;; *) ln -sfn "$(cd "$(dirname "$part")" && pwd)/$(basename "$part")" "$one/" ;; esac
-  done
-  sed 's/"context_frames": *[0-9]*/"context_frames": 1/' "$model/echopath.json" >"$one/echopath.json"
-fi
-
 sample samples "$videos" --blocks 4 --model "$model"
 sample none "$long" --blocks 4 --model "$model" --anchor none --trace "$out/none.safetensors"
-sample one "$long" --blocks 4 --model "$one"
+sample one "$long" --blocks 4 --model "$model" --context-frames 1
 sample long "$long" --blocks 16 --model "$model"
 
 measure agreement agreement --real "$held" --synthetic "$out/samples" --model "$judges"

@@ -76,6 +76,22 @@ require_equal() {
   echo "ok: $1: weights ${one:0:16}…"
 }
 
+# Options of small videos; the model, classes, w, seed and --out come with the command.
+toy_sampling=(--steps 2 --blocks 1 --device cpu --threads 1)
+
+# videos_of DIR: the SHA-256 of every video, by name.
+videos_of() { (cd "$1/Videos" && sha256sum -- *) }
+
+# require_same_videos WHAT DIR OTHER: both hold the same videos to the bit, and it says how many.
+require_same_videos() {
+  local one other
+  one="$(videos_of "$2")" || fail "$1: $2 has no videos"
+  other="$(videos_of "$3")" || fail "$1: $3 has no videos"
+  [ "$one" = "$other" ] || fail "$1: the videos differ" "$(diff <(echo "$one") <(echo "$other") | head -4)"
+  [ "$(grep -c . "$2/manifest.jsonl")" = "$(echo "$one" | grep -c .)" ] || fail "$1: the manifest lacks videos"
+  echo "ok: $1: $(echo "$one" | grep -c .) videos, the same to the bit"
+}
+
 # wait_for SECONDS WHAT COMMAND…: until the command succeeds.
 wait_for() {
   local seconds="$1" what="$2" end

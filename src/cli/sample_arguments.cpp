@@ -44,6 +44,7 @@ void take_all(const SampleArguments& given, generation::SampleOptions& options) 
   take(given.steps, options.solver.num_inference_steps);
   take(given.solver, options.solver.name);
   take(given.anchor, options.anchor);
+  take(given.context_frames, options.context_frames);
   take(given.heart, options.heart);
   take(given.heart_frame, options.heart_frame);
   take(given.codec, options.codec);
@@ -116,6 +117,10 @@ void add_how(CLI::App& verb, SampleArguments& given) {
                   "given frames of a block: hard (pinned, default), soft (drawn towards) or none "
                   "(reference only)")
       ->type_name("NAME");
+  verb.add_option("--context-frames", given.context_frames,
+                  "frames of the block before that each block is given (default: as many as the "
+                  "LVDM was trained with)")
+      ->type_name("C");
 }
 
 void add_where(CLI::App& verb, SampleArguments& given) {

@@ -27,6 +27,7 @@ struct SampleArguments {
   std::optional<std::int64_t> steps;
   std::optional<std::string> solver;
   std::optional<std::string> anchor;
+  std::optional<std::int64_t> context_frames;
   std::optional<std::string> heart;
   std::optional<std::int64_t> heart_frame;
   std::optional<std::string> codec;

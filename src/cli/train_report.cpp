@@ -75,6 +75,9 @@ void print_dry_run(const training::TrainReport& report) {
   if (report.training_items > 0) {
     std::cout << "epoch       " << report.training_items << " items, "
               << short_text(steps_per_epoch(report)) << " steps\n";
+  } else {
+    std::cout << "epoch       as many steps as the data have items, over "
+              << report.config.at("training").at("batch_size") << "; the data are not here\n";
   }
   if (report.timing) {
     std::cout << "a step      " << short_text(report.timing->seconds_per_step) << " s ("

@@ -92,7 +92,7 @@ class Filter {
   ItemFeatures features(const LatentReader& reader, const std::vector<data::Study>& studies,
                         std::int64_t frames, bool synthetic, const std::string& what) {
     ReidView view{frames, options_.compatibility.privacy_normalisation};
-    if (synthetic && options_.synthetic_normalisation == "set") {
+    if (synthetic && options_.compatibility.privacy_synthetic_normalisation == "set") {
       view.normalisation = "set";
     }
     return reid_features(reader, studies, view, network_, device_, what);
@@ -259,13 +259,7 @@ void FilterOptions::visit(config::Visitor& v) {
   v.integer("real_frames", real_frames, {1, 100000}, "frames of each real video to compare with");
   v.boolean("copy", copy, "copy the kept files to the output too");
   v.section(
-      "compatibility",
-      [this](config::Visitor& c) {
-        compatibility.visit_privacy(c);
-        c.choice("privacy_synthetic_normalisation", synthetic_normalisation, {"same", "set"},
-                 "min-max of synthetic latents: as for real ones, or over the whole set (published "
-                 "code)");
-      },
+      "compatibility", [this](config::Visitor& c) { compatibility.visit_privacy_filter(c); },
       "reproduction switches");
 }
 
@@ -273,7 +267,7 @@ void FilterOptions::follow_published_code() {
   threshold = "real";
   frames = real_frames = 1;
   compatibility.privacy_normalisation = "video";
-  synthetic_normalisation = "set";
+  compatibility.privacy_synthetic_normalisation = "set";
   compatibility.privacy_calibration = "training";
   compatibility.privacy_split = "TEST";
 }

@@ -42,15 +42,21 @@ std::int64_t video_length(std::int64_t block_length, std::int64_t context_frames
 }
 
 BlockSampler::BlockSampler(const models::ModelDirectory& model, const DenoisingOptions& options,
-                           Anchor anchor, at::Device device,
+                           const SeamOptions& seam, at::Device device,
                            const models::Compatibility& compatibility)
     : lvdm_(std::make_unique<VideoDenoiser>(model, options, device, compatibility)),
-      anchor_(anchor),
+      anchor_(seam.anchor),
       context_frames_(model.info().context_frames) {
   if (context_frames_ < 1 || context_frames_ >= block_length()) {
     throw DataError(model.path().string() +
                     "/echopath.json: context_frames must be 1 to block_length - 1");
   }
+  if (seam.context_frames == 0) return;
+  if (seam.context_frames < 1 || seam.context_frames > context_frames_) {
+    throw UsageError("--context-frames must be 1 to " + std::to_string(context_frames_) +
+                     ", as many as the LVDM in '" + model.path().string() + "' was trained with");
+  }
+  context_frames_ = seam.context_frames;
 }
 
 BlockSampler::~BlockSampler() = default;

@@ -48,6 +48,11 @@ void check_sample_options(const SampleOptions& options) {
   if (options.sampler != "blocks" && options.sampler != "stitched") {
     throw UsageError("sampler '" + options.sampler + "' is unknown; use blocks or stitched");
   }
+  if (options.context_frames < 0) throw UsageError("the context frames must not be negative");
+  if (options.context_frames > 0 && options.sampler != "blocks") {
+    throw UsageError(
+        "--context-frames goes with the sampler blocks; stitched windows have stitched.overlap");
+  }
 }
 
 SampleOptions::SampleOptions() {
@@ -75,6 +80,9 @@ void SampleOptions::visit(config::Visitor& v) {
   visit_solver(v, solver);
   v.choice("anchor", anchor, {"hard", "soft", "none"},
            "given frames of a block: pinned, drawn towards, or reference only");
+  v.integer("context_frames", context_frames, {0, 4096},
+            "frames of the block before that a block is given, at most as many as the LVDM was "
+            "trained with (0: as many)");
   v.section(
       "stitched",
       [this](config::Visitor& s) {

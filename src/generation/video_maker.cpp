@@ -79,7 +79,8 @@ VideoMaker::VideoMaker(const models::ModelDirectory& model, const SampleOptions&
   if (options.sampler == "stitched") {
     stitched_.emplace(model, denoising, options.window_overlap, device, options.compatibility);
   } else {
-    blocks_.emplace(model, denoising, parse_anchor(options.anchor), device, options.compatibility);
+    const SeamOptions seam{parse_anchor(options.anchor), options.context_frames};
+    blocks_.emplace(model, denoising, seam, device, options.compatibility);
   }
   if (options.heart.empty()) {
     heart_.emplace(model, heart_denoising(options), device, options.compatibility);

@@ -51,6 +51,13 @@ void Compatibility::visit_privacy(config::Visitor& v) {
            "split that the held-out frames are of (published code: TEST)");
 }
 
+void Compatibility::visit_privacy_filter(config::Visitor& v) {
+  visit_privacy(v);
+  v.choice(
+      "privacy_synthetic_normalisation", privacy_synthetic_normalisation, {"same", "set"},
+      "min-max of synthetic latents: as for real ones, or over the whole set (published code)");
+}
+
 void Compatibility::visit_metrics(config::Visitor& v) {
   v.integer("covariance_ddof", covariance_ddof, {0, 1},
             "divisor N - ddof of the covariance in a Fréchet distance (StyleGAN-V: 0)");

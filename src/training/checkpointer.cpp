@@ -144,14 +144,16 @@ void Checkpointer::share() {
   generators_.clear();
 }
 
-void Checkpointer::restore_best() {
+std::int64_t Checkpointer::restore_best() {
   torch::NoGradGuard no_grad;
   const std::int64_t best = parts_.loop.best_step;
+  std::int64_t restored = parts_.loop.step;
   if (best >= 0) {
     try {
       const Checkpoint checkpoint = load_checkpoint(options_.run_directory, best);
       take_weights(checkpoint.weights, options_.run_directory.string());
       parts_.ema.load_state(checkpoint.ema, options_.run_directory.string());
+      restored = best;
     } catch (const DataError& error) {
       log_warning(
           "the weights of the best validation are lost, those of the last step are taken: " +
@@ -159,6 +161,7 @@ void Checkpointer::restore_best() {
     }
   }
   parts_.ema.swap();
+  return restored;
 }
 
 }  // namespace echopath::training

@@ -43,8 +43,8 @@ class Checkpointer {
   /// Finished steps in the newest checkpoint; −1: none.
   std::int64_t saved_step() const { return saved_step_; }
   /// On rank 0: puts the averaged weights of the best validation into the network, where there was
-  /// one, else those of now.
-  void restore_best();
+  /// one, else those of now. Returns the steps that they have been trained.
+  std::int64_t restore_best();
 
  private:
   Checkpoint gather() const;

@@ -188,7 +188,8 @@ Figures ClassifierRecipe::validate_structures() {
   return select(std::move(figures), "val_dice");
 }
 
-void ClassifierRecipe::export_model(const std::filesystem::path& model_directory) {
+void ClassifierRecipe::export_model(const std::filesystem::path& model_directory,
+                                    std::int64_t steps) {
   torch::NoGradGuard no_grad;
   models::ClassifierConfig config = classifier_.config();
   models::save_component(model_directory,
@@ -197,7 +198,7 @@ void ClassifierRecipe::export_model(const std::filesystem::path& model_directory
                          *classifier_);
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {
     config::Json record =
-        describe_training(options_.training, options_.data.dataset, data_.train().size());
+        describe_training(options_.training, steps, options_.data.dataset, data_.train().size());
     for (std::size_t i = 0; i < options_.data.extra_datasets.size(); ++i) {
       const std::filesystem::path extra = options_.data.extra_datasets[i];
       record["extra_data"].push_back(

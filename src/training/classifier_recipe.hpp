@@ -36,7 +36,7 @@ class ClassifierRecipe : public Recipe {
   std::int64_t training_items() const override {
     return static_cast<std::int64_t>(data_.train().size());
   }
-  void export_model(const std::filesystem::path& model_directory) override;
+  void export_model(const std::filesystem::path& model_directory, std::int64_t steps) override;
 
   const models::Classifier& classifier() const { return classifier_; }
 

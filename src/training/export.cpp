@@ -27,11 +27,11 @@ at::ScalarType dtype_of(const std::string& name) {
   return at::kFloat;
 }
 
-config::Json describe_training(const LoopOptions& loop, const std::string& data, std::size_t videos,
-                               const std::string& encoder_hash) {
+config::Json describe_training(const LoopOptions& loop, std::int64_t steps, const std::string& data,
+                               std::size_t videos, const std::string& encoder_hash) {
   config::Json json = {{"data", std::filesystem::path(data).filename().string()},
                        {"videos", videos},
-                       {"steps", loop.steps},
+                       {"steps", steps},
                        {"batch_size", loop.batch_size},
                        {"learning_rate", loop.learning_rate},
                        {"seed", loop.seed}};

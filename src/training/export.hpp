@@ -15,10 +15,11 @@ namespace echopath::training {
 /// float32, float16 or bfloat16.
 at::ScalarType dtype_of(const std::string& name);
 
-/// What echopath.json says of a component's training; `encoder_hash` is that of the VAE whose
+/// What echopath.json says of a component's training, of which the weights written had `steps`
+/// steps (fewer than asked for after early stopping, say); `encoder_hash` is that of the VAE whose
 /// latents it was trained on, empty where it was trained on none or the latents do not say.
-config::Json describe_training(const LoopOptions& loop, const std::string& data, std::size_t videos,
-                               const std::string& encoder_hash = {});
+config::Json describe_training(const LoopOptions& loop, std::int64_t steps, const std::string& data,
+                               std::size_t videos, const std::string& encoder_hash = {});
 
 /// Throws ConfigError where `model_directory` holds another VAE than the one that made the latents
 /// in `latents`. Where they do not say which one that was (empty hash), it warns.

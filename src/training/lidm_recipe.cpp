@@ -150,7 +150,7 @@ void LidmRecipe::check_target(const std::filesystem::path& model_directory) cons
   require_same_model(model_directory, options_.data, source_);
 }
 
-void LidmRecipe::export_model(const std::filesystem::path& model_directory) {
+void LidmRecipe::export_model(const std::filesystem::path& model_directory, std::int64_t steps) {
   check_target(model_directory);
   models::save_component(model_directory,
                          {"lidm", network_->class_name(), network_->config_json(),
@@ -161,7 +161,7 @@ void LidmRecipe::export_model(const std::filesystem::path& model_directory) {
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {
     describe_latent_model(info, options_.data, source_);
     if (embedding_) describe_conditioning(info, embedding_);
-    info.trained_on["lidm"] = describe_training(options_.training, options_.data.latents,
+    info.trained_on["lidm"] = describe_training(options_.training, steps, options_.data.latents,
                                                 source_.train().size(), source_.encoder_hash());
   });
 }

@@ -23,7 +23,7 @@ class LidmRecipe : public Recipe {
   std::int64_t training_items() const override;
   std::vector<NamedFrames> samples(const std::filesystem::path& model_directory) override;
   void check_target(const std::filesystem::path& model_directory) const override;
-  void export_model(const std::filesystem::path& model_directory) override;
+  void export_model(const std::filesystem::path& model_directory, std::int64_t steps) override;
 
  private:
   /// Scaled latents `x0` [B, C, H, W] of one random frame of each item, their `conditions` [B], and

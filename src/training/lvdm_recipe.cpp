@@ -192,7 +192,7 @@ void LvdmRecipe::check_target(const std::filesystem::path& model_directory) cons
   require_same_model(model_directory, options_.data, source_);
 }
 
-void LvdmRecipe::export_model(const std::filesystem::path& model_directory) {
+void LvdmRecipe::export_model(const std::filesystem::path& model_directory, std::int64_t steps) {
   check_target(model_directory);
   models::save_component(
       model_directory,
@@ -207,7 +207,7 @@ void LvdmRecipe::export_model(const std::filesystem::path& model_directory) {
     info.fps = options_.data.fps;
     info.block_length = options_.block_length;
     info.context_frames = options_.context_frames;
-    info.trained_on["lvdm"] = describe_training(options_.training, options_.data.latents,
+    info.trained_on["lvdm"] = describe_training(options_.training, steps, options_.data.latents,
                                                 source_.train().size(), source_.encoder_hash());
     info.trained_on["lvdm"]["reference_dropout"] = options_.reference_dropout;
   });

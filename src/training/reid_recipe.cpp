@@ -182,7 +182,7 @@ void ReidRecipe::check_target(const std::filesystem::path& model_directory) cons
   require_same_vae(model_directory, encoder_hash_, options_.latents);
 }
 
-void ReidRecipe::export_model(const std::filesystem::path& model_directory) {
+void ReidRecipe::export_model(const std::filesystem::path& model_directory, std::int64_t steps) {
   check_target(model_directory);
   torch::NoGradGuard no_grad;
   network_->eval();
@@ -205,7 +205,7 @@ void ReidRecipe::export_model(const std::filesystem::path& model_directory) {
   threshold.normalisation = options_.compatibility.privacy_normalisation;
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {
     info.trained_on["reid"] =
-        describe_training(options_.training, options_.latents, train_.size(), encoder_hash_);
+        describe_training(options_.training, steps, options_.latents, train_.size(), encoder_hash_);
   });
   threshold.training_frames = train.size(0);
   threshold.weights_hash = models::ModelDirectory::open(model_directory).component_hash("reid");

@@ -27,7 +27,7 @@ class ReidRecipe : public Recipe {
   }
   void check_target(const std::filesystem::path& model_directory) const override;
   std::int64_t training_items() const override { return static_cast<std::int64_t>(train_.size()); }
-  void export_model(const std::filesystem::path& model_directory) override;
+  void export_model(const std::filesystem::path& model_directory, std::int64_t steps) override;
 
  private:
   struct Video {

@@ -36,6 +36,26 @@ void validate(const Job& job, const fs::path& file, bool overridden) {
   }
 }
 
+/// Whether the run's config.json is one of `network`.
+bool is_run_of(const std::string& network, const fs::path& run) {
+  try {
+    read_config(run / kRunConfig, *make_job(network));
+    return true;
+  } catch (const ConfigError&) {
+    return false;
+  }
+}
+
+/// Throws UsageError where the run is one of another network.
+void require_run_of(const std::string& network, const fs::path& run) {
+  if (is_run_of(network, run)) return;
+  for (const std::string& other : trainable_networks()) {
+    if (!is_run_of(other, run)) continue;
+    throw UsageError("--resume: '" + run.string() + "' holds a run of `train " + other +
+                     "`, not of `train " + network + "`; check --out");
+  }
+}
+
 /// Throws UsageError where a resumed run would go on with other options than its config.json says.
 void check_resumed(const TrainRequest& request, const fs::path& run, Job& job) {
   const std::unique_ptr<Job> before = make_job(request.network);
@@ -49,6 +69,7 @@ config::Json complete_config(const TrainRequest& request, const fs::path& run, J
   fs::path file = request.config;
   if (request.resume) {
     require_run_directory(run, true);
+    require_run_of(request.network, run);
     if (file.empty()) file = run / kRunConfig;
   }
   if (!file.empty()) read_config(file, job);
@@ -140,11 +161,11 @@ void describe_one_process(const TrainRequest& request, std::int64_t processes,
 /// Writes the trained network, from rank 0.
 void export_result(Trainer& trainer, Recipe& recipe, const fs::path& model_directory) {
   if (recipe.keeps_best()) {
-    trainer.restore_best();
-    recipe.export_model(model_directory);
+    const std::int64_t steps = trainer.restore_best();
+    recipe.export_model(model_directory, steps);
   } else {
     EmaScope averaged(trainer.ema());
-    recipe.export_model(model_directory);
+    recipe.export_model(model_directory, trainer.step());
   }
 }
 

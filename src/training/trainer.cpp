@@ -81,11 +81,25 @@ void Trainer::open_run_directory() {
   share_state();
   if (options_.save_start && loop_->step == 0) checkpointer_->save();
   on_root([&] {
-    write_file(run / "config.json", options_.config.dump(2) + "\n");
+    write_run_config();
     const auto resumed_at = options_.resume ? std::optional(loop_->step) : std::nullopt;
     log_ = std::make_unique<TrainingLog>(
         TrainingLog::Options{run, options_.loop, options_.device, options_.config, resumed_at});
   });
+}
+
+/// A run that goes on as it was needs no space for that, on a disk that may be full.
+void Trainer::write_run_config() const {
+  const fs::path file = options_.run_directory / "config.json";
+  const std::string text = options_.config.dump(2) + "\n";
+  if (!options_.resume) return write_file(file, text);
+  if (read_file(file) == text) return;
+  try {
+    write_file(file, text);
+  } catch (const DataError& error) {
+    log_warning("config.json keeps the options that the run had before: " +
+                std::string(error.what()));
+  }
 }
 
 /// A fresh network must be the same everywhere to begin with: one that is not was made from other
@@ -171,8 +185,8 @@ void Trainer::validate() {
   loop.best_step = best_step_before;
 }
 
-void Trainer::restore_best() {
-  checkpointer_->restore_best();
+std::int64_t Trainer::restore_best() {
+  return checkpointer_->restore_best();
 }
 
 /// `fault`: why this process cannot read the batches of the next step, where it cannot.

@@ -13,15 +13,22 @@
 namespace echopath::training {
 namespace {
 
-/// Drops the lines of metrics.jsonl that a resumed run will write again.
+/// Drops the lines of metrics.jsonl that a resumed run will write again. Where they are the last
+/// ones, as they are unless a line is damaged, this takes no space on a disk that may be full.
 void truncate_metrics(const fs::path& path, std::int64_t step) {
   if (!fs::exists(path)) return;
+  const std::string all = read_file(path);
   std::string kept;
-  for (const std::string& line : split(read_file(path), '\n')) {
+  for (const std::string& line : split(all, '\n')) {
     const config::Json row = config::Json::parse(line, nullptr, false);
     if (row.is_object() && row.value("step", std::int64_t{0}) <= step) kept += line + "\n";
   }
-  write_file(path, kept);
+  if (kept == all) return;
+  if (all.starts_with(kept)) {
+    fs::resize_file(path, kept.size());
+  } else {
+    write_file(path, kept);
+  }
 }
 
 config::Json json_of(const Figures& figures) {
@@ -66,7 +73,9 @@ TrainingLog::TrainingLog(const Options& options)
       event_writer_("TensorBoard's event file", patience(options.loop)),
       logged_step_(options.resumed_at.value_or(0)) {
   if (options_.resumed_at) {
-    truncate_metrics(options_.run_directory / "metrics.jsonl", *options_.resumed_at);
+    metrics_writer_.attempt([this] {
+      truncate_metrics(options_.run_directory / "metrics.jsonl", *options_.resumed_at);
+    });
   }
   write_event([this](io::EventLog& log) {
     log.add_text(logged_step_, "config", code_block(options_.config));

@@ -33,7 +33,6 @@ class TrainingLog {
     std::optional<std::int64_t> resumed_at;
   };
 
-  /// Throws DataError where the metrics of a resumed run cannot be read.
   explicit TrainingLog(const Options& options);
 
   /// After each step; `step` counts finished ones. Writes every `log_every` of them.

@@ -253,7 +253,7 @@ void VaeRecipe::check_target(const std::filesystem::path& model_directory) const
   if (!options_.freeze_encoder) warn_of_dependents(model_directory);
 }
 
-void VaeRecipe::export_model(const std::filesystem::path& model_directory) {
+void VaeRecipe::export_model(const std::filesystem::path& model_directory, std::int64_t steps) {
   torch::NoGradGuard no_grad;
   // Latents made before keep their scale where their encoder is kept.
   const std::optional<double> kept =
@@ -271,7 +271,8 @@ void VaeRecipe::export_model(const std::filesystem::path& model_directory) {
     const std::int64_t size = options_.model.sample_size / model_->downsampling_factor();
     info.latent_shape = {options_.model.latent_channels, size, size};
     info.image_size = options_.model.sample_size;
-    info.trained_on["vae"] = describe_training(options_.training, options_.dataset, train_.size());
+    info.trained_on["vae"] =
+        describe_training(options_.training, steps, options_.dataset, train_.size());
   });
   log_info("latent scaling factor " + std::to_string(scaling_factor));
 }

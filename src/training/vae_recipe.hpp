@@ -38,7 +38,7 @@ class VaeRecipe : public Recipe {
   /// Validation frames above what becomes of them.
   std::vector<NamedFrames> samples(const std::filesystem::path& model_directory) override;
   void check_target(const std::filesystem::path& model_directory) const override;
-  void export_model(const std::filesystem::path& model_directory) override;
+  void export_model(const std::filesystem::path& model_directory, std::int64_t steps) override;
 
   models::AutoencoderKL& model() { return model_; }
 

@@ -6,14 +6,12 @@
 #include "core/temporary_directory.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
-#include "echopath/core/random.hpp"
-#include "echopath/data/latent_dataset.hpp"
 #include "echopath/diffusion/schedule.hpp"
 #include "echopath/io/csv.hpp"
 #include "echopath/models/padding.hpp"
 #include "evaluation/denoising_loss.hpp"
+#include "evaluation/made_latents.hpp"
 #include "evaluation/privacy_features.hpp"
-#include "generation/toy_model.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -22,28 +20,19 @@ namespace toy = generation::testing;
 using ::testing::HasSubstr;
 
 at::Tensor drawn(std::uint32_t number, std::int64_t frames) {
-  return normal_tensor({frames, 4, toy::kToyLatentSize, toy::kToyLatentSize},
-                       {31, Stream::kDataset, number, 0});
+  return testing::drawn_latents(number, frames);
 }
 
 class PrivacyAuditTest : public ::testing::Test {
  protected:
   void add(const std::string& folder, const std::string& name, const std::string& split,
            const at::Tensor& mean, const std::string& patient = "") {
-    data::Study study;
-    study.file_name = name + ".avi";
-    study.class_name = "ASD";
-    study.patient_id = patient.empty() ? name : patient;
-    study.split = split;
-    study.fps = 16;
-    study.number_of_frames = mean.size(0);
-    data::write_latents(folder_.path() / folder, study, {mean, at::full_like(mean, -4.0)}, 0.5, "");
-    lists_[folder].push_back(study);
+    lists_[folder].push_back({name, split, mean, patient});
   }
 
   PrivacyAuditOptions options() {
-    for (const auto& [folder, studies] : lists_) {
-      data::write_file_list(folder_.path() / folder / "FileList.csv", studies);
+    for (const auto& [folder, videos] : lists_) {
+      testing::write_latents(folder_.path() / folder, videos, 16.0);
     }
     PrivacyAuditOptions options;
     options.real = (folder_.path() / "real").string();
@@ -68,7 +57,7 @@ class PrivacyAuditTest : public ::testing::Test {
   }
 
   TemporaryDirectory folder_;
-  std::map<std::string, std::vector<data::Study>> lists_;
+  std::map<std::string, std::vector<testing::MadeLatents>> lists_;
 };
 
 TEST_F(PrivacyAuditTest, NamesTheCopiedPatientAtBothLevels) {
@@ -113,7 +102,7 @@ TEST_F(PrivacyAuditTest, RefusesWhatItCannotAudit) {
   add("real", "again", "TEST", drawn(95, 18), "train1");
   asked = options();
   EXPECT_THAT(message(asked), HasSubstr("patient 'train1' is in TRAIN and in TEST"));
-  for (data::Study& study : lists_["real"]) study.split = "TRAIN";
+  for (testing::MadeLatents& video : lists_["real"]) video.split = "TRAIN";
   asked = options();
   EXPECT_THAT(message(asked), HasSubstr("no video in split VAL"));
 }

@@ -8,14 +8,12 @@
 #include "core/temporary_directory.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
-#include "echopath/core/random.hpp"
 #include "echopath/core/statistics.hpp"
-#include "echopath/data/latent_dataset.hpp"
 #include "echopath/evaluation/item_features.hpp"
 #include "echopath/io/csv.hpp"
 #include "echopath/io/video.hpp"
 #include "echopath/models/reid_threshold.hpp"
-#include "generation/toy_model.hpp"
+#include "evaluation/made_latents.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -23,31 +21,11 @@ namespace {
 namespace toy = generation::testing;
 using ::testing::HasSubstr;
 
-struct MadeLatents {
-  std::string name;
-  std::string split;
-  at::Tensor mean;  ///< [T, 4, 14, 14]
-};
+using testing::MadeLatents;
+using testing::write_latents;
 
 at::Tensor drawn(std::uint32_t number, std::int64_t frames) {
-  return normal_tensor({frames, 4, toy::kToyLatentSize, toy::kToyLatentSize},
-                       {21, Stream::kDataset, number, 0});
-}
-
-void write_latents(const fs::path& directory, const std::vector<MadeLatents>& videos) {
-  std::vector<data::Study> studies;
-  for (const MadeLatents& video : videos) {
-    data::Study study;
-    study.file_name = video.name + ".avi";
-    study.class_name = "ASD";
-    study.patient_id = video.name;
-    study.split = video.split;
-    study.fps = 32;
-    study.number_of_frames = video.mean.size(0);
-    data::write_latents(directory, study, {video.mean, at::full_like(video.mean, -4.0)}, 0.5, "");
-    studies.push_back(study);
-  }
-  data::write_file_list(directory / "FileList.csv", studies);
+  return testing::drawn_latents(number, frames);
 }
 
 class PrivacyFilterTest : public ::testing::Test {

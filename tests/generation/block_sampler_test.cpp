@@ -22,7 +22,7 @@ DenoisingOptions two_steps(const std::string& solver = "ddim") {
 }
 
 BlockSampler sampler(Anchor anchor, const DenoisingOptions& options = two_steps()) {
-  return BlockSampler(models::ModelDirectory::open(testing::shared_toy_model()), options, anchor,
+  return BlockSampler(models::ModelDirectory::open(testing::shared_toy_model()), options, {anchor},
                       at::kCPU);
 }
 
@@ -55,6 +55,17 @@ TEST(BlockSampler, TakesLengthAndContextFromTheModel) {
   EXPECT_EQ(blocks.context_frames(), 2);
   const at::Tensor block = blocks.sample(frames(1), 0, 1, 0);
   EXPECT_EQ(block.sizes(), at::IntArrayRef({6, 4, 14, 14}));
+}
+
+TEST(BlockSampler, TakesFewerContextFramesButNotMore) {
+  const auto model = models::ModelDirectory::open(testing::shared_toy_model());
+  const auto with = [&](std::int64_t context) {
+    return BlockSampler(model, two_steps(), {Anchor::kHard, context}, at::kCPU).context_frames();
+  };
+  EXPECT_EQ(with(1), 1);
+  EXPECT_EQ(with(2), 2);
+  EXPECT_THROW(with(3), UsageError);
+  EXPECT_THROW(with(-1), UsageError);
 }
 
 TEST(BlockSampler, HardAnchorKeepsTheGivenFramesExactly) {
@@ -163,7 +174,7 @@ TEST(BlockSampler, RefusesAModelWithOtherLatents) {
     info.latent_shape = {8, 14, 14};
   });
   const auto model = models::ModelDirectory::open(folder / "model");
-  EXPECT_THROW(BlockSampler(model, two_steps(), Anchor::kHard, at::kCPU), DataError);
+  EXPECT_THROW(BlockSampler(model, two_steps(), {Anchor::kHard}, at::kCPU), DataError);
 }
 
 TEST(BlockSampler, VideosOfOneBatchAgreeWithSingleOnes) {

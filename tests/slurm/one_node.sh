@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Sets up a SLURM of one node on this machine, submits scripts/slurm/*.sbatch to it at toy size, and
 # compares the weights with those of the same runs by `--nproc`: undisturbed, stopped by a signal,
-# requeued, preempted, at the time limit, cancelled, and with a rank that dies.
+# requeued, preempted, at the time limit, cancelled, and with a rank that dies; and the videos of
+# sample.sbatch with those of one process.
 #
-#   ECHOPATH_TEST_SLURM=1 tests/slurm/one_node.sh [--program PATH]     as root; some five minutes
+#   ECHOPATH_TEST_SLURM=1 tests/slurm/one_node.sh [--program PATH]     as root; some ten minutes
 #
 # It needs the Debian packages slurm-wlm and munge, and leaves the system's own configuration of
 # both alone: keys, sockets, state and logs are in a temporary folder, which goes at the end with
@@ -236,6 +237,30 @@ prove_dead_rank() {
   echo "ok: a killed rank ends the job after $((SECONDS - start)) s: $(log_of dead_rank | grep -m1 'process group: ')"
 }
 
+# has_videos DIR: whether a sample directory has some.
+has_videos() { [ "$(find "$1/Videos" -name '*.mp4' 2>/dev/null | wc -l)" -ge 3 ]; }
+
+# The sets of sample.sbatch, by four tasks, stopped by a signal in the middle: the job goes back into
+# the queue and ends with the videos of an undisturbed process.
+prove_sampling() {
+  local name set
+  export ECHOPATH="$program" MODEL="$root/models/phantom" BASELINE_MODEL="" PRESET=fast COUNT=4 SEED=3
+  job="$(OUT="$work/runs/samples" sbatch --parsable --chdir="$root" --output="$work/runs/samples.log" \
+    "$root/scripts/slurm/sample.sbatch" "${toy_sampling[@]}")" || fail "sbatch refused sample"
+  wait_for 120 "the first videos" has_videos "$work/runs/samples/ours_asd_w1"
+  scancel --signal=USR1 "$job"
+  require_end samples COMPLETED 1
+  require_line samples "stopped by a signal; what was made stays"
+  OUT="$work/launched/samples" "$root/scripts/paper/sample_all.sh" "${toy_sampling[@]}" --quiet >"$work/launched/samples.log" 2>&1 ||
+    fail "sample_all.sh failed" "$(tail -5 "$work/launched/samples.log")"
+  for name in asd pah; do
+    for set in "ours_${name}_w1" "ours_${name}_w5"; do
+      require_same_videos "sample.sbatch (4 tasks), $set, requeued, against one process" \
+        "$work/runs/samples/$set" "$work/launched/samples/$set"
+    done
+  done
+}
+
 mkdir -p "$work/runs" "$work/launched"
 say "Starting munge and SLURM $(slurmctld -V | cut -d' ' -f2) on $node"
 start_cluster
@@ -248,4 +273,6 @@ prove_requeue
 prove_time_limit
 prove_cancel
 prove_dead_rank
+say "Sampling"
+prove_sampling
 say "Passed"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Starts trainings by the real `torchrun --no-python`, with two and with four processes at toy size,
 # and compares the weights with those of the same runs by `--nproc`; also of one that torchrun was
-# told to stop, and that went on with --resume.
+# told to stop, and that went on with --resume; and the videos of two processes with those of one.
 #
 #   ECHOPATH_TEST_TORCHRUN=1 tests/torchrun/one_machine.sh [--python PATH] [--program PATH]
 #
@@ -82,4 +82,13 @@ with_torchrun lidm 2 "$work/runs/stopped" --resume "${toy_long[@]}"
 require_success "$work/runs/stopped"
 require_equal "torchrun stopped by SIGTERM and resumed, against an undisturbed run" \
   "$work/runs/stopped" "$work/launched/long"
+
+sampling=("$program" sample --model "$root/models/phantom" "${toy_sampling[@]}" --class ASD --class PAH
+  --count 3 --w 5 --seed 3 --quiet)
+OMP_NUM_THREADS=1 "$torchrun" --standalone --nproc-per-node 2 --no-python "${sampling[@]}" \
+  --out "$work/runs/samples" >"$work/runs/samples.log" 2>&1 ||
+  fail "torchrun of sample failed" "$(tail -8 "$work/runs/samples.log")"
+"${sampling[@]}" --out "$work/launched/samples" >"$work/launched/samples.log" 2>&1 ||
+  fail "sample failed" "$(tail -5 "$work/launched/samples.log")"
+require_same_videos "sample, torchrun of 2 against one process" "$work/runs/samples" "$work/launched/samples"
 say "Passed"

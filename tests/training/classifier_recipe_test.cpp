@@ -343,7 +343,7 @@ TEST_F(SegmentationRecipeTest, LearnsSquaresFromTheirMasks) {
   EXPECT_EQ(figures.front().first, "val_loss");
   EXPECT_GT(figure(figures, "val_dice_square"), 0.95);
   EXPECT_EQ(figure(figures, "val_dice"), figure(figures, "val_dice_square"));
-  recipe.export_model(folder_ / "model");
+  recipe.export_model(folder_ / "model", 7);
   const auto loaded =
       models::ModelDirectory::open(folder_ / "model").load_classifier("classifier", at::kCPU);
   EXPECT_EQ(loaded.config().task, "segmentation");

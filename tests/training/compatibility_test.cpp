@@ -111,7 +111,7 @@ TEST_F(CompatibilityTraining, PrivacyNormalisationOverVideosLooksAtOtherFrames) 
                                           "threshold.embedding_frames=1", "threshold.percentile=0",
                                           "compatibility.privacy_normalisation=" + normalisation}),
         at::kCPU);
-    recipe.export_model(folder_ / "model");
+    recipe.export_model(folder_ / "model", 7);
     return models::read_reid_threshold(folder_ / "model/reid/threshold.json").tau;
   };
   EXPECT_EQ(tau("frame", false), tau("frame", true));

@@ -165,7 +165,7 @@ TEST_F(LidmRecipeTest, TheUnconditionalNetworkHasNoConditionAndSaysNothingOfOthe
   for (const at::Tensor& parameter : recipe.modules(0).front().module->parameters()) {
     EXPECT_TRUE(parameter.grad().defined());
   }
-  recipe.export_model(folder_ / "model");
+  recipe.export_model(folder_ / "model", 7);
   const models::ModelDirectory model = models::ModelDirectory::open(folder_ / "model");
   EXPECT_EQ(model.info().conditioning, "scalar") << "that of the LVDM trained before";
   EXPECT_FALSE(model.has("class_embedding/lidm"));
@@ -195,7 +195,7 @@ TEST_F(LidmRecipeTest, BalancedClassesAreDrawnEquallyOften) {
 TEST_F(LidmRecipeTest, WritesTheWeightsInThePrecisionAskedFor) {
   write({made_video(0, "TRAIN", 1, kSide)});
   LidmRecipe recipe(options({"output.weights_dtype=bfloat16"}), at::kCPU);
-  recipe.export_model(folder_ / "model");
+  recipe.export_model(folder_ / "model", 7);
   const io::SafetensorsFile file(folder_ / "model" / "lidm" /
                                  "diffusion_pytorch_model.safetensors");
   const auto network = recipe.modules(0).front().module;

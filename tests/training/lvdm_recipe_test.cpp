@@ -208,7 +208,7 @@ TEST_F(LvdmRecipeTest, TheEjectionFractionIsTheConditionAsAPartOfOne) {
   EXPECT_EQ(embedding->forward(condition).item<float>(), 0.625F);
   EXPECT_EQ(dropping.load({0, {0}}).tensors.at("conditions").item<float>(), 0.0F);
 
-  recipe.export_model(folder_ / "model");
+  recipe.export_model(folder_ / "model", 7);
   models::ModelDirectory model = models::ModelDirectory::open(folder_ / "model");
   EXPECT_EQ(model.info().conditioning, "scalar");
   EXPECT_TRUE(model.load_class_embedding("lvdm", at::kCPU)->takes_ejection_fraction());

@@ -77,7 +77,7 @@ class ReidRecipeTest : public MadeLatents {
     std::vector<std::string> all = {"threshold.embedding_frames=1", "threshold.percentile=0"};
     all.insert(all.end(), overrides.begin(), overrides.end());
     recipe = std::make_unique<ReidRecipe>(options(all), at::kCPU);
-    recipe->export_model(folder_ / "model");
+    recipe->export_model(folder_ / "model", 7);
     return models::read_reid_threshold(folder_ / "model/reid/threshold.json").tau;
   }
 

@@ -70,7 +70,7 @@ class DemandingRecipe : public Recipe {
   void load_state(const std::map<std::string, double>& state) override {
     stopping_.load_state(state);
   }
-  void export_model(const std::filesystem::path&) override {}
+  void export_model(const std::filesystem::path&, std::int64_t) override {}
 
   std::function<void(std::int64_t step)> on_step;
   std::int64_t bad_step = -1;
@@ -229,7 +229,7 @@ TEST_F(ResumeTest, TheBestIsKeptAndComesBackAveraged) {
   trainer.run();
   const Checkpoint best = load_checkpoint(root_ / "run", 10);
   EXPECT_EQ(load_newest_checkpoint(root_ / "run")->best_step, 10);
-  trainer.restore_best();
+  EXPECT_EQ(trainer.restore_best(), 10);
   const auto weights = recipe.network_->named_parameters();
   EXPECT_TRUE(at::equal(weights["0.weight"], best.ema.at("net.0.weight")));
   EXPECT_FALSE(at::equal(weights["0.weight"], best.weights.at("net.0.weight")));
@@ -318,6 +318,37 @@ TEST_F(ResumeTest, AFullDiskPausesSavingAndTrainingGoesOn) {
                          HasSubstr("the checkpoint can be written again")));
   EXPECT_EQ(load_newest_checkpoint(root_ / "disk/run")->step, 40);
   // The weights are those of a run on a disk with space.
+  DemandingRecipe other;
+  Trainer(other, options("whole")).run();
+  EXPECT_EQ(sha256_file(root_ / "disk/run/checkpoints/step-00000040/weights.safetensors"),
+            sha256_file(root_ / "whole/checkpoints/step-00000040/weights.safetensors"));
+}
+
+TEST_F(ResumeTest, ARunGoesOnWhereTheDiskIsFullAlready) {
+  const SmallDisk disk(root_ / "disk");
+  if (!disk.there()) GTEST_SKIP() << "this user may not mount a file system";
+  {
+    DemandingRecipe recipe;
+    recipe.on_step = [&](std::int64_t step) {
+      if (step != 14) return;
+      disk.fill();
+      throw Crash();
+    };
+    Trainer trainer(recipe, options("disk/run"));
+    EXPECT_THROW(trainer.run(), Crash);
+  }
+  DemandingRecipe recipe;
+  recipe.on_step = [&](std::int64_t step) {
+    if (step == 30) disk.free();
+  };
+  TrainerOptions resumed = options("disk/run", true);
+  resumed.config["note"] = "changed";
+  resumed.loop.save_retry_seconds = 0.0;
+  ::testing::internal::CaptureStderr();
+  Trainer(recipe, resumed).run();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("config.json keeps the options that the run had before: "));
+  EXPECT_EQ(load_newest_checkpoint(root_ / "disk/run")->step, 40);
   DemandingRecipe other;
   Trainer(other, options("whole")).run();
   EXPECT_EQ(sha256_file(root_ / "disk/run/checkpoints/step-00000040/weights.safetensors"),

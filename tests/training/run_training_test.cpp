@@ -344,6 +344,26 @@ TEST_F(RunTraining, ResumeWhereThereIsNoRunIsRefused) {
   EXPECT_FALSE(fs::exists(run()));
 }
 
+TEST_F(RunTraining, RecordsTheStepsThatWereTrained) {
+  write_latents(kSomeVae);
+  TrainRequest training = request("lidm");
+  training.overrides.insert(training.overrides.end(),
+                            {"training.steps=100000", "training.time_limit_minutes=0.01"});
+  const TrainReport report = run_training(training);
+  EXPECT_LT(report.steps, 100000);
+  EXPECT_EQ(models::ModelDirectory::open(model()).info().trained_on.at("lidm").at("steps"),
+            report.steps);
+}
+
+TEST_F(RunTraining, ResumeOfAnotherNetworksRunSaysWhichItIs) {
+  write_latents(kSomeVae);
+  run_training(request("lidm"));
+  TrainRequest other = request("lvdm");
+  other.resume = true;
+  EXPECT_THAT(error_of<UsageError>(other),
+              AllOf(HasSubstr("holds a run of `train lidm`, not of `train lvdm`")));
+}
+
 TEST_F(RunTraining, ADryRunTellsShapesAndEpochsAndTimesStepsButLeavesNothing) {
   write_latents(kSomeVae);
   TrainRequest dry = request("lidm");

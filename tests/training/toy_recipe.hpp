@@ -35,7 +35,7 @@ class ToyRecipe : public Recipe {
     return loss;
   }
   Figures validate() override { return {{"val_error", error()}}; }
-  void export_model(const std::filesystem::path&) override {}
+  void export_model(const std::filesystem::path&, std::int64_t) override {}
   double error() { return (model_->weight - 1).abs().max().item<double>(); }
   at::Tensor weight() { return model_->weight.detach().clone(); }
 

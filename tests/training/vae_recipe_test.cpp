@@ -159,7 +159,7 @@ TEST_F(VaeRecipeTest, DiscriminatorLearnsFromTheSameImagesAlone) {
 TEST_F(VaeRecipeTest, WritesAConfigThatNamesEveryBlock) {
   write_videos();
   VaeRecipe recipe(options({}), at::kCPU);
-  recipe.export_model(folder_ / "model");
+  recipe.export_model(folder_ / "model", 7);
   const config::Json config = config::read_json((folder_ / "model/vae/config.json").string());
   const std::size_t blocks = config.at("block_out_channels").size();
   EXPECT_EQ(config.at("down_block_types"),

@@ -26,10 +26,6 @@ struct FilterOptions {
   std::int64_t real_frames = 8;  ///< of each real video that they are compared with
   bool copy = false;             ///< copy the kept files to `out` too
   models::Compatibility compatibility;
-  /// Reproduction switch `compatibility.privacy_synthetic_normalisation`: synthetic latents are
-  /// stretched as real ones ("same"), or ("set") from one minimum and maximum over all of them, as
-  /// EchoNet-Synthetic does, so that adding a file changes the verdicts of others.
-  std::string synthetic_normalisation = "same";
   std::string device = "auto";
 
   void visit(config::Visitor& v);

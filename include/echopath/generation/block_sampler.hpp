@@ -35,13 +35,22 @@ struct BlockStart {
   std::uint64_t seed = 0;
 };
 
+/// How a block continues the one before.
+struct SeamOptions {
+  Anchor anchor = Anchor::kHard;
+  /// Frames that it is given, at most as many as the model was trained with; 0: as many.
+  std::int64_t context_frames = 0;
+};
+
 /// Draws blocks of latent frames from the LVDM, each from the frames that come before it (section
 /// 2.2 of the paper).
 class BlockSampler {
  public:
-  /// Throws DataError where the model directory has no LVDM, or one for other latents.
-  BlockSampler(const models::ModelDirectory& model, const DenoisingOptions& options, Anchor anchor,
-               at::Device device, const models::Compatibility& compatibility = {});
+  /// Throws DataError where the model directory has no LVDM, or one for other latents; UsageError
+  /// on more context frames than it was trained with.
+  BlockSampler(const models::ModelDirectory& model, const DenoisingOptions& options,
+               const SeamOptions& seam, at::Device device,
+               const models::Compatibility& compatibility = {});
   ~BlockSampler();
 
   std::int64_t block_length() const;

@@ -26,6 +26,7 @@ struct SampleOptions {
   std::int64_t blocks = 4;         ///< or windows
   diffusion::SolverOptions solver;
   std::string anchor = "hard";      ///< of the block sampler
+  std::int64_t context_frames = 0;  ///< of the block sampler: frames given to each block; 0: c
   std::int64_t window_overlap = 0;  ///< of the stitched sampler, frames; 0: half a window
   /// Videos that the published code samples at once. With the published label order, which takes
   /// labels from the rest of the batch, video i counts as one of the batch ⌊i / this⌋ of the run.

@@ -48,6 +48,10 @@ struct Compatibility {
   /// Latents are stretched to [−1, 1] frame by frame, or ("video") over a whole video as
   /// EchoNet-Synthetic does, where a verdict depends on frames that are not looked at.
   std::string privacy_normalisation = "frame";
+  /// Synthetic latents are stretched as real ones ("same"), or ("set") from one minimum and maximum
+  /// over all of them, as EchoNet-Synthetic does, so that adding a file changes the verdicts of
+  /// others.
+  std::string privacy_synthetic_normalisation = "same";
   /// The threshold is a percentile over held-out frames against training frames, or ("training")
   /// over training frames against held-out ones, as EchoNet-Synthetic does.
   std::string privacy_calibration = "validation";
@@ -70,6 +74,7 @@ struct Compatibility {
   void visit_lidm_training(config::Visitor& v);
   void visit_lvdm_training(config::Visitor& v);
   void visit_privacy(config::Visitor& v);
+  void visit_privacy_filter(config::Visitor& v);  ///< visit_privacy() and what the filter has more
   void visit_metrics(config::Visitor& v);
 };
 

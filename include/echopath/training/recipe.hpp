@@ -94,8 +94,9 @@ class Recipe {
   /// Throws ConfigError where the model directory already holds something that the network does not
   /// go with: another VAE, other classes. Asked before the first step and again before the export.
   virtual void check_target(const std::filesystem::path& /*model_directory*/) const {}
-  /// Writes the trained network, averaged weights in place, into a model directory.
-  virtual void export_model(const std::filesystem::path& model_directory) = 0;
+  /// Writes the trained network, averaged weights in place, into a model directory, whose
+  /// echopath.json says that these weights had `steps` steps.
+  virtual void export_model(const std::filesystem::path& model_directory, std::int64_t steps) = 0;
 };
 
 /// All parameters of the modules, named "<module>.<parameter>".

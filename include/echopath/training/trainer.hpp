@@ -73,8 +73,8 @@ class Trainer {
   std::int64_t step() const;
   Ema& ema() { return *ema_; }
   /// On rank 0: puts the averaged weights of the best validation into the network; where there was
-  /// none, those of now.
-  void restore_best();
+  /// none, those of now. Returns the steps that they have been trained.
+  std::int64_t restore_best();
 
  private:
   /// What ends the loop, the same on every process.
@@ -88,6 +88,7 @@ class Trainer {
   struct Fetched;
 
   void open_run_directory();
+  void write_run_config() const;
   void on_root(const std::function<void()>& work);
   void share_state();
   bool is_root() const { return group_->is_root(); }

@@ -1,0 +1,107 @@
+// Golden tests of `echopath eval classification` on predictions that are given.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_program.hpp"
+#include "evaluation/made_comparison.hpp"
+
+namespace echopath::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::last_line;
+using ::testing::Not;
+using testing::Outcome;
+using testing::run;
+
+class EvalClassificationVerb : public ::testing::Test {
+ protected:
+  EvalClassificationVerb() {
+    evaluation::testing::write_noise(folder_ / "real", {.videos = 8, .frames = 4});
+    // Videos of ASD are v0, v2, …: one arm calls all right, the other takes v0 and v1 wrong.
+    write("right", {0.9, 0.2, 0.8, 0.1, 0.7, 0.3, 0.6, 0.4});
+    write("wrong", {0.4, 0.6, 0.8, 0.1, 0.7, 0.3, 0.6, 0.2});
+  }
+
+  /// `asd`: the probability of ASD of each video.
+  void write(const std::string& name, const std::vector<double>& asd) const {
+    std::string text = "FileName,PatientID,Class,P(Non-ASD),P(ASD)\n";
+    for (std::size_t i = 0; i < asd.size(); ++i) {
+      const std::string number = std::to_string(i);
+      text += "v" + number + ".avi,P" + number + (i % 2 == 0 ? ",ASD," : ",Non-ASD,") +
+              std::to_string(1 - asd[i]) + "," + std::to_string(asd[i]) + "\n";
+    }
+    testing::write_text(folder_ / (name + ".csv"), text);
+  }
+  Outcome evaluate(const std::vector<std::string>& more) const {
+    std::vector<std::string> words = {
+        "eval",          "classification", "--real", folder_ / "real", "--out",
+        folder_ / "out", "--resamples",    "50",     "--device",       "cpu",
+        "--quiet"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  }
+  std::string arm(const std::string& name) const {
+    return name + "=" + (folder_ / (name + ".csv"));
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(EvalClassificationVerb, PrintsScoresAndPairedTests) {
+  const Outcome outcome = evaluate({"--arm", arm("right"), "--arm", arm("wrong")});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  for (const char* line :
+       {"right: 1 classifier, 8 videos of 8 patients\n", "  accuracy           1.000 (1.000 to",
+        "wrong: 1 classifier, 8 videos of 8 patients\n", "  accuracy           0.750 (",
+        "wrong against right: right where the other is wrong 0 to 2 times (McNemar p 0.500)",
+        "classification.csv, comparisons.csv, predictions/ in "}) {
+    EXPECT_THAT(outcome.out, HasSubstr(line));
+  }
+  EXPECT_TRUE(fs::exists(folder_ / "out/classification.csv"));
+  EXPECT_TRUE(fs::exists(folder_ / "out/comparisons.csv"));
+}
+
+TEST_F(EvalClassificationVerb, ASecondLookIsRefusedUnlessAskedForAndMarked) {
+  ASSERT_EQ(evaluate({"--arm", arm("right")}).exit_code, 0);
+  const Outcome refused = evaluate({"--arm", arm("right")});
+  EXPECT_EQ(refused.exit_code, 2) << refused.err;
+  EXPECT_THAT(last_line(refused.err), HasSubstr("--again"));
+  const Outcome again = evaluate({"--arm", arm("right"), "--again"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.out, HasSubstr(", look 2 at this test split"));
+}
+
+TEST_F(EvalClassificationVerb, AnswersInJsonWithTheAucAsked) {
+  const Outcome outcome = evaluate({"--arm", arm("wrong"), "--auc-from", "labels", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const json done = json::parse(outcome.out);
+  EXPECT_EQ(done["out"], folder_ / "out");
+  // Three of four of each class are called right.
+  EXPECT_THAT(done.dump(), AllOf(HasSubstr("\"auc_from\":\"labels\""), HasSubstr("0.75")));
+}
+
+TEST_F(EvalClassificationVerb, WrongUseIsToldInOneLine) {
+  const auto expect = [&](const std::vector<std::string>& more, int code, const char* text) {
+    const Outcome outcome = evaluate(more);
+    EXPECT_EQ(outcome.exit_code, code) << outcome.err;
+    EXPECT_THAT(last_line(outcome.err), HasSubstr(text));
+  };
+  expect({"--arm", "right"}, 2, "NAME=");
+  expect({"--arm", arm("absent")}, 3, "absent.csv");
+  expect({"--arm", arm("right"), "--auc-from", "ranks"}, 2, "labels");
+  expect({"--arm", arm("right"), "--split", "DEV"}, 3, "DEV");
+  write("short", {0.9, 0.2});
+  expect({"--arm", arm("short")}, 3, "short.csv");
+  // None of them was a look.
+  EXPECT_EQ(evaluate({"--arm", arm("right")}).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace echopath::cli
