@@ -8,14 +8,18 @@
 #   --run DIR         where everything goes (default: runs/tables_SCALE)
 #   --data DIR        dataset to use; at the scale paper: CardiacNet, as `echopath import` makes it
 #   --model DIR       Echo-Path model (default: models/phantom; paper: models/paper)
-#   --baseline DIR    EchoNet-Synthetic model (default: models/phantom_echosyn; paper: models/echosyn);
-#                     without it the baseline's rows stay empty
-#   --train           train the models from nothing first
+#   --baseline DIR    EchoNet-Synthetic model (default: models/phantom_echosyn; paper:
+#                     models/echonet_synthetic); without it the baseline's rows stay empty
+#   --train           train both models from nothing first, into RUN/model and RUN/baseline unless
+#                     --model and --baseline name other folders
+#   --networks LIST   classifiers: resnet50 (frame by frame), r3d_18, r2plus1d_18 (default: the first at
+#                     the scales smoke and phantom, all at the scale paper)
 #   --count N         videos of each class and sampling
 #   --seeds N         classifiers of each arm
 #   --ratios LIST     synthetic videos beside the real ones, of each class: 0.5,1
 #   --folds K         K patient-grouped folds of TRAIN and VAL in place of seeds
 #   --init DIR        model directory with weights that classifiers start from
+#   --again           look at TEST again where that was done before; the tables show it
 #   --stage NAME      this stage only; --list shows the stages
 #   --nproc N         processes of a training of LIDM, LVDM or VAE (default: 1)
 #   --device NAME     of echopath (default: auto)
@@ -28,12 +32,14 @@ source scripts/lib.sh
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
 scale="" ratios="" run="" data="" model="" baseline="" train="" count="" seeds="" folds=0 init="" only="" list=""
+networks="" again=()
 device=auto nproc=1
 while [ $# -gt 0 ]; do
   case "$1" in
     --train) train=yes ;;
     --list) list=yes ;;
-    --scale | --run | --data | --model | --baseline | --count | --seeds | --ratios | --folds | --init | --stage | --nproc | --device)
+    --again) again=(--again) ;;
+    --networks | --scale | --run | --data | --model | --baseline | --count | --seeds | --ratios | --folds | --init | --stage | --nproc | --device)
       [ $# -ge 2 ] || fail "$1 needs a value"
       case "$1" in --stage) only="$2" ;; *) printf -v "${1#--}" '%s' "$2" ;; esac
       shift
@@ -48,8 +54,9 @@ classifier=()
 case "$scale" in
   smoke)
     # Other patients than those of the shipped models.
+    [ -z "$train" ] || fail "--train takes hours; it goes with the scales phantom and paper"
     patients=64 frames=40 data_seed=9 configs=configs/phantom
-    : "${count:=4}" "${seeds:=1}" "${ratios:=0.25}"
+    : "${count:=4}" "${seeds:=1}" "${ratios:=0.25}" "${networks:=resnet50}"
     sampling=(--blocks 1 --steps 4)
     baseline_sampling=(--sampler stitched --blocks 2 --steps 4)
     classifier=(--set training.steps=20 --set training.warmup_steps=2 --set training.validate_every=10
@@ -59,7 +66,7 @@ case "$scale" in
   phantom)
     # The patients, and their splits, that the shipped models were trained on.
     patients=600 frames=96 data_seed=7 configs=configs/phantom
-    : "${count:=56}" "${seeds:=2}" "${ratios:=0.5}"
+    : "${count:=56}" "${seeds:=2}" "${ratios:=0.5}" "${networks:=resnet50}"
     sampling=(--blocks 2 --steps 16)
     baseline_sampling=(--sampler stitched --blocks 3 --steps 16)
     classifier=(--set training.steps=250)
@@ -67,16 +74,24 @@ case "$scale" in
     ;;
   paper)
     patients=0 frames=0 data_seed=0 configs=configs/paper
-    : "${count:=164}" "${seeds:=3}" "${ratios:=0.5}" # four classes: the paper's 655 videos
+    : "${count:=164}" "${seeds:=3}" "${ratios:=0.5}" "${networks:=resnet50,r3d_18,r2plus1d_18}" # four classes: the paper's 655 videos
     sampling=(--preset paper --blocks 3)
     baseline_sampling=(--preset echonet_synthetic)
-    : "${model:=models/paper}" "${baseline:=models/echosyn}"
+    [ -n "$train" ] || : "${model:=models/paper}" "${baseline:=models/echonet_synthetic}"
     privacy=() resamples=2000
     [ -n "$data" ] || fail "the scale paper needs --data DIR: CardiacNet, as \`echopath import --format cardiacnet\` makes it"
     ;;
   *) fail "name a scale: --scale smoke, phantom or paper" ;;
 esac
-: "${run:=runs/tables_$scale}" "${model:=models/phantom}" "${baseline:=models/phantom_echosyn}"
+: "${run:=runs/tables_$scale}"
+if [ -n "$train" ]; then : "${model:=$run/model}" "${baseline:=$run/baseline}"; fi
+: "${model:=models/phantom}" "${baseline:=models/phantom_echosyn}"
+for network in ${networks//,/ }; do
+  case "$network" in
+    resnet50 | r3d_18 | r2plus1d_18) ;;
+    *) fail "there is no classifier $network" "known: resnet50, r3d_18, r2plus1d_18" ;;
+  esac
+done
 : "${data:=$run/data}"
 echopath=${ECHOPATH:-build/release/bin/echopath}
 [ -x "$echopath" ] || fail "$echopath is missing: run scripts/quickstart.sh first, or set ECHOPATH"
@@ -88,17 +103,15 @@ tasks=(asd pah)
 classes_of() { case "$1" in asd) echo ASD Non-ASD ;; pah) echo PAH Non-PAH ;; esac; }
 there() { [ "${1%%_*}" = ours ] || [ -e "$baseline/lvdm" ]; }
 
-# One classifier: train_classifier TASK ARM NUMBER [options of the data…].
+# One classifier: train_classifier TASK NETWORK ARM NUMBER [options of the data…].
 train_classifier() {
-  local task="$1" number="$3" name="$1/$2_$3"
-  shift 3
+  local task="$1" network="$2" number="$4" name="$1/$2/$3_$4"
+  shift 4
   local folder="$run/classifiers/$name" resume=() start=()
   [ ! -e "$folder/model/classifier/config.json" ] || [ ! -e "$folder/done" ] || return 0
   [ ! -e "$folder/run/config.json" ] || resume=(--resume)
   if [ -n "$init" ] && [ ${#resume[@]} -eq 0 ]; then start=(--init-from "$init"); fi
-  local config="$configs/classifier_$task.json"
-  [ -e "$config" ] || config="$configs/classifier_r3d_18_$task.json"
-  "$echopath" train classifier --config "$config" --out "$folder/run" "${common[@]}" --seed "$number" \
+  "$echopath" train classifier --config "$configs/classifier_${network}_$task.json" --out "$folder/run" "${common[@]}" --seed "$number" \
     "${classifier[@]}" "$@" --set "output.model_directory=$folder/model" \
     --set output.component=classifier "${resume[@]}" "${start[@]}"
   touch "$folder/done"
@@ -114,24 +127,33 @@ stage_data() {
   if [ "$folds" -gt 0 ]; then python3 scripts/paper/make_folds.py "$data" "$run/folds" "$folds"; fi
 }
 
+# train_network NETWORK CONFIGS MODEL_DIR [options…]: resumed where it stopped.
+train_network() {
+  local network="$1" name="$2" directory="$3" resume=() processes=()
+  shift 3
+  [ "$network" = reid ] || processes=(--nproc "$nproc") # re-ID is for one process
+  [ ! -e "$run/training/$name/$network/config.json" ] || resume=(--resume)
+  "$echopath" train "$network" --config "configs/$name/$network.json" --out "$run/training/$name/$network" \
+    --set "output.model_directory=$directory" "$@" "${resume[@]}" "${processes[@]}"
+}
+
 stage_models() {
   [ -n "$train" ] || { echo "the models are there: $model"; return 0; }
   case "$scale" in
-    smoke | phantom) ECHOPATH="$echopath" scripts/train_phantom_model.sh "$run/training" "$model" ;;
+    phantom) ECHOPATH="$echopath" scripts/train_phantom_model.sh "$run/training" "$model" "$baseline" ;;
     paper)
-      local network resume processes
-      for network in vae reid lidm lvdm; do
-        resume=() processes=()
-        [ "$network" = reid ] || processes=(--nproc "$nproc") # re-ID is for one process
-        [ ! -e "$run/training/$network/config.json" ] || resume=(--resume)
-        [ "$network" = vae ] || [ -e "$run/latents/FileList.csv" ] ||
-          "$echopath" encode --data "$data" --model "$model" --out "$run/latents" "${common[@]}"
-        local key=data.latents
-        [ "$network" != vae ] || key=data.dataset
-        local source="$run/latents"
-        [ "$network" != vae ] || source="$data"
-        "$echopath" train "$network" --config "configs/paper/$network.json" --out "$run/training/$network" \
-          --set "$key=$source" --set "output.model_directory=$model" "${resume[@]}" "${processes[@]}"
+      local network
+      train_network vae paper "$model" --set "data.dataset=$data"
+      [ -e "$run/latents/FileList.csv" ] ||
+        "$echopath" encode --data "$data" --model "$model" --out "$run/latents" "${common[@]}"
+      for network in reid lidm lvdm; do
+        train_network "$network" paper "$model" --set "data.latents=$run/latents"
+      done
+      # The baseline's networks are trained on the latents of the same VAE.
+      if [ ! -e "$baseline/vae" ]; then mkdir -p "$baseline" && cp -r "$model/vae" "$baseline/"; fi
+      for network in lidm lvdm; do
+        train_network "$network" echonet_synthetic "$baseline" --set "data.latents=$run/latents" \
+          --set class_embedding.source=class
       done
       ;;
   esac
@@ -147,60 +169,51 @@ sample_method() {
     --out "$run/samples/$method" "${common[@]}" "${resume[@]}"
 }
 
-# Which classifiers: NAME and the options of its data, one a line.
+# classify TASK NETWORK real|METHOD: all classifiers of the arms that these videos are part of.
 classify() {
-  local task="$1" number method total=$((folds > 0 ? folds : seeds))
+  local task="$1" network="$2" number method total=$((folds > 0 ? folds : seeds))
   for number in $(seq 1 "$total"); do
     local real
     real=$(dataset_of "$number")
-    if [ "$2" = real ]; then
-      train_classifier "$task" real "$number" --set "data.dataset=$real"
+    if [ "$3" = real ]; then
+      train_classifier "$task" "$network" real "$number" --set "data.dataset=$real"
       continue
     fi
-    method="$2"
+    method="$3"
     there "$method" || continue
     local samples="$run/samples/$method"
-    train_classifier "$task" "${method}_real_val" "$number" --set "data.dataset=$samples" \
+    train_classifier "$task" "$network" "${method}_real_val" "$number" --set "data.dataset=$samples" \
       --set "data.validation_dataset=$real"
-    train_classifier "$task" "${method}_synthetic_val" "$number" --set "data.dataset=$samples" \
+    train_classifier "$task" "$network" "${method}_synthetic_val" "$number" --set "data.dataset=$samples" \
       --set data.validation_fraction=0.25
     [ "${method%%_*}" = ours ] || continue
     local ratio
     for ratio in ${ratios//,/ }; do
-      train_classifier "$task" "${method}_plus_real_${ratio}" "$number" --set "data.dataset=$real" \
+      train_classifier "$task" "$network" "${method}_plus_real_${ratio}" "$number" --set "data.dataset=$real" \
         --set "data.extra_datasets=[\"$samples\"]" --set "data.extra_ratios=[$ratio]"
     done
   done
 }
 
-stage_judge() {
-  local task arms folder name
-  for task in "${tasks[@]}"; do
-    arms=()
-    # The arm "real" comes first: the others are compared with it.
-    for name in real $(find "$run/classifiers/$task" -mindepth 1 -maxdepth 1 -printf '%f\n' |
-      sed 's/_[0-9]*$//' | sort -u | grep -v '^real$'); do
-      local sources=""
-      for folder in "$run/classifiers/$task/$name"_[0-9]*; do
-        [ "$(basename "$folder" | sed 's/_[0-9]*$//')" = "$name" ] || continue
-        sources="$sources${sources:+,}$folder/model:classifier"
-      done
-      arms+=(--arm "$name=$sources")
+# judge TASK NETWORK: its arms on TEST. Looks at that are recorded beside the dataset.
+judge() {
+  local task="$1" network="$2" arms=() folder name
+  # The arm "real" comes first: the others are compared with it.
+  for name in real $(find "$run/classifiers/$task/$network" -mindepth 1 -maxdepth 1 -printf '%f\n' |
+    sed 's/_[0-9]*$//' | sort -u | grep -v '^real$'); do
+    local sources=""
+    for folder in "$run/classifiers/$task/$network/$name"_[0-9]*; do
+      [ "$(basename "$folder" | sed 's/_[0-9]*$//')" = "$name" ] || continue
+      sources="$sources${sources:+,}$folder/model:classifier"
     done
-    # A second look at a test split is to be seen in the tables, so it is not hidden here.
-    local again=()
-    [ ! -e "$run/test_looks_$task.jsonl" ] || again=(--again)
-    "$echopath" eval classification --real "$data" "${arms[@]}" --out "$run/results/classification_$task" \
-      --looks "$run/test_looks_$task.jsonl" --resamples "$resamples" "${again[@]}" "${common[@]}"
+    arms+=(--arm "$task/$network/$name=$sources")
   done
+  "$echopath" eval classification --real "$data" "${arms[@]}" --out "$run/results/classification_${task}_$network" \
+    --resamples "$resamples" "${again[@]}" "${common[@]}"
 }
-
-# Whether this build measures distributions; without it Table 1 has the paper's figures only.
-measures_distributions() { ! "$echopath" eval generation --help | grep -q 'not available in this version'; }
 
 stage_distribution() {
   local method task name
-  measures_distributions || { echo "this build has no eval generation: Table 1 stays empty"; return 0; }
   mkdir -p "$run/results/distribution"
   for method in "${methods[@]}"; do
     there "$method" || continue
@@ -208,7 +221,7 @@ stage_distribution() {
       local chosen=()
       for name in $(classes_of "$task"); do chosen+=(--class "$name"); done
       "$echopath" eval generation --real "$data" --synthetic "$run/samples/$method" "${chosen[@]}" \
-        --real-split TRAIN --model "$run/classifiers/$task/real_1/model" --no-classes \
+        --real-split TRAIN --model "$run/classifiers/$task/${networks%%,*}/real_1/model" --no-classes \
         --out "$run/results/distribution/${method}_$task.json" "${common[@]}"
     done
   done
@@ -220,27 +233,31 @@ stage_privacy() {
 }
 
 stage_tables() {
-  local distribution=()
+  local task network results=(--with "$run/tables")
   python3 scripts/paper/make_tables.py "$run" "$scale"
-  if measures_distributions; then distribution=(--with "$run/results/distribution"); fi
-  "$echopath" report "$run/samples/ours_w5" --with "$run/tables" --with "$run/results/classification_asd" \
-    --with "$run/results/classification_pah" "${distribution[@]}" --with "$run/results/privacy" \
-    --out "$run/report.html"
+  for task in "${tasks[@]}"; do
+    for network in ${networks//,/ }; do results+=(--with "$run/results/classification_${task}_$network"); done
+  done
+  "$echopath" report "$run/samples/ours_w5" "${results[@]}" --with "$run/results/distribution" \
+    --with "$run/results/privacy" --out "$run/report.html"
 }
 
 stages=(data models)
 for method in "${methods[@]}"; do stages+=("sample_$method"); done
-for task in "${tasks[@]}"; do
-  stages+=("classify_${task}_real")
-  for method in "${methods[@]}"; do stages+=("classify_${task}_$method"); done
+for network in ${networks//,/ }; do
+  for task in "${tasks[@]}"; do
+    for videos in real "${methods[@]}"; do stages+=("classify:$task:$network:$videos"); done
+    stages+=("judge:$task:$network")
+  done
 done
-stages+=(judge distribution privacy tables)
+stages+=(distribution privacy tables)
 if [ -n "$list" ]; then printf '%s\n' "${stages[@]}"; exit 0; fi
 
 run_stage() {
+  local words
   case "$1" in
     sample_*) sample_method "${1#sample_}" ;;
-    classify_*) local rest="${1#classify_}"; classify "${rest%%_*}" "${rest#*_}" ;;
+    *:*) IFS=: read -r -a words <<<"$1" && "${words[@]}" ;;
     *) "stage_$1" ;;
   esac
 }

@@ -28,6 +28,7 @@ void add_dry_run(const training::TrainReport& report, config::Json& json) {
                       {"data_wait_share", report.timing->data_wait_share},
                       {"hours_to_go", report.timing->hours_to_go}};
   }
+  json["cache_bytes"] = report.cache_bytes;
   json["missing"] = report.missing;
 }
 
@@ -70,8 +71,12 @@ void print_dry_run(const training::TrainReport& report) {
     std::cout << "  " << name << ' ' << shape_text(sizes) << '\n';
   }
   std::cout << "parameters  " << report.parameters << '\n'
-            << "memory      about " << human_bytes(report.memory_bytes) << '\n'
-            << "steps       " << report.steps << '\n';
+            << "memory      about " << human_bytes(report.memory_bytes);
+  if (report.cache_bytes > 0) {
+    std::cout << ", and up to " << human_bytes(report.cache_bytes)
+              << " of the machine's for decoded videos";
+  }
+  std::cout << "\nsteps       " << report.steps << '\n';
   if (report.training_items > 0) {
     std::cout << "epoch       " << report.training_items << " items, "
               << short_text(steps_per_epoch(report)) << " steps\n";

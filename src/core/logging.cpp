@@ -48,6 +48,15 @@ void add_log_file(const std::filesystem::path& path) {
   }
 }
 
+void log_error_to_files(const std::string& message) {
+  const auto logger = spdlog::default_logger();
+  const auto& sinks = logger->sinks();
+  for (std::size_t i = 1; i < sinks.size(); ++i) {
+    sinks[i]->log({logger->name(), spdlog::level::err, message});
+    sinks[i]->flush();
+  }
+}
+
 void log_debug(const std::string& message) {
   spdlog::debug(message);
 }

@@ -187,9 +187,16 @@ class Crew {
   }
   void note_end(const ChildProcess& child, int status) {
     const bool killed = WIFSIGNALED(status);
-    const ExitCode killed_code = interrupted_ ? ExitCode::kInterrupted : ExitCode::kDevice;
+    // A signal that was passed on may come before the process catches it. Anything else that kills
+    // one, out of memory or out of patience, leaves nothing saved.
+    const bool as_asked =
+        killed && interrupted_ &&
+        std::find(kForwarded.begin(), kForwarded.end(), WTERMSIG(status)) != kForwarded.end();
+    const ExitCode killed_code = as_asked ? ExitCode::kInterrupted : ExitCode::kDevice;
     const int code = killed ? static_cast<int>(killed_code) : WEXITSTATUS(status);
-    if (code == 0 || exit_code_) {
+    const bool outdone = exit_code_ == static_cast<int>(ExitCode::kInterrupted) &&
+                         code == static_cast<int>(ExitCode::kDevice);
+    if (code == 0 || (exit_code_ && !outdone)) {
       return;
     }
     exit_code_ = code;

@@ -237,14 +237,28 @@ Chapter distribution_chapter(const fs::path& file) {
                       row["interval"][1].get<double>());
         interval = text;
       }
-      rows.push_back({row.at("metric"), row.at("class").is_null() ? "all" : row.at("class"),
-                      row.at("value"), interval, count_text(row.at("real")),
-                      count_text(row.at("synthetic"))});
+      const config::Json name = row.at("class").is_null() ? "all" : row.at("class");
+      rows.push_back({row.at("metric"), name, row.at("value"),
+                      row.value("corrected", config::Json("")), interval,
+                      count_text(row.at("real")), count_text(row.at("synthetic"))});
+      for (const config::Json& warning : row.at("warnings")) {
+        add_warning(chapter, row.at("metric").get<std::string>() + " of " +
+                                 name.get<std::string>() + ": " + warning.get<std::string>());
+      }
     }
     add_table(chapter,
               detector.at("name").get<std::string>() + " " +
                   detector.at("hash").get<std::string>().substr(0, 12),
-              {"metric", "class", "value", "95 % interval", "N real", "N synthetic"}, rows);
+              {"metric", "class", "value", "corrected", "95 % interval", "N real", "N synthetic"},
+              rows);
+    for (const char* side : {"real", "synthetic"}) {
+      const config::Json& skipped = one.at(std::string("left_out_") + side);
+      if (skipped.empty()) continue;
+      add_warning(chapter, std::to_string(skipped.size()) + " " + side +
+                               " videos were left out, the first: " +
+                               skipped[0].at("name").get<std::string>() + ", " +
+                               skipped[0].at("reason").get<std::string>());
+    }
   }
   return chapter;
 }

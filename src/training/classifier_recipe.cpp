@@ -1,6 +1,7 @@
 #include "training/classifier_recipe.hpp"
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/interrupt.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/models/model_directory.hpp"
@@ -143,6 +144,7 @@ Figures ClassifierRecipe::validate_classes() {
   double loss = 0.0;
   std::vector<at::Tensor> logs, labels;
   for (std::size_t first = 0; first < val.size(); first += kChunk) {
+    throw_if_interrupted(kInterruptedValidation);
     std::vector<io::TensorMap> samples;
     for (std::size_t i = first; i < std::min(val.size(), first + kChunk); ++i) {
       samples.push_back(sample(val[i], {}));

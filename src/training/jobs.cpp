@@ -1,8 +1,12 @@
 #include "training/jobs.hpp"
 
+#include <algorithm>
+#include <limits>
+
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
+#include "echopath/data/dataset.hpp"
 #include "echopath/models/copy_weights.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/weights.hpp"
@@ -37,6 +41,8 @@ void require_data(const DataFolder& data) {
 }
 
 /// A recipe on data whose faults are told under their key.
+constexpr double kUnknownSize = std::numeric_limits<double>::infinity();
+
 template <class RecipeType, class Options>
 std::unique_ptr<Recipe> open_recipe(const Options& options, at::Device device,
                                     const DataFolder& data) {
@@ -46,6 +52,25 @@ std::unique_ptr<Recipe> open_recipe(const Options& options, at::Device device,
   } catch (const DataError& fault) {
     throw DataError(data.key + ": " + fault.what());
   }
+}
+
+/// Bytes of all videos of these datasets, decoded; infinite where one cannot tell.
+double decoded_bytes(const std::vector<std::string>& folders) {
+  double bytes = 0.0;
+  for (const std::string& folder : folders) {
+    if (folder.empty()) continue;
+    try {
+      const data::Dataset dataset = data::Dataset::open(folder, false);
+      for (const data::Study& study : dataset.studies()) {
+        const double pixels = static_cast<double>(study.frame_height * study.frame_width);
+        if (pixels <= 0 || study.number_of_frames <= 0) return kUnknownSize;
+        bytes += pixels * static_cast<double>(study.number_of_frames);
+      }
+    } catch (const DataError&) {
+      return kUnknownSize;
+    }
+  }
+  return bytes;
 }
 
 /// What every job has: its options, and the parts of Job that only read them.
@@ -71,8 +96,10 @@ class VaeJob : public OptionsJob<VaeOptions> {
     return models::parameter_count(*models::AutoencoderKL(options_.model));
   }
   double memory_bytes(std::int64_t parameters, bool cuda) const override {
-    return OptionsJob::memory_bytes(parameters, cuda) + discriminator_bytes() +
-           1e9 * options_.cache_gigabytes;
+    return OptionsJob::memory_bytes(parameters, cuda) + discriminator_bytes();
+  }
+  double cache_bytes() const override {
+    return std::min(1e9 * options_.cache_gigabytes, decoded_bytes({options_.dataset}));
   }
   std::vector<std::string> components() const override { return {"vae"}; }
   void require_start(bool has_weights) const override {
@@ -141,8 +168,12 @@ class ClassifierJob : public OptionsJob<ClassifierOptions> {
   std::int64_t parameter_count() const override {
     return models::parameter_count(*models::Classifier(options_.network()));
   }
-  double memory_bytes(std::int64_t parameters, bool cuda) const override {
-    return OptionsJob::memory_bytes(parameters, cuda) + 1e9 * options_.data.cache_gigabytes;
+  double cache_bytes() const override {
+    const ClassifierDataOptions& data = options_.data;
+    std::vector<std::string> folders = {data.dataset, data.validation_dataset};
+    folders.insert(folders.end(), data.extra_datasets.begin(), data.extra_datasets.end());
+    const double copies = options_.model.is_segmentation() ? 2.0 : 1.0;  // videos and label maps
+    return std::min(1e9 * data.cache_gigabytes, copies * decoded_bytes(folders));
   }
   std::vector<std::string> components() const override { return {options_.init_component()}; }
   std::unique_ptr<Recipe> make_recipe(at::Device device) const override {

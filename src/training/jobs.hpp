@@ -22,9 +22,12 @@ class Job {
   virtual const OutputOptions& output() const = 0;
   /// Parameters of the network that is shipped (a discriminator does not count).
   virtual std::int64_t parameter_count() const = 0;
-  /// Estimate of the memory that a training takes at its peak, on the device and, for the VAE's
-  /// cache of decoded videos, beside it. `parameters` is parameter_count().
+  /// Estimate of the memory that a training takes at its peak on its device. `parameters` is
+  /// parameter_count().
   virtual double memory_bytes(std::int64_t parameters, bool cuda) const = 0;
+  /// Most memory of the machine that decoded videos take beside that: the limit of the cache, or
+  /// all videos where they are known and smaller.
+  virtual double cache_bytes() const { return 0.0; }
   /// What goes into a forward pass of `items` items and what comes out.
   virtual NamedShapes shapes(std::int64_t items) const = 0;
   /// The parts of a model directory that --init-from takes its weights from.

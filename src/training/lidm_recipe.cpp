@@ -1,6 +1,7 @@
 #include "training/lidm_recipe.hpp"
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/interrupt.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/padding.hpp"
 #include "training/export.hpp"
@@ -111,6 +112,7 @@ Figures LidmRecipe::validate() {
   Batch drawn = frames(items, chosen, batch);
   ValidationByLevel losses;
   for (std::int64_t level = 0; level < kNoiseLevels; ++level) {
+    throw_if_interrupted(kInterruptedValidation);
     const std::int64_t timestep = objective_.fixed_timestep(level, kNoiseLevels);
     drawn.tensors["timesteps"] = at::full({kValidationItems}, timestep, at::kLong);
     losses.add(timestep, objective_.errors(drawn, predict(drawn, objective_.noisy(drawn))));

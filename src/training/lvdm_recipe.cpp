@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/interrupt.hpp"
 #include "echopath/data/clips.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/padding.hpp"
@@ -144,6 +145,7 @@ Figures LvdmRecipe::validate() {
   if (items.empty()) return {};
   ValidationByLevel losses;
   for (std::int64_t first = 0; first < kValidationItems; first += kValidationBatch) {
+    throw_if_interrupted(kInterruptedValidation);
     MicroBatch batch{kValidationStep, {}};
     std::vector<std::int64_t> chosen;
     for (std::int64_t i = first; i < first + kValidationBatch; ++i) {

@@ -1,9 +1,11 @@
 #include "training/reid_recipe.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/core/interrupt.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/core/statistics.hpp"
@@ -134,6 +136,7 @@ Figures ReidRecipe::validate() {
   std::vector<bool> positive;
   std::vector<std::string> patients;  // of each pair's first frame
   for (std::int64_t first = 0; first < kValidationPairs; first += kBatch) {
+    throw_if_interrupted(kInterruptedValidation);
     MicroBatch batch{kValidationStep, {}};
     std::vector<std::int64_t> chosen;
     for (std::int64_t i = first; i < first + kBatch; ++i) {
@@ -168,6 +171,11 @@ at::Tensor ReidRecipe::embeddings(const std::vector<Video>& videos) {
     frames.clear();
   };
   for (const Video& video : videos) {
+    if (!at::isfinite(video.mean).all().item<bool>()) {
+      log_warning("'" + video.study.file_name +
+                  "' holds latents that are not finite; it is left out of the privacy gate");
+      continue;
+    }
     const std::int64_t count = std::min(options_.embedding_frames, video.mean.size(0));
     for (std::int64_t i = 0; i < count; ++i) {
       frames.push_back(frame(video, i * video.mean.size(0) / count));
@@ -175,6 +183,7 @@ at::Tensor ReidRecipe::embeddings(const std::vector<Video>& videos) {
     }
   }
   flush();
+  if (result.empty()) throw DataError("every video of a split holds latents that are not finite");
   return at::cat(result);
 }
 
@@ -186,13 +195,7 @@ void ReidRecipe::export_model(const std::filesystem::path& model_directory, std:
   check_target(model_directory);
   torch::NoGradGuard no_grad;
   network_->eval();
-  models::save_component(model_directory,
-                         {"reid", "ReIdNet", config::dump(config::visit_of(options_.model)),
-                          dtype_of(options_.output.weights_dtype)},
-                         *network_);
   const at::Tensor train = embeddings(train_), held_out = embeddings(held_out_);
-  const fs::path embeddings_path = model_directory / "reid" / "train_embeddings.safetensors";
-  io::save_safetensors(embeddings_path, {{"embeddings", train}});
   const at::Tensor similarity = models::pearson_similarity(held_out, train);
   const bool validation = options_.compatibility.privacy_calibration == "validation";
   const at::Tensor largest = similarity.amax(validation ? 1 : 0).to(at::kDouble).contiguous();
@@ -200,6 +203,17 @@ void ReidRecipe::export_model(const std::filesystem::path& model_directory, std:
   threshold.tau = percentile(
       std::vector<double>(largest.data_ptr<double>(), largest.data_ptr<double>() + largest.numel()),
       options_.threshold_percentile);
+  if (!std::isfinite(threshold.tau)) {
+    throw DataError(
+        "the re-ID network gives embeddings that are not finite, so that it makes no "
+        "threshold for the privacy gate; train it again with a smaller learning rate");
+  }
+  models::save_component(model_directory,
+                         {"reid", "ReIdNet", config::dump(config::visit_of(options_.model)),
+                          dtype_of(options_.output.weights_dtype)},
+                         *network_);
+  const fs::path embeddings_path = model_directory / "reid" / "train_embeddings.safetensors";
+  io::save_safetensors(embeddings_path, {{"embeddings", train}});
   threshold.percentile = options_.threshold_percentile;
   threshold.calibration = options_.compatibility.privacy_calibration;
   threshold.normalisation = options_.compatibility.privacy_normalisation;

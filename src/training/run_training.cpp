@@ -154,6 +154,7 @@ void describe_one_process(const TrainRequest& request, std::int64_t processes,
   const std::int64_t items = share->loop().batch_size / processes;
   config::apply_overrides({"training.batch_size=" + std::to_string(items)}, share->visit());
   report.memory_bytes = share->memory_bytes(report.parameters, wants_cuda(request.device));
+  report.cache_bytes = share->cache_bytes();
   const std::int64_t at_once = share->loop().micro_batch_size;
   report.shapes = share->shapes(at_once > 0 ? std::min(at_once, items) : items);
 }
@@ -213,6 +214,17 @@ StepTiming time_steps(const TrainRequest& request, const Folders& folders, Job& 
   const StepTime time = trainer.time_steps(request.time_steps);
   return {request.time_steps, time.seconds, time.waited / time.seconds,
           static_cast<double>(job.loop().steps) * time.seconds / 3600.0};
+}
+
+/// Runs `work`; what ends it is told in the run's log file too, where it was opened.
+void noting_failure(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    // Nothing to say: another process has said it.
+    if (*error.what() != '\0') log_error_to_files(error.what());
+    throw;
+  }
 }
 
 /// The run itself, once the options are known to be right.
@@ -299,7 +311,7 @@ TrainReport run_training(const TrainRequest& request) {
     if (request.time_steps > 0) report.timing = time_steps(request, folders, *job, rendezvous);
     return report;
   }
-  train(request, folders, *job, rendezvous, report);
+  noting_failure([&] { train(request, folders, *job, rendezvous, report); });
   return report;
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 
+#include "echopath/core/interrupt.hpp"
 #include "echopath/diffusion/solver.hpp"
 #include "echopath/generation/trajectory.hpp"
 #include "echopath/models/model_directory.hpp"
@@ -26,6 +27,7 @@ at::Tensor sample_latents(const diffusion::NoiseScheduleOptions& schedule, const
   const auto solver = diffusion::make_solver(diffusion::NoiseSchedule(schedule), options);
   generation::Trajectory trajectory;
   trajectory.predict = [&](const at::Tensor& model_input, std::size_t i) {
+    throw_if_interrupted("stopped by a signal while sampling");
     const at::Tensor timesteps = at::full({noise.size(0)}, solver->timesteps()[i], at::kFloat);
     return answer(model_input, timesteps).to(at::kCPU, at::kFloat);
   };

@@ -1,5 +1,8 @@
 #include "training/shapes.hpp"
 
+#include "echopath/core/errors.hpp"
+#include "echopath/data/latent_dataset.hpp"
+
 namespace echopath::training {
 namespace {
 
@@ -60,7 +63,15 @@ NamedShapes shapes_of(const LvdmOptions& options, std::int64_t items) {
 }
 
 NamedShapes shapes_of(const ReidOptions& options, std::int64_t items) {
-  const Shape latents = {items, options.model.in_channels, kLatentSide, kLatentSide};
+  std::int64_t height = kLatentSide, width = kLatentSide;
+  try {
+    const Shape shape = data::LatentDataset::open(options.latents, true).latent_shape();
+    height = shape[1];
+    width = shape[2];
+  } catch (const DataError&) {
+    // No data yet: those of 112 pixels.
+  }
+  const Shape latents = {items, options.model.in_channels, height, width};
   return {{"first of a pair", latents},
           {"second of a pair", latents},
           {"embeddings", {items, options.model.embedding_dim}},

@@ -74,8 +74,8 @@ void Trainer::open_run_directory() {
     require_run_directory(run, options_.resume);
     fs::create_directories(run);
     lock_ = std::make_unique<FolderLock>(run, "training");
-    if (options_.resume) checkpointer_->resume();
     add_log_file(run / "log.txt");
+    if (options_.resume) checkpointer_->resume();
   });
   checkpointer_->share();
   share_state();
@@ -150,6 +150,8 @@ void Trainer::show_samples() {
         log_->samples(loop_->step, recipe_.samples(options_.model_directory));
       } catch (const DataError& error) {
         log_warning("step " + std::to_string(loop_->step) + ": no samples: " + error.what());
+      } catch (const Interrupted&) {
+        // Of no use any more: the run is about to stop.
       }
     });
   });
@@ -165,12 +167,22 @@ bool Trainer::run_validation() {
   return figures.front().second < loop_->best;
 }
 
-/// Validates this step, unless that has been done, and saves it where it is the best so far.
+/// Validates this step, unless that has been done, and saves it where it is the best so far. A
+/// signal ends it: a run that goes on from there validates first.
 void Trainer::validate() {
   LoopState& loop = *loop_;
   if (loop.validated_step == loop.step) return;
-  bool better = false;
-  on_root([&] { better = run_validation(); });
+  bool better = false, stopped = false;
+  on_root([&] {
+    try {
+      better = run_validation();
+    } catch (const Interrupted&) {
+      stopped = true;
+    }
+  });
+  if (group_->any(stopped)) {
+    save_and_leave("stopped by a signal while validating step " + std::to_string(loop.step));
+  }
   loop.validated_step = loop.step;
   if (!group_->any(better)) return;
   const double best_before = loop.best;
@@ -302,9 +314,32 @@ StepTime Trainer::time_steps(std::int64_t steps) {
   return {total.seconds / static_cast<double>(steps), total.waited / static_cast<double>(steps)};
 }
 
+Trainer::Halt Trainer::halt_or_leave(const std::exception_ptr& fault) {
+  const Halt halt = agree_on_halt(fault);
+  if (halt.interrupted) {
+    save_and_leave("stopped by a signal at step " + std::to_string(loop_->step));
+  }
+  return halt;
+}
+
+/// Whether something that takes long follows this step.
+bool Trainer::is_looked_at() const {
+  const LoopOptions& loop = options_.loop;
+  return loop_->step % loop.validate_every == 0 ||
+         (loop.sample_every > 0 && loop_->step % loop.sample_every == 0);
+}
+
+void Trainer::look_at_step() {
+  const LoopOptions& loop = options_.loop;
+  if (loop_->step % loop.validate_every == 0) validate();
+  if (loop.sample_every > 0 && loop_->step % loop.sample_every == 0) show_samples();
+}
+
 Figures Trainer::run() {
   const LoopOptions& loop = options_.loop;
   set_training(true);
+  // A signal may have come between a step and its validation.
+  if (loop_->step > 0 && loop_->step % loop.validate_every == 0) validate();
   const std::unique_ptr<BatchLoader> loader = make_loader(loop.steps);
   Fetched next = Fetched::from(*loader);
   Halt halt = agree_on_halt(next.fault);
@@ -314,15 +349,12 @@ Figures Trainer::run() {
     StepTime time;
     const Figures figures = timed_step(next, time);
     report_step(figures, rate, time);
-    if (loop_->step % loop.validate_every == 0) validate();
-    if (loop.sample_every > 0 && loop_->step % loop.sample_every == 0) show_samples();
-    if (loop_->step % loop.checkpoint_every == 0) checkpointer_->save();
     next = Fetched::from(*loader);
-    halt = agree_on_halt(next.fault);
-    if (halt.save) checkpointer_->save();
-    if (halt.interrupted) {
-      save_and_leave("stopped by a signal at step " + std::to_string(loop_->step));
-    }
+    // Before what takes long: a scheduler that sent a signal does not wait for that.
+    halt = halt_or_leave(next.fault);
+    if (is_looked_at()) look_at_step();
+    if (loop_->step % loop.checkpoint_every == 0 || halt.save) checkpointer_->save();
+    if (is_looked_at()) halt = halt_or_leave(next.fault);
   }
   if (log_) log_->finish();
   validate();

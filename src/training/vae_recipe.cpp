@@ -1,6 +1,7 @@
 #include "training/vae_recipe.hpp"
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/interrupt.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/generation/frame_codec.hpp"
@@ -208,6 +209,7 @@ Figures VaeRecipe::validate() {
   if (chosen.empty()) return {};
   double l1 = 0, structural = 0, signal = 0, kl = 0;
   for (std::size_t first = 0; first < chosen.size(); first += kChunk) {
+    throw_if_interrupted(kInterruptedValidation);
     const std::vector<at::Tensor> images(
         chosen.begin() + static_cast<std::ptrdiff_t>(first),
         chosen.begin() + static_cast<std::ptrdiff_t>(std::min(chosen.size(), first + kChunk)));

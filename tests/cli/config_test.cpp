@@ -101,7 +101,7 @@ TEST(ConfigVerb, FileWithoutAKindAsksForIt) {
 }
 
 TEST(ConfigVerb, KindOfAClassifierIsToldByItsName) {
-  for (const char* name : {"phantom/classifier_pah.json", "phantom/segmentation.json"}) {
+  for (const char* name : {"phantom/classifier_resnet50_pah.json", "phantom/segmentation.json"}) {
     EXPECT_EQ(json::parse(run({"config", "check", name, "--json"}).out)["kind"], "classifier");
   }
 }

@@ -58,13 +58,31 @@ TEST(TrainDryRun, ShapesAreThoseOfOneProcessesForwardPass) {
   EXPECT_EQ(reid["embeddings"], (json{128, 128}));
 }
 
+TEST(TrainDryRun, CountsDecodedVideosBesideTheDevicesMemory) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run({"phantom", "--out", folder / "data", "--patients", "4", "--frames", "8", "--split",
+                 "50,50,0", "--quiet"})
+                .exit_code,
+            0);
+  const auto bytes = [&](const std::string& data) {
+    const Outcome outcome =
+        run({"train", "classifier", "--config", "phantom/classifier_resnet50_asd", "--set",
+             "data.dataset=" + data, "--out", folder / "run", "--dry-run", "--json"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return json::parse(outcome.out)["cache_bytes"].get<double>();
+  };
+  EXPECT_EQ(bytes(folder / "data"), 4 * 8 * 112 * 112);
+  EXPECT_EQ(bytes(folder / "absent"), 1e9);  // its limit, data.cache_gigabytes
+}
+
 TEST(TrainDryRun, WritesNothing) {
   const TemporaryFolder folder;
   const Outcome outcome =
       run({"train", "reid", "--config", "paper/reid", "--out", folder / "run", "--dry-run"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("\nparameters  "));
-  EXPECT_THAT(outcome.out, HasSubstr("\nsteps       4000\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("\nsteps       4000\nepoch       as many steps as the data "
+                                     "have items, over 128; the data are not here\n"));
   EXPECT_FALSE(std::filesystem::exists(folder / "run"));
 }
 

@@ -51,6 +51,17 @@ TEST(Launcher, KillsAProcessThatDoesNotStopWithinTheGracePeriod) {
   EXPECT_LT(seconds_since(start), 10.0);
 }
 
+TEST(Launcher, AProcessThatHadToBeKilledWasNotInterrupted) {
+  const pid_t self = getpid();
+  std::thread sender([self] {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    kill(self, SIGTERM);
+  });
+  EXPECT_EQ(run_processes(2, "deaf_sleeper", {.grace = std::chrono::milliseconds(500)}),
+            static_cast<int>(ExitCode::kDevice));
+  sender.join();
+}
+
 TEST(Launcher, PassesATerminationOn) {
   const auto start = Clock::now();
   const pid_t self = getpid();

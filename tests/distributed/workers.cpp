@@ -236,6 +236,11 @@ void deaf() {
   fails_on_one();
 }
 
+void deaf_sleeper() {
+  signal(SIGTERM, SIG_IGN);
+  sleep_long();
+}
+
 }  // namespace
 
 int run_worker(const std::string& name) {
@@ -255,6 +260,7 @@ int run_worker(const std::string& name) {
       {"fails_on_one", fails_on_one},
       {"killed_on_one", killed_on_one},
       {"deaf", deaf},
+      {"deaf_sleeper", deaf_sleeper},
       {"sleeps", sleep_long},
   };
   try {

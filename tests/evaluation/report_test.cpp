@@ -166,6 +166,33 @@ TEST_F(ReportTest, ShowsResultsOfEvaluations) {
   EXPECT_EQ(data_.at("chapters")[2].at("sections")[0].at("theirs"), config::Json::parse("[2]"));
 }
 
+TEST_F(ReportTest, DistributionMetricsStandWithWhatTheirIntervalsAreOfAndTheirWarnings) {
+  write_samples("samples", ".mp4");
+  write_file(folder_.path() / "results/distribution.json", R"({"kind":"distribution",
+      "warnings":["two sides"],"detectors":[{"detector":{"name":"in-domain","hash":"0123456789abcdef"},
+      "metrics":[{"metric":"FID","class":null,"value":20.5,"corrected":12.25,"interval":[10,14.5],
+      "real":{"items":90,"videos":9,"patients":8},"synthetic":{"items":80,"videos":8,"patients":8},
+      "warnings":["few rows"]},{"metric":"IS","class":"ASD","value":2.5,"real":null,
+      "synthetic":{"items":40,"videos":4,"patients":4},"warnings":[]}],
+      "left_out_real":[{"name":"short.avi","reason":"3 frames"}],"left_out_synthetic":[]}]})");
+  report("samples", {(folder_.path() / "results").string()});
+  const config::Json& chapter = data_.at("chapters")[2];
+  EXPECT_EQ(chapter.at("title"), "Distribution metrics: distribution");
+  EXPECT_EQ(chapter.at("warnings"),
+            (config::Json{"two sides", "FID of all: few rows",
+                          "1 real videos were left out, the first: short.avi, 3 frames"}));
+  const config::Json& table = chapter.at("sections")[0];
+  EXPECT_EQ(table.at("title"), "in-domain 0123456789ab");
+  EXPECT_EQ(table.at("columns")[3], "corrected");
+  const config::Json& fid = table.at("rows")[0];
+  EXPECT_EQ(fid[2], 20.5);
+  EXPECT_EQ(fid[3], 12.25);
+  EXPECT_EQ(fid[4], "10 to 14.5");
+  const config::Json& score = table.at("rows")[1];
+  EXPECT_EQ(score[1], "ASD");
+  EXPECT_EQ(score[3], "");
+}
+
 TEST_F(ReportTest, ADirectoryWithNothingToShowIsTold) {
   fs::create_directories(folder_.path() / "empty");
   try {

@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
 done
 work="${keep:-$(mktemp -d)}"
 [ -n "$keep" ] || trap 'rm -rf "$work"' EXIT
-tables() { ECHOPATH="$program" "$root/scripts/paper/tables.sh" --scale smoke --run "$work/run" --device cpu; }
+tables() { ECHOPATH="$program" "$root/scripts/paper/tables.sh" --scale smoke --run "$work/run" --device cpu "$@"; }
 
 tables
 python3 - "$work/run" <<'PYTHON'
@@ -43,18 +43,20 @@ assert third["Baseline (real only)"]["ASD ACC"] and third["CardiacNet (real only
 assert third["CardiacNet (real only)"]["PAH AUC, paper's"] == "0.893"
 assert any("real + 0.25 synthetic" in name and row["PAH AUC"] for name, row in third.items())
 first = [row for row in rows("table_1") if row["Method"].startswith("Ours")]
-assert not (run / "results" / "distribution").exists() or all(row[f"{task} {m}"] for row in first for task in ("ASD", "PAH") for m in ("FID", "FVD16", "IS")), first
+assert len(first) == 2 and all(re.match(r"[\d.]", row[f"{task} {measure}"]) and ", N " in row[f"{task} {measure}"]
+                               for row in first for task in ("ASD", "PAH") for measure in ("FID", "FVD16", "IS")), first
 assert all(row["ASD ACC"] for row in rows("figure_3") if row["Trained on"].startswith("Ours"))
 page = (run / "report.html").read_text()
-for title in ("The paper's tables", "Privacy audit", "Classification: classification_asd", "Sampled videos"):
+for title in ("The paper's tables", "Privacy audit", "Classification: classification_asd_resnet50", "Distribution metrics: ours_w5_asd", "Sampled videos"):
     assert title in page, title
-looks = [json.loads(line) for line in open(run / "test_looks_asd.jsonl")]
+looks = [json.loads(line) for line in open(run / "data" / "test_looks.jsonl")]
 assert len({look["arm"] for look in looks}) == len(looks)
 assert "[look" not in (run / "tables" / "table_2.csv").read_text()
 PYTHON
 
 tables | grep -v '==> tables in' | grep -qv 'done already' && { echo "a stage ran twice" >&2; exit 1; }
-rm "$work/run/stages/judge" "$work/run/stages/tables"
-tables >/dev/null
+rm "$work/run/stages/judge:asd:resnet50" "$work/run/stages/tables"
+tables >/dev/null 2>&1 && { echo "a second look needs no --again" >&2; exit 1; }
+tables --again >/dev/null
 grep -q '\[look 2\]' "$work/run/tables/table_2.csv" || { echo "a second look is not to be seen" >&2; exit 1; }
 echo "tables.sh --scale smoke: tables, resume and looks as they should be"

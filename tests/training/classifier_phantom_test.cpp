@@ -81,6 +81,29 @@ TEST_F(ClassifierOnPhantoms, TellsPahFromItsControls) {
   EXPECT_GT(auc, 0.9);
 }
 
+struct ClipNetwork {
+  const char* architecture;
+};
+
+class ClipNetworksOnPhantomsSlow : public OnPhantoms,
+                                   public ::testing::WithParamInterface<ClipNetwork> {};
+
+TEST_P(ClipNetworksOnPhantomsSlow, TellsPahFromItsControls) {
+  write_hearts({"Non-PAH", "PAH"}, 96);
+  const double auc =
+      trained({std::string("architecture=") + GetParam().architecture, "model.width=8",
+               "model.depths=[1,1,1,1]", "clip.frames=3", R"(data.classes=["Non-PAH","PAH"])",
+               "augmentation.shift=4", "augmentation.brightness=0.2", "training.steps=70",
+               "training.learning_rate=3e-3", "training.validate_every=35"},
+              8)
+          .at("val_auc");
+  EXPECT_GT(auc, 0.9);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ClipNetworksOnPhantomsSlow,
+                         ::testing::Values(ClipNetwork{"r3d_18"}, ClipNetwork{"r2plus1d_18"}),
+                         [](const auto& row) { return std::string(row.param.architecture); });
+
 class SegmentationOnPhantomsSlow : public OnPhantoms {};
 
 TEST_F(SegmentationOnPhantomsSlow, FindsTheChambers) {

@@ -100,6 +100,25 @@ class ReidRecipeTest : public MadeLatents {
   std::vector<MadeVideo> videos_;
 };
 
+TEST_F(ReidRecipeTest, LatentsThatAreNotFiniteStayOutOfTheGate) {
+  std::unique_ptr<ReidRecipe> recipe;
+  const double whole = tau({}, recipe);
+  MadeVideo damaged = made_video(20, "TRAIN", 3, kSide);
+  damaged.mean[1][0][0][0] = std::nan("");
+  videos_.push_back(damaged);
+  write(videos_);
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(tau({}, recipe), whole);
+  EXPECT_THAT(::testing::internal::GetCapturedStdout(),
+              HasSubstr("'" + damaged.study.file_name + "' holds latents that are not finite"));
+  torch::NoGradGuard no_grad;
+  for (at::Tensor& weight : recipe->modules(0).front().module->parameters()) {
+    weight.fill_(std::nan(""));
+  }
+  EXPECT_THROW(recipe->export_model(folder_ / "other", 7), DataError);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "other/reid"));
+}
+
 TEST_F(ReidRecipeTest, TauIsTakenOverTheFramesOfTheSideAskedFor) {
   std::unique_ptr<ReidRecipe> recipe;
   // Percentile 0 is the smallest, percentile 100 the largest of the largest correlations.

@@ -59,6 +59,8 @@ class DemandingRecipe : public Recipe {
     return factor * (network_->forward(noisy).to(at::kFloat) - x.sum(1, true)).square().mean();
   }
   Figures validate() override {
+    if (on_validation) on_validation();
+    throw_if_interrupted(kInterruptedValidation);
     const at::Tensor x = normal_tensor({16, 3}, {2, Stream::kDataset, 0, 0});
     const double error = (network_->forward(x) - x.sum(1, true)).square().mean().item<double>();
     const double shown = validations.empty() ? error : validations.at(validated++);
@@ -73,6 +75,7 @@ class DemandingRecipe : public Recipe {
   void export_model(const std::filesystem::path&, std::int64_t) override {}
 
   std::function<void(std::int64_t step)> on_step;
+  std::function<void()> on_validation;
   std::int64_t bad_step = -1;
   std::int64_t spike_step = -1;
   std::vector<double> validations;  ///< what to answer, one after the other
@@ -396,6 +399,39 @@ TEST_F(ResumeTest, ASignalOnAFullDiskSaysThatTheStateIsNotSaved) {
                       HasSubstr("the newest one is that of step 5")));
   }
   install_interrupt_handlers();
+}
+
+// A scheduler that sent a signal does not wait for a validation: the run leaves before it or in the
+// middle of it, and goes on with it.
+TEST_F(ResumeTest, ASignalDoesNotWaitForAValidation) {
+  {
+    DemandingRecipe recipe;
+    Trainer(recipe, options("whole")).run();
+  }
+  const auto run = [&](bool resume, std::int64_t step_of_signal, int validation_of_signal) {
+    install_interrupt_handlers();
+    DemandingRecipe recipe;
+    int validations = 0;
+    recipe.on_step = [&](std::int64_t step) {
+      if (step == step_of_signal) std::raise(SIGTERM);
+    };
+    recipe.on_validation = [&] {
+      if (++validations == validation_of_signal) std::raise(SIGTERM);
+    };
+    Trainer trainer(recipe, options("parts", resume));
+    EXPECT_THROW(trainer.run(), Interrupted);
+    return validations;
+  };
+  EXPECT_EQ(run(false, 9, 0), 1);  // in the tenth step, which is validated: that of step 5 alone
+  EXPECT_EQ(load_newest_checkpoint(root_ / "parts")->step, 10);
+  EXPECT_EQ(run(true, -1, 3), 3);  // in the validation of step 20
+  EXPECT_EQ(load_newest_checkpoint(root_ / "parts")->step, 20);
+  EXPECT_THAT(read_file(root_ / "parts/log.txt"), HasSubstr("info resumed "));
+  install_interrupt_handlers();
+  DemandingRecipe recipe;
+  Trainer(recipe, options("parts", true)).run();
+  EXPECT_EQ(hashes("parts", 40), hashes("whole", 40));
+  EXPECT_EQ(metrics("parts"), metrics("whole"));
 }
 
 TEST_F(ResumeTest, Float16ScalesTheLossAndFits) {

@@ -334,6 +334,19 @@ TEST_F(RunTraining, OneProgramAtATimeTrainsInARunDirectory) {
   EXPECT_EQ(run_training(rest).steps, 3);
 }
 
+TEST_F(RunTraining, TheLogFileTellsOfDamageAndOfWhatEndedARun) {
+  write_latents(kSomeVae);
+  run_training(request("lidm"));
+  const fs::path weights = run() / "checkpoints/step-00000002/weights.safetensors";
+  write_file(weights, "damaged");
+  TrainRequest rest = request("lidm");
+  rest.resume = true;
+  const std::string error = error_of<DataError>(rest);
+  const std::string log = read_file(run() / "log.txt");
+  EXPECT_THAT(log, HasSubstr("error " + error));
+  EXPECT_THAT(log, HasSubstr("is damaged"));
+}
+
 TEST_F(RunTraining, ResumeWhereThereIsNoRunIsRefused) {
   write_latents(kSomeVae);
   TrainRequest training = request("lidm");

@@ -46,6 +46,11 @@ struct GradientRun {
       overrides.emplace_back("diffusion.class_dropout=0.5");
       overrides.emplace_back("diffusion.noise_offset=0.1");
       if (network == "lidm") overrides.emplace_back("model.dropout=0.1");
+      if (network == "lvdm") {
+        overrides.insert(overrides.end(),
+                         {"context_frames=3", "reference_noise=0.1", "reference_dropout=0.5",
+                          "diffusion.timestep_sampling=logit_normal"});
+      }
     }
     config::apply_overrides(overrides, job->visit());
     torch::manual_seed(3);

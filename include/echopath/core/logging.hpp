@@ -12,6 +12,9 @@ void initialise_logging(const std::string& level, bool quiet);
 /// Adds a plain-text log file to the sinks until the process ends.
 void add_log_file(const std::filesystem::path& path);
 
+/// A line of level error for the log files alone: of what standard error is told in other words.
+void log_error_to_files(const std::string& message);
+
 // The logging library stays behind these functions: its headers and LibTorch's bundle different
 // versions of fmt.
 void log_debug(const std::string& message);

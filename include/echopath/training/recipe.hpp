@@ -53,6 +53,9 @@ struct NamedModule {
 
 /// What is particular to training one network. The trainer owns the loop, the optimizers, the
 /// averages and the checkpoints; a recipe owns the data and the loss.
+/// Said by validate() where a signal ends it.
+constexpr const char* kInterruptedValidation = "stopped by a signal while validating";
+
 class Recipe {
  public:
   virtual ~Recipe() = default;
@@ -82,7 +85,8 @@ class Recipe {
   /// Items of an epoch; 0 where there is no such thing.
   virtual std::int64_t training_items() const { return 0; }
   /// Held-out figures with the averaged weights in place; empty where there is no validation split.
-  /// The first one decides what "better" means: smaller.
+  /// The first one decides what "better" means: smaller. Throws Interrupted, its state as it was,
+  /// soon after a signal.
   virtual Figures validate() = 0;
   /// True where the weights of the best validation, not the last ones, are what is written.
   virtual bool keeps_best() const { return false; }

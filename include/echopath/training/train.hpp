@@ -46,6 +46,7 @@ struct TrainReport {
   std::int64_t parameters = 0;
   double memory_bytes = 0;  ///< of one process, estimate: weights, gradients, optimizer, EMA,
                             ///< activations
+  double cache_bytes = 0;   ///< dry run: most memory that decoded videos take beside that
   std::int64_t steps = 0;   ///< to do (dry run) or done
   NamedShapes shapes;       ///< dry run: of a forward pass of one process
   std::int64_t training_items = 0;        ///< dry run: of an epoch; 0 where there are no data
