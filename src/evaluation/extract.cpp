@@ -54,6 +54,18 @@ at::Tensor as_clips(io::Frames& frames, bool takes_clips) {
   return takes_clips ? pixels.unsqueeze(0) : pixels.unsqueeze(1);
 }
 
+void require_finite(const DetectorOutput& output, const ExtractOptions& options,
+                    const DetectorDescription& detector, const VideoItem& video) {
+  const bool features = output.features.isfinite().all().item<bool>();
+  // The logarithm of a probability of 0 is −∞.
+  const bool probabilities =
+      !options.probabilities || output.log_probabilities.exp().isfinite().all().item<bool>();
+  if (features && probabilities) return;
+  throw DataError("'" + video.path.string() + "': detector '" + detector.name + "' gives " +
+                  (features ? "class probabilities" : "features") +
+                  " that are not finite; look at the video, or take another detector");
+}
+
 io::TensorMap compute(io::Frames& frames, Detector& detector, const ExtractOptions& options,
                       const VideoItem& video) {
   std::vector<at::Tensor> features, logs;
@@ -66,11 +78,7 @@ io::TensorMap compute(io::Frames& frames, Detector& detector, const ExtractOptio
     } catch (const DataError& error) {
       throw DataError("'" + video.path.string() + "': " + error.what());
     }
-    if (!output.features.isfinite().all().item<bool>()) {
-      throw DataError("'" + video.path.string() + "': detector '" + detector.description().name +
-                      "' gives features that are not finite; look at the video, or take another "
-                      "detector");
-    }
+    require_finite(output, options, detector.description(), video);
     features.push_back(output.features);
     if (options.probabilities) logs.push_back(output.log_probabilities);
   }

@@ -19,6 +19,11 @@ namespace {
 
 /// Rows that are looked at or copied at once.
 constexpr std::int64_t kBlock = 8192;
+/// How far the sum of a row of class probabilities may lie from 1.
+constexpr double kSumTolerance = 1e-3;
+
+/// What the rows of a table are.
+enum class RowKind { kFeatures, kProbabilities, kLogProbabilities };
 
 /// Copies chosen rows of every video to a table of their own.
 FeatureTable gather(const FeatureTable& table,
@@ -46,7 +51,31 @@ FeatureTable gather(const FeatureTable& table,
   return result;
 }
 
-at::Tensor require_table(const io::SafetensorsFile& file, const std::string& name,
+/// Which rows are not what they must be, [n].
+at::Tensor bad_rows(const at::Tensor& rows, RowKind kind) {
+  if (kind == RowKind::kFeatures) return rows.isfinite().logical_not().any(1);
+  const at::Tensor wide = rows.to(at::kDouble);
+  const at::Tensor p = kind == RowKind::kProbabilities ? wide : wide.exp();
+  // Comparisons with what is not a number are false.
+  const at::Tensor within = p.ge(0).logical_and(p.le(1 + kSumTolerance)).all(1);
+  return within.logical_and(p.sum(1).sub(1).abs().le(kSumTolerance)).logical_not();
+}
+
+std::string fault_of(RowKind kind) {
+  switch (kind) {
+    case RowKind::kFeatures:
+      return "holds a value that is not finite; make the features again without it";
+    case RowKind::kProbabilities:
+      return "does not hold class probabilities: numbers from 0 to 1 with the sum 1; take the "
+             "detector's output after its softmax";
+    case RowKind::kLogProbabilities:
+      return "does not hold logarithms of class probabilities: their exponentials must lie from 0 "
+             "to 1 and sum to 1; take the detector's log-softmax";
+  }
+  return "";
+}
+
+at::Tensor require_table(const io::SafetensorsFile& file, const std::string& name, RowKind kind,
                          const fs::path& path) {
   const at::Tensor values = file.tensor(name);
   if (values.dim() != 2 || !values.is_floating_point() || values.size(1) == 0) {
@@ -54,14 +83,11 @@ at::Tensor require_table(const io::SafetensorsFile& file, const std::string& nam
                     " must be a table of floating-point numbers, [N, D]");
   }
   for (std::int64_t begin = 0; begin < values.size(0); begin += kBlock) {
-    const at::Tensor block = values.slice(0, begin, begin + kBlock);
-    const at::Tensor bad = block.isnan().logical_or(block.isposinf()).any(1);
+    const at::Tensor bad = bad_rows(values.slice(0, begin, begin + kBlock), kind);
     if (!bad.any().item<bool>()) continue;
     throw DataError("'" + path.string() + "': row " +
                     std::to_string(begin + bad.nonzero()[0][0].item<std::int64_t>()) + " of " +
-                    name +
-                    " (counted from 0) holds a value that is not finite; make the features "
-                    "again without it");
+                    name + " (counted from 0) " + fault_of(kind));
   }
   return values;
 }
@@ -148,11 +174,13 @@ FeatureTable read_feature_table(const fs::path& path) {
     throw DataError("'" + path.string() + "' has no tensor called features, [N, D]");
   }
   FeatureTable table;
-  table.features = require_table(file, "features", path);
+  table.features = require_table(file, "features", RowKind::kFeatures, path);
   if (file.contains("log_probabilities")) {
-    table.log_probabilities = require_table(file, "log_probabilities", path);
+    table.log_probabilities =
+        require_table(file, "log_probabilities", RowKind::kLogProbabilities, path);
   } else if (file.contains("probabilities")) {
-    table.log_probabilities = require_table(file, "probabilities", path).log();
+    table.log_probabilities =
+        require_table(file, "probabilities", RowKind::kProbabilities, path).log();
   }
   if (table.log_probabilities.defined() && table.log_probabilities.size(0) != table.rows()) {
     throw DataError("'" + path.string() + "': there are class probabilities of " +

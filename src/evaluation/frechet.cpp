@@ -7,6 +7,22 @@
 #include "echopath/core/errors.hpp"
 
 namespace echopath::evaluation {
+namespace {
+
+/// Eigenvalue solvers stop with an error of their own at values that are not finite.
+const at::Tensor& require_finite(const at::Tensor& matrix) {
+  if (matrix.isfinite().all().item<bool>()) return matrix;
+  throw DataError(
+      "the Fréchet distance is not a finite number: the features are so large that their "
+      "covariance overflows; look at the detector that they came from, or scale both sides alike");
+}
+
+/// Sum of the square roots of the eigenvalues of a symmetric matrix; negative ones count as 0.
+double root_trace_of(const at::Tensor& matrix) {
+  return at::linalg_eigvalsh(require_finite(matrix)).clamp_min(0).sqrt().sum().item<double>();
+}
+
+}  // namespace
 
 FeatureStatistics::FeatureStatistics(std::int64_t width)
     : width_(width),
@@ -52,14 +68,14 @@ at::Tensor FeatureStatistics::covariance(std::int64_t ddof) const {
 }
 
 at::Tensor covariance_root(const at::Tensor& covariance) {
-  const auto [values, vectors] = at::linalg_eigh(covariance);
+  const auto [values, vectors] = at::linalg_eigh(require_finite(covariance));
   return (vectors * values.clamp_min(0).sqrt()).mm(vectors.t());
 }
 
 double frechet_distance_from_root(const at::Tensor& mean_a, const at::Tensor& root_a,
                                   const at::Tensor& mean_b, const at::Tensor& covariance_b) {
   const at::Tensor product = root_a.mm(covariance_b).mm(root_a);
-  const double root_trace = at::linalg_eigvalsh(product).clamp_min(0).sqrt().sum().item<double>();
+  const double root_trace = root_trace_of(product);
   const double means = (mean_a - mean_b).square().sum().item<double>();
   // The trace of Σa is that of its root's square.
   const double traces = (root_a.square().sum() + covariance_b.trace()).item<double>();
@@ -73,7 +89,7 @@ double frechet_distance_of_rows(const at::Tensor& a, const at::Tensor& b, std::i
   const at::Tensor product = rows_a.mm(rows_b.t());
   const at::Tensor small =
       a.size(0) <= b.size(0) ? product.mm(product.t()) : product.t().mm(product);
-  const double root_trace = at::linalg_eigvalsh(small).clamp_min(0).sqrt().sum().item<double>();
+  const double root_trace = root_trace_of(small);
   const double means = (mean_a - mean_b).square().sum().item<double>();
   const double traces = (rows_a.square().sum() + rows_b.square().sum()).item<double>();
   return std::max(0.0, means + traces - 2.0 * root_trace);

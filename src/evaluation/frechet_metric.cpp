@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <functional>
 
-#include "echopath/core/errors.hpp"
 #include "echopath/core/interrupt.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
 #include "echopath/evaluation/frechet.hpp"
+#include "evaluation/metric_checks.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -122,27 +122,18 @@ Figures from_rows(const FeatureTable& real, const FeatureTable& synthetic, std::
   return figures;
 }
 
-void require_rows_and_width(const FeatureTable& real, const FeatureTable& synthetic) {
-  if (real.features.size(1) != synthetic.features.size(1)) {
-    throw DataError("features of width " + std::to_string(real.features.size(1)) + " and " +
-                    std::to_string(synthetic.features.size(1)) + " cannot be compared");
-  }
-  if (std::min(real.rows(), synthetic.rows()) >= 2) return;
-  throw DataError("a Fréchet distance needs two rows or more on each side; there are " +
-                  std::to_string(real.rows()) + " and " + std::to_string(synthetic.rows()));
-}
-
 }  // namespace
 
 MetricValue frechet_metric(const FeatureTable& real, const FeatureTable& synthetic,
                            const MetricProtocol& protocol, const IntervalOptions& options) {
-  require_rows_and_width(real, synthetic);
+  require_comparable(real, synthetic, "a Fréchet distance");
   const bool few = std::max(real.rows(), synthetic.rows()) <= real.features.size(1) * 4 / 5;
   const Figures figures =
       (few ? from_rows : from_sums)(real, synthetic, protocol.covariance_ddof, options);
   MetricValue metric;
   metric.metric = "Fréchet distance";
   metric.estimate = jackknife(figures.value, figures.left_out, options.coverage);
+  require_finite(metric, real, synthetic);
   warn_of_few_rows(metric, real, synthetic);
   return metric;
 }

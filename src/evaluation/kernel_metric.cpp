@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "echopath/core/errors.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
+#include "evaluation/metric_checks.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -141,6 +141,7 @@ void over_subsets(MetricValue& metric, const at::Tensor& real, const at::Tensor&
 
 MetricValue kernel_metric(const FeatureTable& real_rows, const FeatureTable& synthetic_rows,
                           const MetricProtocol& protocol, const IntervalOptions& options) {
+  require_comparable(real_rows, synthetic_rows, "a kernel distance");
   const FeatureTable real = real_rows.spread(protocol.pair_rows);
   const FeatureTable synthetic = synthetic_rows.spread(protocol.pair_rows);
   const Folds real_folds = make_folds(real, std::max<std::int64_t>(options.folds, 1), options.seed);
@@ -167,6 +168,7 @@ MetricValue kernel_metric(const FeatureTable& real_rows, const FeatureTable& syn
   if (protocol.kid_subsets > 0) {
     over_subsets(metric, real.features, synthetic.features, protocol, options.seed);
   }
+  require_finite(metric, real, synthetic);
   return metric;
 }
 

@@ -5,6 +5,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/interrupt.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
+#include "evaluation/metric_checks.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -40,7 +41,11 @@ class Neighbourhoods {
         k_density_(protocol.density_neighbours),
         real_(within(real, protocol)),
         synthetic_(within(synthetic, protocol)),
-        across_(distances(real.features, synthetic.features)) {}
+        across_(distances(real.features, synthetic.features)) {
+    if (!across_.isfinite().all().item<bool>()) {
+      refuse_overflow("distance of features", real, synthetic);
+    }
+  }
 
   std::int64_t nearest_needed() const { return std::max(k_precision_, k_density_); }
 
@@ -69,6 +74,9 @@ class Neighbourhoods {
  private:
   static at::Tensor within(const FeatureTable& table, const MetricProtocol& protocol) {
     at::Tensor result = distances(table.features, table.features);
+    if (!result.isfinite().all().item<bool>()) {
+      refuse_overflow("distance of features", table, table);
+    }
     const at::Tensor patients = patients_of(table, protocol.neighbours == "any");
     for (std::int64_t i = 0; i < result.size(0); i += kBlock) {
       const at::Tensor own = patients.slice(0, i, i + kBlock).unsqueeze(1) == patients;
@@ -123,6 +131,7 @@ std::vector<MetricValue> manifold_metrics(const FeatureTable& real_rows,
                                           const FeatureTable& synthetic_rows,
                                           const MetricProtocol& protocol,
                                           const IntervalOptions& options) {
+  require_comparable(real_rows, synthetic_rows, "precision");
   require_neighbours(real_rows, protocol, "real");
   require_neighbours(synthetic_rows, protocol, "synthetic");
   const FeatureTable real = real_rows.spread(protocol.pair_rows);

@@ -143,6 +143,28 @@ TEST(DistributionMetrics, SetsThatAreTooSmallAreRefused) {
                           "need 6 real patients or more; there are 4");
 }
 
+TEST(DistributionMetrics, FeaturesThatOverflowAreRefusedAndTheirSizeIsTold) {
+  torch::manual_seed(6);
+  const auto scaled = [](double scale) {
+    return table_of(at::randn({30, 4}, at::kDouble) * scale);
+  };
+  const FeatureTable one = scaled(1.0);
+  // Finite values, but a cube of 1e90 squared for the variance is not.
+  const FeatureTable large = scaled(1e30);
+  EXPECT_TRUE(std::isfinite(frechet_metric(large, scaled(1e30), {}, {}).estimate.high));
+  expect_error<DataError>([&] { kernel_metric(large, scaled(1e30), {}, {}); },
+                          "the kernel distance is not a finite number: features are as large as ");
+  expect_error<DataError>([&] { manifold_metrics(one, scaled(1e60), {}, kNoIntervals); },
+                          "the distance of features is not a finite number");
+  // A covariance that overflows, by sums (more rows than features) and by rows (fewer).
+  const FeatureTable huge = scaled(1e200);
+  expect_error<DataError>([&] { frechet_metric(one, huge, {}, {}); },
+                          "the Fréchet distance is not a finite number");
+  const FeatureTable wide = table_of(at::randn({5, 40}, at::kDouble) * 1e120);
+  expect_error<DataError>([&] { frechet_metric(wide, wide, {}, {}); },
+                          "the Fréchet distance is not a finite number");
+}
+
 TEST(DistributionMetrics, AFeatureFileIsReadAndCheckedRowByRow) {
   const TemporaryDirectory folder;
   at::Tensor features = at::arange(12.0, at::kFloat).view({6, 2}).clone();

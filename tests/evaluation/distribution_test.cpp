@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cmath>
+#include <limits>
+
 #include "core/temporary_directory.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
@@ -151,6 +154,50 @@ TEST_F(DistributionBadInput, ShortVideosAreLeftOutCountedAndNamed) {
   EXPECT_EQ(report.detectors[0].rows[0].synthetic.items, 11);
   options_.frames = 11;
   expect_error<DataError>([&] { measure({"fvd"}); }, "has no clip; two or more are needed");
+}
+
+/// A detector whose features, and logarithms of probabilities, are all one number.
+class ConstantDetector : public Detector {
+ public:
+  ConstantDetector(double feature, double log_probability)
+      : feature_(feature), log_probability_(log_probability) {
+    description_.name = "constant";
+    description_.hash = std::to_string(feature) + std::to_string(log_probability);
+    description_.width = 3;
+    description_.classes = 2;
+  }
+
+ protected:
+  DetectorOutput compute(const at::Tensor& clips, bool) override {
+    return {at::full({clips.size(0), 3}, feature_), at::full({clips.size(0), 2}, log_probability_)};
+  }
+
+ private:
+  double feature_, log_probability_;
+};
+
+TEST_F(DistributionBadInput, ADetectorsOutputThatIsNotFiniteNamesTheVideoAndTheDetector) {
+  const VideoSet set = VideoSet::open(options_.real);
+  const FeatureCache cache(folder_ / "cache");
+  ExtractOptions extract;
+  extract.probabilities = true;
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const double value : {std::nan(""), infinity, -infinity}) {
+    ConstantDetector detector(value, std::log(0.5));
+    expect_error<DataError>([&] { cache.fill(set, detector, extract); },
+                            "real/Videos/v0.avi': detector 'constant' gives features that are not "
+                            "finite");
+  }
+  ConstantDetector unsure(1.0, std::nan(""));
+  expect_error<DataError>([&] { cache.fill(set, unsure, extract); },
+                          "gives class probabilities that are not finite");
+  // A probability of 0 is allowed; what was refused has left nothing behind.
+  ConstantDetector certain(1.0, -infinity);
+  cache.fill(set, certain, extract);
+  EXPECT_EQ(cache.collect(set, certain, extract).rows(), 120);
+  ConstantDetector broken(std::nan(""), 0.0);
+  extract.probabilities = false;
+  EXPECT_THROW(cache.fill(set, broken, extract), DataError);
 }
 
 TEST_F(DistributionBadInput, OtherClassesOnOneSideAreRefused) {

@@ -44,7 +44,8 @@ struct FeatureTable {
 /// Reads `features` [N, D] from a safetensors file; where they are there, also `groups` [N]
 /// (integers: rows of one number are of one patient; else every row stands alone) and
 /// `log_probabilities` or `probabilities` [N, K]. The tensors stay on the file. Throws DataError
-/// naming the file on another layout and on rows (named) that are not finite.
+/// naming the file on another layout, and naming the row on features that are not finite and on
+/// class probabilities outside [0, 1] or whose sum is not 1 to 1e-3.
 FeatureTable read_feature_table(const std::filesystem::path& path);
 
 /// Zeros on a temporary file that has no name: memory in use does not grow with it. Throws
