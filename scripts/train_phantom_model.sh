@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Trains the demo model in models/phantom from nothing, on a 2-core CPU. Every stage can be stopped
-# and started again: what is done is skipped, a training goes on from its last checkpoint.
-# Usage: scripts/train_phantom_model.sh [RUN_FOLDER] [MODEL_FOLDER]
+# Trains the demo model in models/phantom from nothing, on a 2-core CPU, and beside it the
+# EchoNet-Synthetic baseline of the same size on the same data in models/phantom_echosyn. Every stage
+# can be stopped and started again: what is done is skipped, a training goes on from its last checkpoint.
+# Usage: scripts/train_phantom_model.sh [RUN_FOLDER] [MODEL_FOLDER] [BASELINE_FOLDER]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 run=${1:-runs/phantom}
 model=${2:-models/phantom}
+baseline=${3:-models/phantom_echosyn}
 echopath=${ECHOPATH:-build/release/bin/echopath}
 # Two OpenMP threads that wait actively stall each other when another program needs a core.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
@@ -14,30 +16,22 @@ export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
 stage() { echo "==> $*"; }
 
-# leg NAME NETWORK KEY=VALUE…: one training. The second and later legs of a network (NETWORK_2, …)
-# go on from the half-precision weights of the one before.
+# leg NAME NETWORK CONFIG MODEL_FOLDER KEY=VALUE…: one training with configs/CONFIG.json. The second and
+# later legs of a network (NAME_2, …) go on from the half-precision weights of the one before.
 leg() {
-  local name=$1 network=$2
-  shift 2
-  leg_of "$name" "$network" "$network" "$@"
-}
-
-# leg_of NAME NETWORK CONFIG KEY=VALUE…: the same with configs/phantom/CONFIG.json.
-leg_of() {
-  local name=$1 network=$2 config=$3
-  shift 3
+  local name=$1 network=$2 config=$3 directory=$4
+  shift 4
   if [ -e "$run/$name.done" ]; then
     stage "$name: already trained"
     return
   fi
   stage "$name: training"
-  local arguments=(--config "configs/phantom/$config.json" --out "$run/$name"
-                   --set "output.model_directory=$model")
+  local arguments=(--config "configs/$config.json" --out "$run/$name" --set "output.model_directory=$directory")
   for pair in "$@"; do arguments+=(--set "$pair"); done
   if [ -e "$run/$name/config.json" ]; then
     arguments+=(--resume)
-  elif [ "$name" != "$config" ]; then
-    arguments+=(--init-from "$model")
+  elif [[ "$name" =~ _[0-9]+$ ]]; then
+    arguments+=(--init-from "$directory")
   fi
   "$echopath" train "$network" "${arguments[@]}"
   touch "$run/$name.done"
@@ -50,21 +44,23 @@ if [ ! -e "$run/data/FileList.csv" ]; then
 fi
 # The KL weight rises from leg to leg: the latents give up the speckle, which they cannot hold, and
 # keep the anatomy.
-leg vae vae "data.dataset=$run/data" training.steps=1500 training.validate_every=250 \
+leg vae vae phantom/vae "$model" "data.dataset=$run/data" training.steps=1500 training.validate_every=250 \
   loss.kl_weight=1e-5 loss.adversarial_weight=0.3 loss.adversarial_start=600 \
   loss.discriminator_channels=24 loss.discriminator_layers=2
-leg vae_2 vae "data.dataset=$run/data" training.steps=500 training.warmup_steps=20 loss.kl_weight=0.03
-leg vae_3 vae "data.dataset=$run/data" training.steps=300 training.warmup_steps=20 loss.kl_weight=0.2
-leg vae_4 vae "data.dataset=$run/data" training.steps=400 training.warmup_steps=20 loss.kl_weight=1.0
+leg vae_2 vae phantom/vae "$model" "data.dataset=$run/data" training.steps=500 training.warmup_steps=20 loss.kl_weight=0.03
+leg vae_3 vae phantom/vae "$model" "data.dataset=$run/data" training.steps=300 training.warmup_steps=20 loss.kl_weight=0.2
+leg vae_4 vae phantom/vae "$model" "data.dataset=$run/data" training.steps=400 training.warmup_steps=20 loss.kl_weight=1.0
 stage "encode: videos to latents"
 "$echopath" encode --data "$run/data" --model "$model" --out "$run/latents"
-leg reid reid "data.latents=$run/latents"
-leg lidm lidm "data.latents=$run/latents"
-leg lvdm lvdm "data.latents=$run/latents"
-leg lvdm_2 lvdm "data.latents=$run/latents" training.steps=2000 training.warmup_steps=50 \
-  training.learning_rate=4e-4 reference_noise=0.1
+leg reid reid phantom/reid "$model" "data.latents=$run/latents"
+leg lidm lidm phantom/lidm "$model" "data.latents=$run/latents"
+leg lvdm lvdm phantom/lvdm "$model" "data.latents=$run/latents"
 # The judges: two classifiers (their features are the in-domain detectors) and the chamber read-out.
-for judge in segmentation classifier_asd classifier_pah; do
-  leg_of "$judge" classifier "$judge" "data.dataset=$run/data"
-done
-stage "done: $model"
+leg segmentation classifier phantom/segmentation "$model" "data.dataset=$run/data"
+leg classifier_asd classifier phantom/classifier_resnet50_asd "$model" "data.dataset=$run/data"
+leg classifier_pah classifier phantom/classifier_resnet50_pah "$model" "data.dataset=$run/data"
+# The baseline: the same latents, the same number of frames and clips.
+if [ ! -e "$baseline/vae" ]; then mkdir -p "$baseline" && cp -r "$model/vae" "$baseline/"; fi
+leg echosyn_lidm lidm phantom_echosyn/lidm "$baseline" "data.latents=$run/latents"
+leg echosyn_lvdm lvdm phantom_echosyn/lvdm "$baseline" "data.latents=$run/latents"
+stage "done: $model, $baseline"

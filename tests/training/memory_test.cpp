@@ -48,12 +48,11 @@ TEST(KeptValues, AreFewerWhereActivationsAreCheckpointed) {
 }
 
 TEST(KeptValues, OfAClipGrowWithItsFrames) {
-  const double block = kept_values(options_of<LvdmOptions>("phantom/lvdm.json"));
-  const double half =
-      kept_values(options_of<LvdmOptions>("phantom/lvdm.json", {"block_length=16"}));
+  const double block = kept_values(options_of<LvdmOptions>("paper/lvdm.json"));
+  const double half = kept_values(options_of<LvdmOptions>("paper/lvdm.json", {"block_length=32"}));
   EXPECT_DOUBLE_EQ(block, 2.0 * half);
   const double deeper = kept_values(
-      options_of<LvdmOptions>("phantom/lvdm.json", {"model.transformer_layers_per_block=2"}));
+      options_of<LvdmOptions>("paper/lvdm.json", {"model.transformer_layers_per_block=2"}));
   EXPECT_GT(deeper, 1.3 * block);
 }
 
