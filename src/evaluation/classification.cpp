@@ -91,6 +91,29 @@ Predictions predictions_of(const Source& source, const VideoSet& videos, at::Dev
   return predict_videos(classifier, videos, device);
 }
 
+/// Patients of the class that has the fewest.
+std::int64_t patients_of_rarest_class(const Predictions& predictions) {
+  std::vector<std::set<std::string>> patients(predictions.classes.size());
+  for (std::size_t row = 0; row < predictions.size(); ++row) {
+    patients[predictions.labels[row]].insert(predictions.patients[row]);
+  }
+  std::size_t least = predictions.size();
+  for (const auto& one : patients) least = std::min(least, one.size());
+  return static_cast<std::int64_t>(least);
+}
+
+/// The range of score k, or of the difference of two, and the patients that decide it: all of them,
+/// or for a mean over classes those of the rarest class.
+FigureRange range_of(std::size_t k, const Predictions& predictions, bool difference) {
+  const std::string& name = score_names()[k];
+  const bool of_all = name == "accuracy" || name == "calibration_error" || name == "brier";
+  FigureRange range;
+  range.units = of_all ? 0 : patients_of_rarest_class(predictions);
+  if (name == "brier" && predictions.classes.size() > 2) range.highest = 2.0;
+  if (difference) range.lowest = -range.highest;
+  return range;
+}
+
 /// The mean over an arm's classifiers, with its spread and its interval over patients.
 ArmResult judge(const std::string& name, const std::vector<Predictions>& several,
                 const ClassificationEvaluation& options) {
@@ -122,8 +145,9 @@ ArmResult judge(const std::string& name, const std::vector<Predictions>& several
       squares += std::pow(scores[k] - result.mean[k], 2);
     const auto divisor = static_cast<double>(several.size()) - 1.0;
     result.deviation.push_back(divisor > 0 ? std::sqrt(squares / divisor) : 0.0);
-    result.intervals.push_back(grouped_bootstrap(
-        first.patients, [&](const auto& rows) { return mean_of(rows)[k]; }, options.bootstrap));
+    result.intervals.push_back(bounded_bootstrap(
+        first.patients, [&](const auto& rows) { return mean_of(rows)[k]; }, options.bootstrap,
+        range_of(k, first, false)));
   }
   return result;
 }
@@ -148,13 +172,13 @@ ArmComparison compare(const std::string& name, const Predictions& arm, const std
   }
   const AucFrom auc_from = parse_auc_from(options.auc_from);
   for (std::size_t k = 0; k < score_names().size(); ++k) {
-    result.differences.push_back(grouped_bootstrap(
+    result.differences.push_back(bounded_bootstrap(
         arm.patients,
         [&](const auto& rows) {
           return classification_scores(arm, rows, auc_from)[k] -
                  classification_scores(against, rows, auc_from)[k];
         },
-        options.bootstrap));
+        options.bootstrap, range_of(k, arm, true)));
   }
   return result;
 }

@@ -31,7 +31,7 @@ class EvalClassificationVerb : public ::testing::Test {
 
   /// `asd`: the probability of ASD of each video.
   void write(const std::string& name, const std::vector<double>& asd) const {
-    std::string text = "FileName,PatientID,Class,P(Non-ASD),P(ASD)\n";
+    std::string text = "FileName,PatientId,ClassName,p(Non-ASD),p(ASD)\n";
     for (std::size_t i = 0; i < asd.size(); ++i) {
       const std::string number = std::to_string(i);
       text += "v" + number + ".avi,P" + number + (i % 2 == 0 ? ",ASD," : ",Non-ASD,") +
@@ -58,7 +58,8 @@ TEST_F(EvalClassificationVerb, PrintsScoresAndPairedTests) {
   const Outcome outcome = evaluate({"--arm", arm("right"), "--arm", arm("wrong")});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   for (const char* line :
-       {"right: 1 classifier, 8 videos of 8 patients\n", "  accuracy           1.000 (1.000 to",
+       {"right: 1 classifier, 8 videos of 8 patients\n",
+        "  accuracy           1.000 (0.631 to 1.000)",
         "wrong: 1 classifier, 8 videos of 8 patients\n", "  accuracy           0.750 (",
         "wrong against right: right where the other is wrong 0 to 2 times (McNemar p 0.500)",
         "classification.csv, comparisons.csv, predictions/ in "}) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "core/temporary_directory.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
@@ -112,7 +114,10 @@ TEST_F(ClassificationTest, GivesMeanSpreadAndIntervalOfAnArm) {
     EXPECT_NEAR(real.deviation[k], std::abs(a - b) / std::sqrt(2.0), 1e-12);
   }
   EXPECT_EQ(done.arms[1].mean[0], 1.0);
-  EXPECT_EQ(done.arms[1].intervals[0].low, 1.0);
+  // All right of six patients, three of each class, is not certain: Clopper and Pearson's bounds.
+  EXPECT_NEAR(done.arms[1].intervals[0].low, std::pow(0.025, 1.0 / 6), 1e-9);
+  EXPECT_NEAR(done.arms[1].intervals[5].low, std::pow(0.025, 1.0 / 3), 1e-9);
+  EXPECT_EQ(done.arms[1].intervals[0].high, 1.0);
   EXPECT_LT(real.intervals[0].low, real.intervals[0].high);
   ASSERT_EQ(done.comparisons.size(), 1U);
   EXPECT_EQ(done.comparisons[0].mcnemar.only_b, 0);
@@ -121,6 +126,15 @@ TEST_F(ClassificationTest, GivesMeanSpreadAndIntervalOfAnArm) {
   EXPECT_EQ(table.rows[1][static_cast<std::size_t>(table.require_column("Arm"))], "perfect");
   EXPECT_EQ(table.rows[1][static_cast<std::size_t>(table.require_column("accuracy"))], "1.000000");
   EXPECT_TRUE(fs::exists(folder_.path() / "out/predictions/real_2.csv"));
+}
+
+TEST_F(ClassificationTest, ArmsThatNeverDifferHaveADifferenceWithBothBounds) {
+  ClassificationEvaluation asked = options();
+  asked.arms = {{"one", {predictions("a", 1.0, 1)}}, {"other", {predictions("b", 1.0, 2)}}};
+  const Interval difference = evaluate_classification(asked).comparisons[0].differences[0];
+  EXPECT_EQ(difference.estimate, 0.0);
+  EXPECT_NEAR(difference.high, 1 - std::pow(0.025, 1.0 / 6), 1e-9);
+  EXPECT_NEAR(difference.low, -difference.high, 1e-12);
 }
 
 TEST_F(ClassificationTest, ALookIsRecordedBesideTheDatasetAndASecondOneMustBeAsked) {
