@@ -13,6 +13,7 @@
 #include "echopath/distributed/environment.hpp"
 #include "echopath/distributed/rendezvous.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
+#include "evaluation/feature_files.hpp"
 #include "evaluation/sides.hpp"
 
 namespace echopath::evaluation {
@@ -264,7 +265,12 @@ class CacheFolder {
 };
 
 DistributionReport measure_files(const DistributionOptions& options) {
+  refuse_video_options(options);
   DistributionReport report;
+  const FeatureFiles files = describe_feature_files(options, report.warnings);
+  report.real_sha256 = files.real_sha256;
+  report.synthetic_sha256 = files.synthetic_sha256;
+  for (const std::string& warning : report.warnings) log_warning(warning);
   std::optional<FeatureTable> real;
   if (!options.real_features.empty()) real = read_feature_table(options.real_features);
   const FeatureTable synthetic = read_feature_table(options.synthetic_features);
@@ -278,7 +284,7 @@ DistributionReport measure_files(const DistributionOptions& options) {
                     "' has no probabilities [N, K], which an inception score needs"));
     }
     DetectorResults results = measure_tables(wanted, *names, real, synthetic);
-    results.detector.name = "features of " + options.synthetic_features.filename().string();
+    results.detector = files.detector;
     results.detector.width = synthetic.features.size(1);
     results.detector.takes_clips = names == &kClipMetrics;
     report.detectors.push_back(std::move(results));
@@ -312,6 +318,12 @@ fs::path default_feature_cache() {
   const char* home = std::getenv("HOME");
   return (home != nullptr ? fs::path(home) / ".cache" : fs::temp_directory_path()) / "echopath" /
          "features";
+}
+
+void refuse_with_features(const std::string& option) {
+  throw UsageError(option +
+                   " has no effect on files of features (--real-features, --synthetic-features); "
+                   "leave it out, or give folders of videos");
 }
 
 std::optional<DistributionReport> measure_distribution(const DistributionOptions& options) {

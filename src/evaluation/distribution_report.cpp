@@ -122,10 +122,15 @@ Json DistributionReport::to_json(const DistributionOptions& options) const {
     const fs::path& one = folder.empty() ? file : folder;
     return one.empty() ? Json(nullptr) : Json(one.string());
   };
+  const auto hash = [](const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+  };
   return {{"kind", "distribution"},
           {"real", path(options.real, options.real_features)},
+          {"real_sha256", hash(real_sha256)},
           {"real_split", options.real_split},
           {"synthetic", path(options.synthetic, options.synthetic_features)},
+          {"synthetic_sha256", hash(synthetic_sha256)},
           {"synthetic_split", options.synthetic_split},
           {"frames", options.frames},
           {"every", options.every},

@@ -252,6 +252,19 @@ TEST_F(DistributionBadInput, FramesOfAnotherSizeNameTheVideo) {
   expect_error<DataError>([&] { measure({"fid"}); }, "made/Videos/v0.avi': detector");
 }
 
+TEST_F(DistributionMeasured, KeptFeaturesNameTheirDetector) {
+  measure({"fid"});
+  std::vector<fs::path> kept;
+  for (const auto& entry : fs::recursive_directory_iterator(options_.cache)) {
+    if (entry.is_regular_file()) kept.push_back(entry.path());
+  }
+  ASSERT_EQ(kept.size(), 24U);
+  const io::SafetensorsFile file(kept[0]);
+  const auto detector = make_detector({"in-domain", false, options_.model});
+  EXPECT_EQ(file.metadata().at("detector"), detector->description().name);
+  EXPECT_EQ(file.metadata().at("detector_sha256"), detector->description().hash);
+}
+
 TEST_F(DistributionBadInput, FeaturesOfOtherWidthsAndMissingOptionsAreTold) {
   io::save_safetensors(folder_ / "a.safetensors", {{"features", at::randn({9, 3})}});
   io::save_safetensors(folder_ / "b.safetensors", {{"features", at::randn({9, 4})}});
