@@ -60,27 +60,9 @@ Source find_source(const std::string& text) {
   return source;
 }
 
-/// Throws DataError unless predictions are of videos of the set, with their classes.
-void require_known_videos(const Predictions& predictions, const VideoSet& videos,
-                          const std::string& source) {
-  std::map<std::string, std::string> classes;
-  for (const VideoItem& video : videos.videos()) classes[video.name] = video.class_name;
-  for (std::size_t row = 0; row < predictions.size(); ++row) {
-    const auto found = classes.find(predictions.names[row]);
-    if (found != classes.end() && found->second == predictions.classes[predictions.labels[row]]) {
-      continue;
-    }
-    throw DataError(source + ": row " + std::to_string(row + 2) + ": '" + predictions.names[row] +
-                    "' of class '" + predictions.classes[predictions.labels[row]] +
-                    "' is not among the videos of '" + videos.directory().string() + "'");
-  }
-}
-
 Predictions predictions_of(const Source& source, const VideoSet& videos, at::Device device) {
   if (source.component.empty()) {
-    const Predictions predictions = read_predictions(source.path);
-    require_known_videos(predictions, videos, source.text);
-    return predictions;
+    return predictions_of_set(read_predictions(source.path), videos, source.text);
   }
   const models::Classifier classifier =
       models::ModelDirectory::open(source.path).load_classifier(source.component, device);

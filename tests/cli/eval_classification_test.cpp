@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/run_program.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/data/dataset.hpp"
 #include "evaluation/made_comparison.hpp"
 
 namespace echopath::cli {
@@ -67,6 +69,26 @@ TEST_F(EvalClassificationVerb, PrintsScoresAndPairedTests) {
   }
   EXPECT_TRUE(fs::exists(folder_ / "out/classification.csv"));
   EXPECT_TRUE(fs::exists(folder_ / "out/comparisons.csv"));
+}
+
+TEST_F(EvalClassificationVerb, PatientsWithSeveralVideosAreToldBesideThePairedTests) {
+  const Outcome single = evaluate({"--arm", arm("right"), "--arm", arm("wrong")});
+  EXPECT_THAT(single.out, Not(HasSubstr("take videos for independent")));
+  auto studies = data::read_file_list(folder_ / "real/FileList.csv");
+  studies[2].patient_id = "P0";
+  data::write_file_list(folder_ / "real/FileList.csv", studies);
+  const Outcome refused = evaluate({"--arm", arm("right"), "--again"});
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(last_line(refused.err), HasSubstr("'v2' is of patient 'P2' there"));
+  for (const char* name : {"right", "wrong"}) {
+    std::string text = read_file(folder_ / (std::string(name) + ".csv"));
+    text.replace(text.find("v2.avi,P2"), 9, "v2.avi,P0");
+    testing::write_text(folder_ / (std::string(name) + ".csv"), text);
+  }
+  const Outcome several = evaluate({"--arm", arm("right"), "--arm", arm("wrong"), "--again"});
+  ASSERT_EQ(several.exit_code, 0) << several.err;
+  EXPECT_THAT(several.out, HasSubstr("McNemar and DeLong take videos for independent, but 7 "
+                                     "patients have 8 videos"));
 }
 
 TEST_F(EvalClassificationVerb, ASecondLookIsRefusedUnlessAskedForAndMarked) {
