@@ -21,6 +21,8 @@ namespace {
 
 /// The processes wait for the slowest of them, and for rank 0's measuring.
 constexpr auto kPatience = std::chrono::hours(48);
+/// Patients of a side from which an interval is told without a warning.
+constexpr std::int64_t kFewPatients = 20;
 
 bool wants(const DistributionOptions& options, const std::string& metric) {
   return std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
@@ -58,6 +60,17 @@ DistributionOptions without_inception(DistributionOptions options, const MetricN
 
 SideCount count_of(const FeatureTable& table) {
   return {table.rows(), static_cast<std::int64_t>(table.videos.size()), table.patient_count()};
+}
+
+/// The fold of a jackknife is a patient or more; of few of them its standard error says little.
+void warn_of_few_patients(MetricValue& metric, const FeatureTable* real,
+                          const FeatureTable& synthetic) {
+  for (const auto& [side, table] : {std::pair("real", real), std::pair("synthetic", &synthetic)}) {
+    if (table == nullptr || table->patient_count() >= kFewPatients) continue;
+    metric.warnings.push_back("few: " + std::to_string(table->patient_count()) + " " + side +
+                              " patients; the interval of fewer than " +
+                              std::to_string(kFewPatients) + " is not to be trusted");
+  }
 }
 
 /// The metrics of two tables (or of the synthetic one alone) for one class or all.
@@ -141,6 +154,7 @@ class Measuring {
     if (options_.intervals.folds > 0 && !metric.estimate.has_interval) {
       metric.warnings.push_back("no interval: two patients or more are needed on each side");
     }
+    if (metric.estimate.has_interval) warn_of_few_patients(metric, real, synthetic);
     metric.metric = label;
     DistributionRow row{class_name, std::move(metric), std::nullopt, counted(synthetic)};
     if (real != nullptr) row.real = counted(*real);

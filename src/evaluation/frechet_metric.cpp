@@ -140,6 +140,26 @@ Figures from_rows(const FeatureTable& real, const FeatureTable& synthetic, std::
   return figures;
 }
 
+/// With fewer patients than features the jackknife leaves part of the bias in, and its interval
+/// lies too high (FrechetInterval.OfFewerPatientsThanFeatures…).
+void warn_of_few_patients(MetricValue& metric, const FeatureTable& table, const std::string& side) {
+  const std::int64_t width = table.features.size(1);
+  if (!metric.estimate.has_interval || table.patient_count() >= width) return;
+  metric.warnings.push_back("few: " + std::to_string(table.patient_count()) + " " + side +
+                            " patients for features of width " + std::to_string(width) +
+                            "; the corrected figure and its interval lie too high");
+}
+
+/// No distance is below 0: the corrected figure is cut there, and the interval reaches as far from
+/// what is left as it did before.
+void cut_at_zero(Estimate& estimate) {
+  if (!estimate.has_interval) return;
+  const double reach = estimate.high - estimate.corrected;
+  estimate.corrected = std::max(0.0, estimate.corrected);
+  estimate.low = std::max(0.0, estimate.corrected - reach);
+  estimate.high = estimate.corrected + reach;
+}
+
 }  // namespace
 
 MetricValue frechet_metric(const FeatureTable& real, const FeatureTable& synthetic,
@@ -152,7 +172,10 @@ MetricValue frechet_metric(const FeatureTable& real, const FeatureTable& synthet
   metric.metric = "Fréchet distance";
   metric.estimate = jackknife(figures.value, figures.left_out, options.coverage);
   require_finite(metric, real, synthetic);
+  cut_at_zero(metric.estimate);
   warn_of_few_rows(metric, real, synthetic);
+  warn_of_few_patients(metric, real, "real");
+  warn_of_few_patients(metric, synthetic, "synthetic");
   warn_of_rank(metric, real, "real", figures.real_rank);
   warn_of_rank(metric, synthetic, "synthetic", figures.synthetic_rank);
   return metric;

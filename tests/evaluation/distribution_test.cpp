@@ -72,6 +72,23 @@ TEST_F(DistributionMeasured, HasEveryMetricWithCountsOfBothSidesByDetectorAndCla
   EXPECT_EQ(json["detectors"][0]["detector"]["hash"], frames.detector.hash);
 }
 
+TEST_F(DistributionMeasured, IntervalsOfFewPatientsAreWarnedOfOnceForAClass) {
+  const DistributionReport report = measure({"fid", "kid"});
+  for (const DistributionRow& row : report.detectors[0].rows) {
+    const char* patients = row.class_name.empty() ? "12" : "6";
+    EXPECT_THAT(row.metric.warnings,
+                Contains(std::string("few: ") + patients +
+                         " real patients; the interval of fewer than 20 is not to be trusted"));
+  }
+  EXPECT_THAT(report.to_text(), HasSubstr("\n  FID, KID of all: few: 12 synthetic patients; the "));
+  EXPECT_THAT(report.to_text(), HasSubstr("\n  FID of all: few: 12 real patients for features of "
+                                          "width 64; the corrected figure"));
+  options_.intervals.folds = 0;
+  for (const DistributionRow& row : measure({"kid"}).detectors[0].rows) {
+    EXPECT_TRUE(row.metric.warnings.empty());
+  }
+}
+
 TEST_F(DistributionMeasured, EqualsTheMetricsOfTheDetectorsOwnFeatures) {
   const double made = measure({"fid"}).detectors[0].rows[0].metric.estimate.value;
   const auto detector = make_detector({"in-domain", false, options_.model});
