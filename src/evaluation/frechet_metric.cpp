@@ -141,13 +141,13 @@ Figures from_rows(const FeatureTable& real, const FeatureTable& synthetic, std::
 }
 
 /// With fewer patients than features the jackknife leaves part of the bias in, and its interval
-/// lies too high (FrechetInterval.OfFewerPatientsThanFeatures…).
+/// may lie too high (the tests of FrechetInterval show it).
 void warn_of_few_patients(MetricValue& metric, const FeatureTable& table, const std::string& side) {
   const std::int64_t width = table.features.size(1);
   if (!metric.estimate.has_interval || table.patient_count() >= width) return;
   metric.warnings.push_back("few: " + std::to_string(table.patient_count()) + " " + side +
                             " patients for features of width " + std::to_string(width) +
-                            "; the corrected figure and its interval lie too high");
+                            "; the corrected figure and its interval may lie too high");
 }
 
 /// No distance is below 0: the corrected figure is cut there, and the interval reaches as far from
