@@ -57,6 +57,12 @@ void evaluate(Options options, const CommonOptions& common) {
   }
   for (const auto& arm : done.arms) print_arm(arm);
   for (const auto& pair : done.comparisons) print_comparison(pair);
+  const evaluation::ArmResult& first = done.arms.front();
+  if (!done.comparisons.empty() && first.patients < first.videos) {
+    std::cout << "McNemar and DeLong take videos for independent, but " << first.patients
+              << " patients have " << first.videos
+              << " videos: go by the intervals of the differences in comparisons.csv\n";
+  }
   std::cout << "classification.csv, comparisons.csv, predictions/ in " << asked.out << '\n';
 }
 

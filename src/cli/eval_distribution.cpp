@@ -12,6 +12,20 @@
 namespace echopath::cli {
 namespace {
 
+bool of_features(const DistributionCommand& given) {
+  return !given.measure.real_features.empty() || !given.measure.synthetic_features.empty();
+}
+
+/// Options that resolve() gives a value to in any case: here it can be told whether they were
+/// given.
+void refuse_without_effect(const DistributionCommand& given) {
+  if (!of_features(given)) return;
+  if (!given.detectors.empty()) evaluation::refuse_with_features("--detector");
+  if (!given.measure.cache.empty()) evaluation::refuse_with_features("--cache");
+  if (given.no_cache) evaluation::refuse_with_features("--no-cache");
+  if (given.nproc != 1) evaluation::refuse_with_features("--nproc");
+}
+
 evaluation::DistributionOptions resolve(const DistributionCommand& given,
                                         const CommonOptions& common) {
   evaluation::DistributionOptions options = given.measure;
@@ -21,7 +35,8 @@ evaluation::DistributionOptions resolve(const DistributionCommand& given,
   if (!given.detectors.empty()) {
     (given.word == "fvd" ? options.clip_detectors : options.frame_detectors) = given.detectors;
   }
-  options.model = model_or_default(given.model);
+  options.model =
+      of_features(given) ? std::filesystem::path(given.model) : model_or_default(given.model);
   if (given.no_cache) {
     options.cache.clear();
   } else if (options.cache.empty()) {
@@ -33,6 +48,7 @@ evaluation::DistributionOptions resolve(const DistributionCommand& given,
 }
 
 void measure(const DistributionCommand& given, const CommonOptions& common) {
+  refuse_without_effect(given);
   if (launched_as_processes("eval " + given.word, given.nproc)) return;
   const bool root = distributed::environment_from_variables().is_root();
   if (!root && common.log_level != "debug") initialise_logging("error", true);

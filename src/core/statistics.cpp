@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/random.hpp"
@@ -15,6 +16,8 @@ namespace {
 constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 /// Sets the bootstrap's draws apart from others that start from the same seed.
 constexpr std::uint64_t kBootstrap = 0x626F6F74;
+/// Bounds that lie no farther apart differ by rounding alone.
+constexpr double kNoSpread = 1e-12;
 
 /// Row numbers by rising score.
 std::vector<std::size_t> rising(const std::vector<double>& scores) {
@@ -34,6 +37,16 @@ std::vector<std::vector<std::size_t>> rows_by_group(const std::vector<std::strin
     rows[place->second].push_back(row);
   }
   return rows;
+}
+
+/// How many groups have a row of this kind.
+std::int64_t groups_with(const std::vector<std::string>& groups, const std::vector<bool>& positive,
+                         bool wanted) {
+  std::set<std::string> found;
+  for (std::size_t row = 0; row < groups.size(); ++row) {
+    if (positive[row] == wanted) found.insert(groups[row]);
+  }
+  return static_cast<std::int64_t>(found.size());
 }
 
 std::vector<std::size_t> resampled_rows(const std::vector<std::vector<std::size_t>>& groups,
@@ -145,6 +158,21 @@ Interval grouped_bootstrap(
   return interval;
 }
 
+Interval bounded_bootstrap(
+    const std::vector<std::string>& groups,
+    const std::function<double(const std::vector<std::size_t>& rows)>& figure,
+    const BootstrapOptions& options, const FigureRange& range) {
+  Interval interval = grouped_bootstrap(groups, figure, options);
+  // Bounds that are not numbers stay so.
+  if (!(interval.high - interval.low <= kNoSpread)) return interval;
+  const auto units =
+      range.units > 0 ? range.units : static_cast<std::int64_t>(rows_by_group(groups).size());
+  const double alike = std::pow((1.0 - options.coverage) / 2.0, 1.0 / static_cast<double>(units));
+  interval.low = range.lowest + alike * (interval.estimate - range.lowest);
+  interval.high = range.highest - alike * (range.highest - interval.estimate);
+  return interval;
+}
+
 Interval area_under_roc_interval(const std::vector<double>& scores,
                                  const std::vector<bool>& positive,
                                  const std::vector<std::string>& groups,
@@ -158,7 +186,10 @@ Interval area_under_roc_interval(const std::vector<double>& scores,
     }
     return area_under_roc(drawn_scores, drawn_positive);
   };
-  return grouped_bootstrap(groups, figure, options);
+  FigureRange range;
+  range.units = std::max<std::int64_t>(
+      1, std::min(groups_with(groups, positive, true), groups_with(groups, positive, false)));
+  return bounded_bootstrap(groups, figure, options, range);
 }
 
 }  // namespace echopath

@@ -97,7 +97,7 @@ SetAgreement summarise(const std::vector<VideoItem>& videos, const std::vector<s
     if (row.videos > 0) result.rows.push_back(row);
   }
   result.videos = static_cast<std::int64_t>(right.values.size());
-  result.agreement = mean_interval(right);
+  result.agreement = share_interval(right);
   return result;
 }
 

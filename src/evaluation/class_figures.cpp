@@ -67,6 +67,13 @@ Interval mean_interval(const VideoFigures& figures) {
   });
 }
 
+Interval share_interval(const VideoFigures& figures) {
+  if (figures.values.empty()) return {kNotANumber, kNotANumber, kNotANumber};
+  return bounded_bootstrap(figures.patients, [&](const std::vector<std::size_t>& rows) {
+    return mean_of(figures.values, rows);
+  });
+}
+
 Interval ratio_of_means(const VideoFigures& above, const VideoFigures& below) {
   if (above.values.empty() || below.values.empty()) return {kNotANumber, kNotANumber, kNotANumber};
   std::vector<double> values = above.values;

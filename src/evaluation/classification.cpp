@@ -60,27 +60,9 @@ Source find_source(const std::string& text) {
   return source;
 }
 
-/// Throws DataError unless predictions are of videos of the set, with their classes.
-void require_known_videos(const Predictions& predictions, const VideoSet& videos,
-                          const std::string& source) {
-  std::map<std::string, std::string> classes;
-  for (const VideoItem& video : videos.videos()) classes[video.name] = video.class_name;
-  for (std::size_t row = 0; row < predictions.size(); ++row) {
-    const auto found = classes.find(predictions.names[row]);
-    if (found != classes.end() && found->second == predictions.classes[predictions.labels[row]]) {
-      continue;
-    }
-    throw DataError(source + ": row " + std::to_string(row + 2) + ": '" + predictions.names[row] +
-                    "' of class '" + predictions.classes[predictions.labels[row]] +
-                    "' is not among the videos of '" + videos.directory().string() + "'");
-  }
-}
-
 Predictions predictions_of(const Source& source, const VideoSet& videos, at::Device device) {
   if (source.component.empty()) {
-    const Predictions predictions = read_predictions(source.path);
-    require_known_videos(predictions, videos, source.text);
-    return predictions;
+    return predictions_of_set(read_predictions(source.path), videos, source.text);
   }
   const models::Classifier classifier =
       models::ModelDirectory::open(source.path).load_classifier(source.component, device);
@@ -89,6 +71,29 @@ Predictions predictions_of(const Source& source, const VideoSet& videos, at::Dev
   }
   log_info("judging " + source.text);
   return predict_videos(classifier, videos, device);
+}
+
+/// Patients of the class that has the fewest.
+std::int64_t patients_of_rarest_class(const Predictions& predictions) {
+  std::vector<std::set<std::string>> patients(predictions.classes.size());
+  for (std::size_t row = 0; row < predictions.size(); ++row) {
+    patients[predictions.labels[row]].insert(predictions.patients[row]);
+  }
+  std::size_t least = predictions.size();
+  for (const auto& one : patients) least = std::min(least, one.size());
+  return static_cast<std::int64_t>(least);
+}
+
+/// The range of score k, or of the difference of two, and the patients that decide it: all of them,
+/// or for a mean over classes those of the rarest class.
+FigureRange range_of(std::size_t k, const Predictions& predictions, bool difference) {
+  const std::string& name = score_names()[k];
+  const bool of_all = name == "accuracy" || name == "calibration_error" || name == "brier";
+  FigureRange range;
+  range.units = of_all ? 0 : patients_of_rarest_class(predictions);
+  if (name == "brier" && predictions.classes.size() > 2) range.highest = 2.0;
+  if (difference) range.lowest = -range.highest;
+  return range;
 }
 
 /// The mean over an arm's classifiers, with its spread and its interval over patients.
@@ -122,8 +127,9 @@ ArmResult judge(const std::string& name, const std::vector<Predictions>& several
       squares += std::pow(scores[k] - result.mean[k], 2);
     const auto divisor = static_cast<double>(several.size()) - 1.0;
     result.deviation.push_back(divisor > 0 ? std::sqrt(squares / divisor) : 0.0);
-    result.intervals.push_back(grouped_bootstrap(
-        first.patients, [&](const auto& rows) { return mean_of(rows)[k]; }, options.bootstrap));
+    result.intervals.push_back(bounded_bootstrap(
+        first.patients, [&](const auto& rows) { return mean_of(rows)[k]; }, options.bootstrap,
+        range_of(k, first, false)));
   }
   return result;
 }
@@ -148,13 +154,13 @@ ArmComparison compare(const std::string& name, const Predictions& arm, const std
   }
   const AucFrom auc_from = parse_auc_from(options.auc_from);
   for (std::size_t k = 0; k < score_names().size(); ++k) {
-    result.differences.push_back(grouped_bootstrap(
+    result.differences.push_back(bounded_bootstrap(
         arm.patients,
         [&](const auto& rows) {
           return classification_scores(arm, rows, auc_from)[k] -
                  classification_scores(against, rows, auc_from)[k];
         },
-        options.bootstrap));
+        options.bootstrap, range_of(k, arm, true)));
   }
   return result;
 }

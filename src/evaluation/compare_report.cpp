@@ -136,6 +136,7 @@ CompareReport report_compare(const CompareOptions& options) {
     };
     row.frechet = with_interval([&](auto r, auto s) { return distance(i, r, s); }, real.folds(),
                                 arms[i].folds());
+    row.frechet.low = std::max(row.frechet.low, 0.0);  // no distance is below 0
     row.difference = {kNotANumber, kNotANumber, kNotANumber};
     if (i > 0) {
       row.difference =

@@ -13,6 +13,7 @@
 #include "echopath/distributed/environment.hpp"
 #include "echopath/distributed/rendezvous.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
+#include "evaluation/feature_files.hpp"
 #include "evaluation/sides.hpp"
 
 namespace echopath::evaluation {
@@ -20,6 +21,8 @@ namespace {
 
 /// The processes wait for the slowest of them, and for rank 0's measuring.
 constexpr auto kPatience = std::chrono::hours(48);
+/// Patients of a side from which an interval is told without a warning.
+constexpr std::int64_t kFewPatients = 20;
 
 bool wants(const DistributionOptions& options, const std::string& metric) {
   return std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
@@ -57,6 +60,17 @@ DistributionOptions without_inception(DistributionOptions options, const MetricN
 
 SideCount count_of(const FeatureTable& table) {
   return {table.rows(), static_cast<std::int64_t>(table.videos.size()), table.patient_count()};
+}
+
+/// The fold of a jackknife is a patient or more; of few of them its standard error says little.
+void warn_of_few_patients(MetricValue& metric, const FeatureTable* real,
+                          const FeatureTable& synthetic) {
+  for (const auto& [side, table] : {std::pair("real", real), std::pair("synthetic", &synthetic)}) {
+    if (table == nullptr || table->patient_count() >= kFewPatients) continue;
+    metric.warnings.push_back("few: " + std::to_string(table->patient_count()) + " " + side +
+                              " patients; the interval of fewer than " +
+                              std::to_string(kFewPatients) + " is not to be trusted");
+  }
 }
 
 /// The metrics of two tables (or of the synthetic one alone) for one class or all.
@@ -140,6 +154,7 @@ class Measuring {
     if (options_.intervals.folds > 0 && !metric.estimate.has_interval) {
       metric.warnings.push_back("no interval: two patients or more are needed on each side");
     }
+    if (metric.estimate.has_interval) warn_of_few_patients(metric, real, synthetic);
     metric.metric = label;
     DistributionRow row{class_name, std::move(metric), std::nullopt, counted(synthetic)};
     if (real != nullptr) row.real = counted(*real);
@@ -264,7 +279,12 @@ class CacheFolder {
 };
 
 DistributionReport measure_files(const DistributionOptions& options) {
+  refuse_video_options(options);
   DistributionReport report;
+  const FeatureFiles files = describe_feature_files(options, report.warnings);
+  report.real_sha256 = files.real_sha256;
+  report.synthetic_sha256 = files.synthetic_sha256;
+  for (const std::string& warning : report.warnings) log_warning(warning);
   std::optional<FeatureTable> real;
   if (!options.real_features.empty()) real = read_feature_table(options.real_features);
   const FeatureTable synthetic = read_feature_table(options.synthetic_features);
@@ -278,7 +298,7 @@ DistributionReport measure_files(const DistributionOptions& options) {
                     "' has no probabilities [N, K], which an inception score needs"));
     }
     DetectorResults results = measure_tables(wanted, *names, real, synthetic);
-    results.detector.name = "features of " + options.synthetic_features.filename().string();
+    results.detector = files.detector;
     results.detector.width = synthetic.features.size(1);
     results.detector.takes_clips = names == &kClipMetrics;
     report.detectors.push_back(std::move(results));
@@ -312,6 +332,12 @@ fs::path default_feature_cache() {
   const char* home = std::getenv("HOME");
   return (home != nullptr ? fs::path(home) / ".cache" : fs::temp_directory_path()) / "echopath" /
          "features";
+}
+
+void refuse_with_features(const std::string& option) {
+  throw UsageError(option +
+                   " has no effect on files of features (--real-features, --synthetic-features); "
+                   "leave it out, or give folders of videos");
 }
 
 std::optional<DistributionReport> measure_distribution(const DistributionOptions& options) {

@@ -98,6 +98,27 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
+/// Each warning once for a class, with the metrics that it is of.
+std::string warning_lines(const std::vector<DistributionRow>& rows) {
+  std::vector<std::pair<std::string, std::string>> lines;  // metrics, and the rest of the line
+  for (const DistributionRow& row : rows) {
+    for (const std::string& warning : row.metric.warnings) {
+      const std::string rest =
+          " of " + (row.class_name.empty() ? "all" : row.class_name) + ": " + warning + "\n";
+      const auto same = std::find_if(lines.begin(), lines.end(),
+                                     [&](const auto& line) { return line.second == rest; });
+      if (same == lines.end()) {
+        lines.emplace_back(row.metric.metric, rest);
+      } else {
+        same->first += ", " + row.metric.metric;
+      }
+    }
+  }
+  std::string text;
+  for (const auto& [metrics, rest] : lines) text += "  " + metrics + rest;
+  return text;
+}
+
 std::string heading(const DetectorDescription& detector) {
   std::string text = detector.name + ": " + std::to_string(detector.width) + " features";
   if (!detector.preprocessing.empty()) text += ", " + detector.preprocessing;
@@ -122,10 +143,15 @@ Json DistributionReport::to_json(const DistributionOptions& options) const {
     const fs::path& one = folder.empty() ? file : folder;
     return one.empty() ? Json(nullptr) : Json(one.string());
   };
+  const auto hash = [](const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+  };
   return {{"kind", "distribution"},
           {"real", path(options.real, options.real_features)},
+          {"real_sha256", hash(real_sha256)},
           {"real_split", options.real_split},
           {"synthetic", path(options.synthetic, options.synthetic_features)},
+          {"synthetic_sha256", hash(synthetic_sha256)},
           {"synthetic_split", options.synthetic_split},
           {"frames", options.frames},
           {"every", options.every},
@@ -149,12 +175,7 @@ std::string DistributionReport::to_text() const {
         {"metric", "class", "value", "corrected", "interval", "N real", "N synthetic"}};
     for (const DistributionRow& row : one.rows) rows.push_back(cells(row));
     text += aligned(rows);
-    for (const DistributionRow& row : one.rows) {
-      for (const std::string& warning : row.metric.warnings) {
-        text += "  " + row.metric.metric + " of " +
-                (row.class_name.empty() ? "all" : row.class_name) + ": " + warning + "\n";
-      }
-    }
+    text += warning_lines(one.rows);
     for (const auto& [side, skipped] :
          {std::pair("real", &one.skipped_real), std::pair("synthetic", &one.skipped_synthetic)}) {
       if (skipped->empty()) continue;

@@ -140,24 +140,26 @@ void FeatureCache::fill(const VideoSet& set, Detector& detector, const ExtractOp
   models::Compatibility jpeg;
   jpeg.jpeg = options.jpeg;
   Progress progress(what.name, static_cast<std::int64_t>(missing.size()));
-  for_each_video(
-      missing, static_cast<int>(what.channels), [&](std::size_t i, const io::Frames& frames) {
-        io::Frames chosen =
-            chosen_frames(frames, missing[i], content_of(missing[i]), what, options);
-        io::TensorMap made;
-        if (chosen.count == 0) {
-          made.emplace("features", at::zeros({0, what.width}));
-          if (options.probabilities) {
-            made.emplace("log_probabilities", at::zeros({0, what.classes}));
-          }
-        } else {
-          chosen = frames_to_measure(chosen, options.side, jpeg);
-          made = compute(chosen, detector, options, missing[i]);
-        }
-        io::save_safetensors(paths[i], made,
-                             {{"detector", what.hash}, {"frames", std::to_string(frames.count)}});
-        progress.update(static_cast<std::int64_t>(i) + 1);
-      });
+  for_each_video(missing, static_cast<int>(what.channels),
+                 [&](std::size_t i, const io::Frames& frames) {
+                   io::Frames chosen =
+                       chosen_frames(frames, missing[i], content_of(missing[i]), what, options);
+                   io::TensorMap made;
+                   if (chosen.count == 0) {
+                     made.emplace("features", at::zeros({0, what.width}));
+                     if (options.probabilities) {
+                       made.emplace("log_probabilities", at::zeros({0, what.classes}));
+                     }
+                   } else {
+                     chosen = frames_to_measure(chosen, options.side, jpeg);
+                     made = compute(chosen, detector, options, missing[i]);
+                   }
+                   io::save_safetensors(paths[i], made,
+                                        {{"detector", what.name},
+                                         {"detector_sha256", what.hash},
+                                         {"frames", std::to_string(frames.count)}});
+                   progress.update(static_cast<std::int64_t>(i) + 1);
+                 });
   progress.finish();
 }
 

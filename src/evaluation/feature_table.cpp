@@ -13,14 +13,13 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/io/safetensors.hpp"
+#include "evaluation/probability_rows.hpp"
 
 namespace echopath::evaluation {
 namespace {
 
 /// Rows that are looked at or copied at once.
 constexpr std::int64_t kBlock = 8192;
-/// How far the sum of a row of class probabilities may lie from 1.
-constexpr double kSumTolerance = 1e-3;
 
 /// What the rows of a table are.
 enum class RowKind { kFeatures, kProbabilities, kLogProbabilities };
@@ -54,11 +53,7 @@ FeatureTable gather(const FeatureTable& table,
 /// Which rows are not what they must be, [n].
 at::Tensor bad_rows(const at::Tensor& rows, RowKind kind) {
   if (kind == RowKind::kFeatures) return rows.isfinite().logical_not().any(1);
-  const at::Tensor wide = rows.to(at::kDouble);
-  const at::Tensor p = kind == RowKind::kProbabilities ? wide : wide.exp();
-  // Comparisons with what is not a number are false.
-  const at::Tensor within = p.ge(0).logical_and(p.le(1 + kSumTolerance)).all(1);
-  return within.logical_and(p.sum(1).sub(1).abs().le(kSumTolerance)).logical_not();
+  return improbable_rows(kind == RowKind::kProbabilities ? rows : rows.to(at::kDouble).exp());
 }
 
 std::string fault_of(RowKind kind) {

@@ -67,6 +67,14 @@ at::Tensor FeatureStatistics::covariance(std::int64_t ddof) const {
   return (outer_ - n * centre.outer(centre)) / (n - static_cast<double>(ddof));
 }
 
+std::int64_t FeatureStatistics::rank() const {
+  const at::Tensor matrix = covariance(0);
+  const at::Tensor values = at::linalg_eigvalsh(require_finite(matrix));
+  const double second_moment = (matrix.trace() + mean().square().sum()).item<double>();
+  const double least = 1e-12 * values.max().item<double>() + 1e-13 * second_moment;
+  return values.gt(least).sum().item<std::int64_t>();
+}
+
 at::Tensor covariance_root(const at::Tensor& covariance) {
   const auto [values, vectors] = at::linalg_eigh(require_finite(covariance));
   return (vectors * values.clamp_min(0).sqrt()).mm(vectors.t());

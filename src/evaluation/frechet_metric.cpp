@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <functional>
+#include <optional>
 
 #include "echopath/core/interrupt.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
@@ -59,6 +60,14 @@ Folds usable_folds(const FeatureTable& table, const IntervalOptions& options) {
   return folds;
 }
 
+/// A figure and what it becomes without each fold of the two sides.
+struct Figures {
+  double value = 0.0;
+  std::vector<LeftOut> left_out;
+  /// In how many directions a side varies; not known where there are fewer rows than that anyway.
+  std::optional<std::int64_t> real_rank, synthetic_rank;
+};
+
 void warn_of_few_rows(MetricValue& metric, const FeatureTable& real,
                       const FeatureTable& synthetic) {
   const std::int64_t width = real.features.size(1);
@@ -73,11 +82,18 @@ void warn_of_few_rows(MetricValue& metric, const FeatureTable& real,
                      : "few: " + counts + "; the distance is biased upward");
 }
 
-/// A figure and what it becomes without each fold of the two sides.
-struct Figures {
-  double value = 0.0;
-  std::vector<LeftOut> left_out;
-};
+/// Rows enough, and yet they do not vary in every direction: constant rows, features that are
+/// always 0, features that follow from others.
+void warn_of_rank(MetricValue& metric, const FeatureTable& table, const std::string& side,
+                  std::optional<std::int64_t> rank) {
+  const std::int64_t width = table.features.size(1);
+  if (!rank || table.rows() <= width || *rank >= width) return;
+  metric.warnings.push_back("singular covariance: " + std::to_string(table.rows()) + " " + side +
+                            " rows vary in " + std::to_string(*rank) + " of " +
+                            std::to_string(width) +
+                            " directions only (constant or dependent features); the distance is "
+                            "finite, but look at the detector and the videos");
+}
 
 Figures from_sums(const FeatureTable& real, const FeatureTable& synthetic, std::int64_t ddof,
                   const IntervalOptions& options) {
@@ -86,6 +102,8 @@ Figures from_sums(const FeatureTable& real, const FeatureTable& synthetic, std::
   const at::Tensor mean_a = a.all().mean(), mean_b = b.all().mean();
   const at::Tensor root_a = covariance_root(a.all().covariance(ddof));
   Figures figures;
+  figures.real_rank = a.all().rank();
+  figures.synthetic_rank = b.all().rank();
   figures.value = frechet_distance_from_root(mean_a, root_a, mean_b, b.all().covariance(ddof));
   figures.left_out.push_back(b.leave_out([&](const FeatureStatistics& rest) {
     return frechet_distance_from_root(mean_a, root_a, rest.mean(), rest.covariance(ddof));
@@ -122,6 +140,26 @@ Figures from_rows(const FeatureTable& real, const FeatureTable& synthetic, std::
   return figures;
 }
 
+/// With fewer patients than features the jackknife leaves part of the bias in, and its interval
+/// may lie too high (the tests of FrechetInterval show it).
+void warn_of_few_patients(MetricValue& metric, const FeatureTable& table, const std::string& side) {
+  const std::int64_t width = table.features.size(1);
+  if (!metric.estimate.has_interval || table.patient_count() >= width) return;
+  metric.warnings.push_back("few: " + std::to_string(table.patient_count()) + " " + side +
+                            " patients for features of width " + std::to_string(width) +
+                            "; the corrected figure and its interval may lie too high");
+}
+
+/// No distance is below 0: the corrected figure is cut there, and the interval reaches as far from
+/// what is left as it did before.
+void cut_at_zero(Estimate& estimate) {
+  if (!estimate.has_interval) return;
+  const double reach = estimate.high - estimate.corrected;
+  estimate.corrected = std::max(0.0, estimate.corrected);
+  estimate.low = std::max(0.0, estimate.corrected - reach);
+  estimate.high = estimate.corrected + reach;
+}
+
 }  // namespace
 
 MetricValue frechet_metric(const FeatureTable& real, const FeatureTable& synthetic,
@@ -134,7 +172,12 @@ MetricValue frechet_metric(const FeatureTable& real, const FeatureTable& synthet
   metric.metric = "Fréchet distance";
   metric.estimate = jackknife(figures.value, figures.left_out, options.coverage);
   require_finite(metric, real, synthetic);
+  cut_at_zero(metric.estimate);
   warn_of_few_rows(metric, real, synthetic);
+  warn_of_few_patients(metric, real, "real");
+  warn_of_few_patients(metric, synthetic, "synthetic");
+  warn_of_rank(metric, real, "real", figures.real_rank);
+  warn_of_rank(metric, synthetic, "synthetic", figures.synthetic_rank);
   return metric;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <map>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/logging.hpp"
@@ -43,6 +44,37 @@ at::Tensor clip_of(const VideoItem& video, const io::Frames& frames,
   return at::from_blob(chosen.pixels.data(), {1, chosen.count, chosen.height, chosen.width},
                        at::kByte)
       .to(at::kFloat);
+}
+
+/// The row of each video by its name.
+std::map<std::string, std::size_t> rows_by_name(const Predictions& given,
+                                                const std::string& source) {
+  std::map<std::string, std::size_t> rows;
+  for (std::size_t row = 0; row < given.size(); ++row) {
+    const auto [first, is_new] = rows.emplace(given.names[row], row);
+    if (is_new) continue;
+    throw DataError(source + ": row " + std::to_string(row + 2) + ": '" + given.names[row] +
+                    "' stands in row " + std::to_string(first->second + 2) +
+                    " already; each test video counts once");
+  }
+  return rows;
+}
+
+/// Throws DataError unless a row is of a video of the set, with its class and its patient.
+void require_of_set(const Predictions& given, std::size_t row,
+                    const std::map<std::string, const VideoItem*>& known, const VideoSet& videos,
+                    const std::string& source) {
+  const std::string where = source + ": row " + std::to_string(row + 2) + ": '" + given.names[row];
+  const std::string& class_name = given.classes[given.labels[row]];
+  const auto found = known.find(given.names[row]);
+  if (found == known.end() || found->second->class_name != class_name) {
+    throw DataError(where + "' of class '" + class_name + "' is not among the videos of '" +
+                    videos.directory().string() + "'");
+  }
+  if (given.patients[row].empty() || given.patients[row] == found->second->patient) return;
+  throw DataError(where + "' is of patient " + quoted_text(given.patients[row]) +
+                  " there, but of patient " + quoted_text(found->second->patient) + " in '" +
+                  videos.directory().string() + "'; write the patient of its FileList.csv");
 }
 
 }  // namespace
@@ -126,6 +158,38 @@ void write_predictions(const std::filesystem::path& csv, const Predictions& pred
     table.rows.push_back(std::move(cells));
   }
   io::write_csv(csv, table);
+}
+
+Predictions predictions_of_set(const Predictions& given, const VideoSet& videos,
+                               const std::string& source) {
+  const std::map<std::string, std::size_t> rows = rows_by_name(given, source);
+  std::map<std::string, const VideoItem*> known;
+  for (const VideoItem& video : videos.videos()) known[video.name] = &video;
+  for (std::size_t row = 0; row < given.size(); ++row) {
+    require_of_set(given, row, known, videos, source);
+  }
+  Predictions ordered;
+  ordered.classes = given.classes;
+  std::vector<std::string> missing;
+  for (const VideoItem& video : videos.videos()) {
+    const auto label = std::find(given.classes.begin(), given.classes.end(), video.class_name);
+    if (label == given.classes.end()) continue;
+    const auto found = rows.find(video.name);
+    if (found == rows.end()) {
+      missing.push_back(video.name);
+      continue;
+    }
+    ordered.names.push_back(video.name);
+    ordered.patients.push_back(video.patient);
+    ordered.labels.push_back(given.labels[found->second]);
+    ordered.probabilities.push_back(given.probabilities[found->second]);
+  }
+  if (missing.empty()) return ordered;
+  throw DataError(source + ": " + std::to_string(missing.size()) + " of the " +
+                  std::to_string(missing.size() + ordered.size()) + " videos of " +
+                  join(given.classes, ", ") + " in '" + videos.directory().string() +
+                  "' are missing, the first '" + missing.front() +
+                  "'; predict every video of the split");
 }
 
 Predictions predict_videos(const models::Classifier& classifier, const VideoSet& videos,

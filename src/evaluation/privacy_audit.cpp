@@ -10,6 +10,7 @@
 #include "echopath/evaluation/audit_level.hpp"
 #include "echopath/io/csv.hpp"
 #include "evaluation/denoising_loss.hpp"
+#include "evaluation/held_out_patients.hpp"
 #include "evaluation/histogram.hpp"
 #include "evaluation/privacy_features.hpp"
 
@@ -24,30 +25,21 @@ struct RealVideos {
 
 RealVideos split_real(const LatentReader& real, const std::string& calibration_split) {
   RealVideos videos;
-  std::set<std::string> training_patients;
   bool calibrates = false;
   for (const data::Study& study : real.studies()) {
     if (study.split == "TRAIN") {
       videos.training.push_back(study);
-      training_patients.insert(study.patient_id);
     } else {
       videos.held_out.push_back(study);
       calibrates = calibrates || study.split == calibration_split;
     }
   }
-  const std::string where = "'" + real.directory().string() + "'";
   if (videos.training.empty() || !calibrates) {
-    throw DataError(where + " has no video in split " +
+    throw DataError("'" + real.directory().string() + "' has no video in split " +
                     (videos.training.empty() ? "TRAIN" : calibration_split) +
                     "; the privacy audit needs TRAIN and " + calibration_split);
   }
-  for (const data::Study& study : videos.held_out) {
-    if (!training_patients.contains(study.patient_id)) continue;
-    throw DataError(where + ": patient '" + study.patient_id + "' is in TRAIN and in " +
-                    study.split +
-                    "; held-out patients must not be trained on: split by patient, for example "
-                    "with `echopath import --split`");
-  }
+  require_patients_held_out(real);
   return videos;
 }
 
@@ -214,6 +206,10 @@ PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
   const LatentReader real = LatentReader::open(options.real, model, device);
   const LatentReader sampled = LatentReader::open(options.synthetic, model, device);
   const RealVideos videos = split_real(real, options.calibration_split);
+  if (sampled.studies().size() < 2) {
+    throw DataError("'" + options.synthetic +
+                    "' holds a single video; the privacy audit judges a set: give it two or more");
+  }
 
   const auto features = [&](const LatentReader& reader, const std::vector<data::Study>& studies,
                             const std::string& what) {
@@ -236,9 +232,9 @@ PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
   result.held_out_patients = patients(videos.held_out);
   result.short_videos = synthetic.short_videos;
   result.frames = audit(synthetic.frames, training.frames, held_out.frames, options);
-  if (synthetic.motion.items.empty() || training.motion.items.empty() ||
+  if (synthetic.motion.items.size() < 2 || training.motion.items.empty() ||
       held_out.motion.items.empty()) {
-    log_warning("there are no videos of a second on every side: no audit of motion");
+    log_warning("there are too few videos of a second on every side: no audit of motion");
   } else {
     result.motion = audit(synthetic.motion, training.motion, held_out.motion, options);
   }

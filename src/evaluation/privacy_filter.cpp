@@ -11,6 +11,7 @@
 #include "echopath/io/csv.hpp"
 #include "echopath/io/safetensors.hpp"
 #include "echopath/models/reid_threshold.hpp"
+#include "evaluation/held_out_patients.hpp"
 #include "evaluation/histogram.hpp"
 #include "evaluation/reid_features.hpp"
 
@@ -74,6 +75,7 @@ class Filter {
   }
 
   FilterSummary run() {
+    require_patients_held_out(real_);
     training_ = features(real_, require_studies(real_, "TRAIN"), options_.real_frames, false,
                          "training frames");
     const ItemFeatures synthetic =

@@ -59,7 +59,7 @@ BootstrapOptions bootstrap_of(const AuditStatisticsOptions& options) {
   return bootstrap;
 }
 
-/// Mean of `values` with its interval over groups.
+/// Mean of `values` from 0 to 1 with its interval over groups.
 Interval mean_over(const std::vector<double>& values, const std::vector<std::string>& groups,
                    const AuditStatisticsOptions& options) {
   const auto mean = [&](const std::vector<std::size_t>& rows) {
@@ -67,7 +67,7 @@ Interval mean_over(const std::vector<double>& values, const std::vector<std::str
     for (const std::size_t row : rows) sum += values[row];
     return sum / static_cast<double>(rows.size());
   };
-  return grouped_bootstrap(groups, mean, bootstrap_of(options));
+  return bounded_bootstrap(groups, mean, bootstrap_of(options));
 }
 
 std::vector<std::string> each_its_own(std::size_t count) {
@@ -101,7 +101,9 @@ Interval flagged_samples(const std::vector<double>& synthetic,
     if (scores.empty() || held_out.empty()) return std::nan("");
     return share_of(scores, percentile(held_out, 100.0 * (1.0 - options.false_positive_rate)));
   };
-  return grouped_bootstrap(groups, rate, bootstrap_of(options));
+  FigureRange range;
+  range.units = static_cast<std::int64_t>(synthetic.size());
+  return bounded_bootstrap(groups, rate, bootstrap_of(options), range);
 }
 
 void audit_memorisation(const AuditSimilarities& given, const AuditStatisticsOptions& options,
@@ -217,13 +219,13 @@ void require_enough(const AuditSimilarities& given) {
     return std::set<std::string>(patients.begin(), patients.end()).size();
   };
   const bool calibrated = std::count(given.calibrates.begin(), given.calibrates.end(), true) >= 2;
-  if (given.synthetic_training.size(0) >= 1 && count(given.training_patients) >= 2 &&
+  if (given.synthetic_training.size(0) >= 2 && count(given.training_patients) >= 2 &&
       count(given.held_out_patients) >= 2 && calibrated) {
     return;
   }
   throw DataError(
-      "the privacy audit needs at least one synthetic item, two training patients and "
-      "two held-out ones; there are " +
+      "the privacy audit needs at least two synthetic items, two training patients and "
+      "two held-out ones, with two held-out items to take the threshold from; there are " +
       std::to_string(given.synthetic_training.size(0)) + ", " +
       std::to_string(count(given.training_patients)) + " and " +
       std::to_string(count(given.held_out_patients)));
@@ -276,7 +278,9 @@ MembershipInference membership_inference(const std::vector<double>& members,
     }
     return true_positive_rate_at(drawn, drawn_positive, options.membership_rate);
   };
-  result.true_positive_rate = grouped_bootstrap(patients, rate, bootstrap_of(options));
+  FigureRange range;
+  range.units = static_cast<std::int64_t>(Patients(member_patients).items.size());
+  result.true_positive_rate = bounded_bootstrap(patients, rate, bootstrap_of(options), range);
   return result;
 }
 

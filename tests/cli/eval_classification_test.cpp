@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/run_program.hpp"
+#include "echopath/core/files.hpp"
+#include "echopath/data/dataset.hpp"
 #include "evaluation/made_comparison.hpp"
 
 namespace echopath::cli {
@@ -31,7 +33,7 @@ class EvalClassificationVerb : public ::testing::Test {
 
   /// `asd`: the probability of ASD of each video.
   void write(const std::string& name, const std::vector<double>& asd) const {
-    std::string text = "FileName,PatientID,Class,P(Non-ASD),P(ASD)\n";
+    std::string text = "FileName,PatientId,ClassName,p(Non-ASD),p(ASD)\n";
     for (std::size_t i = 0; i < asd.size(); ++i) {
       const std::string number = std::to_string(i);
       text += "v" + number + ".avi,P" + number + (i % 2 == 0 ? ",ASD," : ",Non-ASD,") +
@@ -58,7 +60,8 @@ TEST_F(EvalClassificationVerb, PrintsScoresAndPairedTests) {
   const Outcome outcome = evaluate({"--arm", arm("right"), "--arm", arm("wrong")});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   for (const char* line :
-       {"right: 1 classifier, 8 videos of 8 patients\n", "  accuracy           1.000 (1.000 to",
+       {"right: 1 classifier, 8 videos of 8 patients\n",
+        "  accuracy           1.000 (0.631 to 1.000)",
         "wrong: 1 classifier, 8 videos of 8 patients\n", "  accuracy           0.750 (",
         "wrong against right: right where the other is wrong 0 to 2 times (McNemar p 0.500)",
         "classification.csv, comparisons.csv, predictions/ in "}) {
@@ -66,6 +69,26 @@ TEST_F(EvalClassificationVerb, PrintsScoresAndPairedTests) {
   }
   EXPECT_TRUE(fs::exists(folder_ / "out/classification.csv"));
   EXPECT_TRUE(fs::exists(folder_ / "out/comparisons.csv"));
+}
+
+TEST_F(EvalClassificationVerb, PatientsWithSeveralVideosAreToldBesideThePairedTests) {
+  const Outcome single = evaluate({"--arm", arm("right"), "--arm", arm("wrong")});
+  EXPECT_THAT(single.out, Not(HasSubstr("take videos for independent")));
+  auto studies = data::read_file_list(folder_ / "real/FileList.csv");
+  studies[2].patient_id = "P0";
+  data::write_file_list(folder_ / "real/FileList.csv", studies);
+  const Outcome refused = evaluate({"--arm", arm("right"), "--again"});
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(last_line(refused.err), HasSubstr("'v2' is of patient 'P2' there"));
+  for (const char* name : {"right", "wrong"}) {
+    std::string text = read_file(folder_ / (std::string(name) + ".csv"));
+    text.replace(text.find("v2.avi,P2"), 9, "v2.avi,P0");
+    testing::write_text(folder_ / (std::string(name) + ".csv"), text);
+  }
+  const Outcome several = evaluate({"--arm", arm("right"), "--arm", arm("wrong"), "--again"});
+  ASSERT_EQ(several.exit_code, 0) << several.err;
+  EXPECT_THAT(several.out, HasSubstr("McNemar and DeLong take videos for independent, but 7 "
+                                     "patients have 8 videos"));
 }
 
 TEST_F(EvalClassificationVerb, ASecondLookIsRefusedUnlessAskedForAndMarked) {

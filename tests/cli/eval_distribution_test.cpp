@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/run_program.hpp"
+#include "echopath/io/safetensors.hpp"
 #include "evaluation/made_comparison.hpp"
 
 namespace echopath::cli {
@@ -95,6 +96,37 @@ TEST_F(EvalVerb, WrongUseIsToldInOneLine) {
       run({"eval", "fid", "--real", folder_ / "absent", "--synthetic", folder_ / "made"});
   EXPECT_EQ(absent.exit_code, 3);
   EXPECT_THAT(absent.err, HasSubstr("absent"));
+}
+
+TEST_F(EvalVerb, FilesOfFeaturesAreMeasuredAndTakeNoOptionOfVideos) {
+  torch::manual_seed(3);
+  for (const char* name : {"a", "b"}) {
+    io::save_safetensors(folder_ / (std::string(name) + ".safetensors"),
+                         {{"features", at::randn({60, 4})}});
+  }
+  const std::vector<std::string> words = {"eval",
+                                          "fid",
+                                          "--real-features",
+                                          folder_ / "a.safetensors",
+                                          "--synthetic-features",
+                                          folder_ / "b.safetensors"};
+  const Outcome outcome = run(words);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, ::testing::StartsWith("features of a.safetensors (SHA-256 "));
+  const std::vector<std::vector<std::string>> of_videos = {{"--detector", "in-domain"},
+                                                           {"--model", folder_ / "model"},
+                                                           {"--class", "ASD"},
+                                                           {"--every", "2"},
+                                                           {"--real-split", "TEST"},
+                                                           {"--no-cache"},
+                                                           {"--nproc", "2"}};
+  for (const std::vector<std::string>& more : of_videos) {
+    std::vector<std::string> all = words;
+    all.insert(all.end(), more.begin(), more.end());
+    const Outcome refused = run(all);
+    EXPECT_EQ(refused.exit_code, 2) << more[0];
+    EXPECT_THAT(refused.err, HasSubstr(more[0] + " has no effect on files of features"));
+  }
 }
 
 TEST_F(EvalVerb, AnErrorOfSeveralProcessesIsToldOnce) {

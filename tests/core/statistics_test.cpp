@@ -129,11 +129,59 @@ TEST(GroupedBootstrap, HasNoBoundsWhereMostResamplesGiveNoNumber) {
   const std::vector<std::string> seven = {"a", "b", "c", "d", "e", "f", "g"};
   const std::vector<bool> one = {true, false, false, false, false, false, false};
   const Interval found = area_under_roc_interval({7, 6, 5, 4, 3, 2, 1}, one, seven);
-  EXPECT_EQ(found.low, 1.0);
+  // One positive group decides: of two-sided 95 %, Clopper and Pearson's bound of 1 of 1 is 0.025.
+  EXPECT_NEAR(found.low, 0.025, 1e-12);
+  EXPECT_EQ(found.high, 1.0);
   const Interval none = area_under_roc_interval({0.9, 0.1}, {true, true}, {"a", "b"});
   EXPECT_TRUE(std::isnan(none.estimate));
   EXPECT_TRUE(std::isnan(none.low));
   EXPECT_TRUE(std::isnan(none.high));
+}
+
+double mean_of_ones(const std::vector<std::size_t>&) {
+  return 1.0;
+}
+
+// Clopper and Pearson's bounds of 0 of n and n of n: scipy.stats.binomtest(0, 8).proportion_ci() is
+// (0, 0.36942).
+TEST(BoundedBootstrap, IsClopperAndPearsonsWhereEveryResampleAgrees) {
+  const std::vector<std::string> groups = {"a", "b", "c", "d", "e", "f", "g", "h"};
+  const auto none = [](const std::vector<std::size_t>&) { return 0.0; };
+  const Interval low = bounded_bootstrap(groups, none);
+  EXPECT_EQ(low.low, 0.0);
+  EXPECT_NEAR(low.high, 0.36942, 1e-5);
+  const Interval high = bounded_bootstrap(groups, mean_of_ones);
+  EXPECT_NEAR(high.low, 1 - 0.36942, 1e-5);
+  EXPECT_EQ(high.high, 1.0);
+  // binomtest(0, 1): (0, 0.975).
+  EXPECT_NEAR(bounded_bootstrap({"a"}, none).high, 0.975, 1e-12);
+}
+
+TEST(BoundedBootstrap, CountsGroupsAndNotRowsUnlessToldTheUnits) {
+  const std::vector<std::string> groups = {"a", "a", "a", "a", "b", "b", "b", "b"};
+  EXPECT_NEAR(bounded_bootstrap(groups, mean_of_ones).low, std::sqrt(0.025), 1e-12);
+  EXPECT_NEAR(bounded_bootstrap(groups, mean_of_ones, {}, {.units = 1}).low, 0.025, 1e-12);
+}
+
+TEST(BoundedBootstrap, OfADifferenceReachesAsFarOnBothSides) {
+  const std::vector<std::string> groups = {"a", "b", "c", "d", "e", "f", "g", "h"};
+  const auto none = [](const std::vector<std::size_t>&) { return 0.0; };
+  const Interval made = bounded_bootstrap(groups, none, {}, {.lowest = -1.0, .highest = 1.0});
+  EXPECT_NEAR(made.high, 0.36942, 1e-5);
+  EXPECT_EQ(made.low, -made.high);
+}
+
+TEST(BoundedBootstrap, IsTheBootstrapWhereResamplesDiffer) {
+  const std::vector<std::string> groups = {"a", "b", "c", "d", "e", "f", "g", "h"};
+  const auto share = [](const std::vector<std::size_t>& rows) {
+    double sum = 0.0;
+    for (const std::size_t row : rows) sum += row < 4 ? 1.0 : 0.0;
+    return sum / static_cast<double>(rows.size());
+  };
+  const Interval plain = grouped_bootstrap(groups, share), made = bounded_bootstrap(groups, share);
+  EXPECT_LT(plain.low, plain.high);
+  EXPECT_EQ(made.low, plain.low);
+  EXPECT_EQ(made.high, plain.high);
 }
 
 }  // namespace

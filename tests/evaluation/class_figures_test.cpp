@@ -66,6 +66,13 @@ TEST(ClassFigures, AMissingSideIsNullInJson) {
   EXPECT_NE(table_of({result}).find("1.500 ["), std::string::npos);
 }
 
+TEST(ClassFigures, AShareOfAllIsNotCertain) {
+  const Interval share = share_interval(figures({{1, "A"}, {1, "A"}, {1, "A"}, {1, "A"}}));
+  EXPECT_EQ(share.estimate, 1.0);
+  EXPECT_NEAR(share.low, std::pow(0.025, 1.0 / 4), 1e-9);
+  EXPECT_TRUE(std::isnan(share_interval({}).low));
+}
+
 /// A ratio of two independent means: its interval holds the truth about as often as it says.
 TEST(ClassFigures, RatioOfMeansHasAnHonestInterval) {
   const VideoFigures above = figures({{2, "A"}, {4, "A"}, {3, "A"}, {5, "A"}, {1, "A"}});

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
 #include "core/temporary_directory.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
@@ -112,7 +116,10 @@ TEST_F(ClassificationTest, GivesMeanSpreadAndIntervalOfAnArm) {
     EXPECT_NEAR(real.deviation[k], std::abs(a - b) / std::sqrt(2.0), 1e-12);
   }
   EXPECT_EQ(done.arms[1].mean[0], 1.0);
-  EXPECT_EQ(done.arms[1].intervals[0].low, 1.0);
+  // All right of six patients, three of each class, is not certain: Clopper and Pearson's bounds.
+  EXPECT_NEAR(done.arms[1].intervals[0].low, std::pow(0.025, 1.0 / 6), 1e-9);
+  EXPECT_NEAR(done.arms[1].intervals[5].low, std::pow(0.025, 1.0 / 3), 1e-9);
+  EXPECT_EQ(done.arms[1].intervals[0].high, 1.0);
   EXPECT_LT(real.intervals[0].low, real.intervals[0].high);
   ASSERT_EQ(done.comparisons.size(), 1U);
   EXPECT_EQ(done.comparisons[0].mcnemar.only_b, 0);
@@ -121,6 +128,15 @@ TEST_F(ClassificationTest, GivesMeanSpreadAndIntervalOfAnArm) {
   EXPECT_EQ(table.rows[1][static_cast<std::size_t>(table.require_column("Arm"))], "perfect");
   EXPECT_EQ(table.rows[1][static_cast<std::size_t>(table.require_column("accuracy"))], "1.000000");
   EXPECT_TRUE(fs::exists(folder_.path() / "out/predictions/real_2.csv"));
+}
+
+TEST_F(ClassificationTest, ArmsThatNeverDifferHaveADifferenceWithBothBounds) {
+  ClassificationEvaluation asked = options();
+  asked.arms = {{"one", {predictions("a", 1.0, 1)}}, {"other", {predictions("b", 1.0, 2)}}};
+  const Interval difference = evaluate_classification(asked).comparisons[0].differences[0];
+  EXPECT_EQ(difference.estimate, 0.0);
+  EXPECT_NEAR(difference.high, 1 - std::pow(0.025, 1.0 / 6), 1e-9);
+  EXPECT_NEAR(difference.low, -difference.high, 1e-12);
 }
 
 TEST_F(ClassificationTest, ALookIsRecordedBesideTheDatasetAndASecondOneMustBeAsked) {
@@ -181,6 +197,55 @@ TEST_F(ClassificationTest, RunsTheClassifierOnTheMiddleClips) {
   const at::Tensor expected = classifier.log_probabilities(clip).exp()[0];
   EXPECT_EQ(found.names[0], "v4");
   EXPECT_NEAR(found.probabilities[0][1], expected[1].item<double>(), 1e-5);
+}
+
+TEST_F(ClassificationTest, RowsOfACsvMayStandInAnyOrderAndLeaveThePatientOut) {
+  ClassificationEvaluation asked = options();
+  const std::string csv = predictions("a", 0.3, 1);
+  asked.arms = {{"sorted", {csv}}};
+  const ArmResult sorted = evaluate_classification(asked).arms[0];
+  Predictions turned = read_predictions(csv);
+  std::reverse(turned.names.begin(), turned.names.end());
+  std::reverse(turned.labels.begin(), turned.labels.end());
+  std::reverse(turned.probabilities.begin(), turned.probabilities.end());
+  turned.patients.assign(turned.size(), "");
+  const fs::path other = folder_.path() / "turned.csv";
+  write_predictions(other, turned);
+  asked.arms = {{"turned", {other.string()}}};
+  const ArmResult again = evaluate_classification(asked).arms[0];
+  EXPECT_EQ(again.patients, 6);
+  EXPECT_EQ(again.mean, sorted.mean);
+  EXPECT_EQ(again.intervals[0].low, sorted.intervals[0].low);
+}
+
+TEST_F(ClassificationTest, ACsvMustHoldEachTestVideoOnceWithItsPatient) {
+  ClassificationEvaluation asked = options();
+  const Predictions whole = read_predictions(predictions("a", 0.3, 1));
+  const fs::path bad = folder_.path() / "bad.csv";
+  asked.arms = {{"x", {bad.string()}}};
+  const auto told = [&](const std::function<void(Predictions&)>& change) {
+    Predictions changed = whole;
+    change(changed);
+    write_predictions(bad, changed);
+    return message(asked);
+  };
+  EXPECT_THAT(told([](Predictions& p) {
+                p.names.push_back(p.names[1]);
+                p.patients.push_back(p.patients[1]);
+                p.labels.push_back(p.labels[1]);
+                p.probabilities.push_back(p.probabilities[1]);
+              }),
+              HasSubstr("bad.csv: row 14: 'v5' stands in row 3 already"));
+  EXPECT_THAT(told([](Predictions& p) {
+                p.names.erase(p.names.begin() + 4, p.names.begin() + 6);
+                p.patients.erase(p.patients.begin() + 4, p.patients.begin() + 6);
+                p.labels.erase(p.labels.begin() + 4, p.labels.begin() + 6);
+                p.probabilities.erase(p.probabilities.begin() + 4, p.probabilities.begin() + 6);
+              }),
+              HasSubstr("2 of the 12 videos of Non-ASD, ASD"));
+  EXPECT_THAT(told([](Predictions& p) { p.patients[2] = "P5"; }),
+              HasSubstr("row 4: 'v6' is of patient 'P5' there, but of patient 'P2' in"));
+  EXPECT_FALSE(fs::exists(fs::path(asked.real) / "test_looks.jsonl"));
 }
 
 TEST_F(ClassificationTest, BadInputIsTold) {

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "echopath/core/statistics.hpp"
+#include "echopath/evaluation/distribution_metrics.hpp"
 #include "echopath/evaluation/frechet.hpp"
 #include "echopath/evaluation/inception_score.hpp"
 #include "echopath/evaluation/jpeg.hpp"
@@ -32,29 +33,45 @@ TEST(CompatibilityCovariance, StyleGanDividesByNAndGivesSmallerDistancesFromFewI
   EXPECT_NEAR(frechet_distance(a, b, published), 0.9 * correct, 1e-9);
 }
 
-InceptionScore score_of(std::int64_t images, const std::string& denominator) {
-  Compatibility compatibility;
-  compatibility.inception_split_denominator = denominator;
-  const at::Tensor probabilities =
-      testing::reference().at("probabilities").repeat({images / 95 + 1, 1}).slice(0, 0, images);
-  return inception_score(probabilities, inception_score_options(compatibility));
+at::Tensor logs_of(std::int64_t images) {
+  const at::Tensor logs = testing::reference().at("probabilities").log();
+  return logs.repeat({images / 95 + 1, 1}).slice(0, 0, images);
+}
+
+/// As `echopath eval is --compat stylegan-v` computes it, and with parts of the rows that there
+/// are.
+double score_of(std::int64_t images, const std::string& parts) {
+  FeatureTable table;
+  table.features = at::zeros({images, 1});
+  table.log_probabilities = logs_of(images);
+  MetricProtocol protocol = protocol_of("stylegan-v");
+  EXPECT_EQ(protocol.is_parts, "50000");
+  protocol.is_parts = parts;
+  return inception_metric(table, protocol, {.folds = 0}).estimate.value;
+}
+
+InceptionScore published_score(std::int64_t images) {
+  Compatibility published;
+  published.inception_split_denominator = "50000";
+  return inception_score(logs_of(images), inception_score_options(published));
 }
 
 // StyleGAN-V splits at tenths of 50 000 whatever the number of images: with up to 45 000 the last
 // split is empty.
 TEST(CompatibilityInceptionScore, AFixedDenominatorGivesNoNumberForFewerImages) {
-  EXPECT_TRUE(std::isnan(score_of(41'920, "50000").mean));
-  EXPECT_TRUE(std::isnan(score_of(45'000, "50000").mean));
-  EXPECT_FALSE(std::isnan(score_of(45'001, "50000").mean));
-  EXPECT_FALSE(std::isnan(score_of(41'920, "images").mean));
-  EXPECT_EQ(score_of(50'000, "50000").splits, score_of(50'000, "images").splits);
+  EXPECT_TRUE(std::isnan(score_of(41'920, "50000")));
+  EXPECT_TRUE(std::isnan(score_of(45'000, "50000")));
+  EXPECT_FALSE(std::isnan(score_of(45'001, "50000")));
+  EXPECT_FALSE(std::isnan(score_of(41'920, "rows")));
+  EXPECT_EQ(score_of(50'000, "50000"), score_of(50'000, "rows"));
 }
 
 TEST(CompatibilityInceptionScore, TheShortLastSplitChangesTheScore) {
   // One image alone in the last split: its score is 1.
-  const InceptionScore published = score_of(45'001, "50000");
+  const InceptionScore published = published_score(45'001);
   EXPECT_NEAR(published.splits.back(), 1.0, 1e-12);
-  EXPECT_LT(published.mean, score_of(45'001, "images").mean);
+  EXPECT_EQ(score_of(45'001, "50000"), published.mean);
+  EXPECT_LT(published.mean, score_of(45'001, "rows"));
 }
 
 /// Mean and covariance of 4 × 4 patches of frames.

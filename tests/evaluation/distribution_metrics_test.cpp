@@ -56,6 +56,33 @@ TEST(DistributionMetrics, FrechetDistanceBelowTheWidthIsFiniteTheSameAndWarnedOf
   EXPECT_EQ(equal_rows.estimate.value, 0.0);
 }
 
+TEST(DistributionMetrics, ASingularCovarianceOfManyRowsIsFiniteAndWarnedOf) {
+  torch::manual_seed(5);
+  const auto measured = [](const at::Tensor& real, const at::Tensor& synthetic) {
+    return frechet_metric(table_of(real), table_of(synthetic), {}, kNoIntervals);
+  };
+  const at::Tensor rows = at::randn({50, 8}, at::kDouble), others = at::randn({60, 8}, at::kDouble);
+  EXPECT_TRUE(measured(rows, others).warnings.empty());
+  // 50 equal rows: what is left is the distance of the means and the variance of the other side.
+  const at::Tensor constant = at::full({50, 8}, 0.7, at::kDouble);
+  const MetricValue still = measured(constant, others);
+  EXPECT_NEAR(
+      still.estimate.value,
+      (others.mean(0) - 0.7).square().sum().item<double>() + others.var(0).sum().item<double>(),
+      1e-5);
+  ASSERT_EQ(still.warnings.size(), 1U);
+  EXPECT_THAT(still.warnings[0],
+              ::testing::StartsWith("singular covariance: 50 real rows vary in 0 of 8 directions"));
+  at::Tensor dead = others.clone();
+  dead.slice(1, 0, 3).zero_();
+  const MetricValue partly = measured(rows, dead);
+  EXPECT_TRUE(std::isfinite(partly.estimate.value));
+  ASSERT_EQ(partly.warnings.size(), 1U);
+  EXPECT_THAT(
+      partly.warnings[0],
+      ::testing::StartsWith("singular covariance: 60 synthetic rows vary in 5 of 8 directions"));
+}
+
 TEST(DistributionMetrics, KernelDistanceOfAllRowsIsThatOfTheOtherTools) {
   const FeatureTable real = table_of(metric("a").slice(0, 0, 50));
   expect_close(kernel_metric(real, named("b"), {}, kNoIntervals).estimate.value,

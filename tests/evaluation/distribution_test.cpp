@@ -72,6 +72,23 @@ TEST_F(DistributionMeasured, HasEveryMetricWithCountsOfBothSidesByDetectorAndCla
   EXPECT_EQ(json["detectors"][0]["detector"]["hash"], frames.detector.hash);
 }
 
+TEST_F(DistributionMeasured, IntervalsOfFewPatientsAreWarnedOfOnceForAClass) {
+  const DistributionReport report = measure({"fid", "kid"});
+  for (const DistributionRow& row : report.detectors[0].rows) {
+    const char* patients = row.class_name.empty() ? "12" : "6";
+    EXPECT_THAT(row.metric.warnings,
+                Contains(std::string("few: ") + patients +
+                         " real patients; the interval of fewer than 20 is not to be trusted"));
+  }
+  EXPECT_THAT(report.to_text(), HasSubstr("\n  FID, KID of all: few: 12 synthetic patients; the "));
+  EXPECT_THAT(report.to_text(), HasSubstr("\n  FID of all: few: 12 real patients for features of "
+                                          "width 64; the corrected figure"));
+  options_.intervals.folds = 0;
+  for (const DistributionRow& row : measure({"kid"}).detectors[0].rows) {
+    EXPECT_TRUE(row.metric.warnings.empty());
+  }
+}
+
 TEST_F(DistributionMeasured, EqualsTheMetricsOfTheDetectorsOwnFeatures) {
   const double made = measure({"fid"}).detectors[0].rows[0].metric.estimate.value;
   const auto detector = make_detector({"in-domain", false, options_.model});
@@ -250,6 +267,19 @@ TEST_F(DistributionBadInput, ASingleVideoIsRefusedForClipsAndHasNoIntervalForFra
 TEST_F(DistributionBadInput, FramesOfAnotherSizeNameTheVideo) {
   testing::write_noise(folder_ / "made", {.size = 20});
   expect_error<DataError>([&] { measure({"fid"}); }, "made/Videos/v0.avi': detector");
+}
+
+TEST_F(DistributionMeasured, KeptFeaturesNameTheirDetector) {
+  measure({"fid"});
+  std::vector<fs::path> kept;
+  for (const auto& entry : fs::recursive_directory_iterator(options_.cache)) {
+    if (entry.is_regular_file()) kept.push_back(entry.path());
+  }
+  ASSERT_EQ(kept.size(), 24U);
+  const io::SafetensorsFile file(kept[0]);
+  const auto detector = make_detector({"in-domain", false, options_.model});
+  EXPECT_EQ(file.metadata().at("detector"), detector->description().name);
+  EXPECT_EQ(file.metadata().at("detector_sha256"), detector->description().hash);
 }
 
 TEST_F(DistributionBadInput, FeaturesOfOtherWidthsAndMissingOptionsAreTold) {

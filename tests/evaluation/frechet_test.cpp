@@ -81,6 +81,30 @@ TEST(FeatureStatistics, GatheredInBatchesEqualsAtOnce) {
   EXPECT_TRUE(at::allclose(statistics.covariance(0) * 40 / 39, statistics.covariance(1)));
 }
 
+TEST(FeatureStatistics, RankCountsTheDirectionsInWhichTheRowsVary) {
+  torch::manual_seed(4);
+  const auto rank_of = [](const at::Tensor& features) {
+    FeatureStatistics statistics(features.size(1));
+    statistics.add(features);
+    return statistics.rank();
+  };
+  const at::Tensor rows = at::randn({50, 8}) * 0.1 + 3;
+  EXPECT_EQ(rank_of(rows), 8);
+  EXPECT_EQ(rank_of(rows.slice(0, 0, 5)), 4);
+  EXPECT_EQ(rank_of(rows.slice(0, 0, 1).repeat({50, 1})), 0);
+  EXPECT_EQ(rank_of(at::zeros({50, 8})), 0);
+  at::Tensor dead = rows.clone();
+  dead.slice(1, 5, 7).zero_();
+  EXPECT_EQ(rank_of(dead), 6);
+  at::Tensor doubled = rows.clone();
+  doubled.select(1, 3).copy_(doubled.select(1, 2) * 2);
+  EXPECT_EQ(rank_of(doubled), 7);
+  // Small beside the others, but there.
+  at::Tensor small = rows.clone();
+  small.select(1, 0).mul_(1e-4);
+  EXPECT_EQ(rank_of(small), 8);
+}
+
 TEST(FeatureStatistics, RefusesWrongWidthAndValuesThatAreNotFinite) {
   FeatureStatistics statistics(3);
   EXPECT_THROW(statistics.add(at::zeros({2, 4})), DataError);

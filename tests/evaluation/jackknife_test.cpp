@@ -1,6 +1,7 @@
 // Intervals: their coverage on Gaussians whose distance is known, and their parts.
 #include "echopath/evaluation/jackknife.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -80,20 +81,25 @@ struct Coverage {
   double share = 0.0;
   double mean_value = 0.0;
   double mean_corrected = 0.0;
+  double mean_high = 0.0;
 };
 
-/// How often the interval of a metric holds the true figure, over repetitions.
+/// How often the interval of a metric holds the true figure, over repetitions: 0 where both sides
+/// are of one distribution.
 template <class Metric>
 Coverage coverage_of(int repetitions, std::int64_t patients, std::int64_t per_patient,
                      std::int64_t width, double truth, const Metric& metric) {
   Coverage result;
-  const at::Tensor scale = at::linspace(0.5, 2.0, width, at::kFloat);
+  const at::Tensor scale =
+      truth == 0.0 ? at::ones({width}) : at::linspace(0.5, 2.0, width, at::kFloat);
+  const double shift = truth == 0.0 ? 0.0 : 0.25;
   for (int r = 0; r < repetitions; ++r) {
     const auto seed = static_cast<std::uint32_t>(2 * r);
     const at::Tensor real = gaussians(patients, per_patient, width, seed);
-    const at::Tensor synthetic = gaussians(patients, per_patient, width, seed + 1) * scale + 0.25;
+    const at::Tensor synthetic = gaussians(patients, per_patient, width, seed + 1) * scale + shift;
     const Estimate made =
         metric(table_of(real, per_patient), table_of(synthetic, per_patient)).estimate;
+    result.mean_high += made.high / repetitions;
     result.share += made.low <= truth && truth <= made.high ? 1.0 : 0.0;
     result.mean_value += made.value;
     result.mean_corrected += made.corrected;
@@ -139,6 +145,42 @@ TEST(FrechetInterval, CountsPatientsAndNotTheirRows) {
     return frechet(table_of(real.features, 1), table_of(synthetic.features, 1));
   };
   EXPECT_LT(coverage_of(80, 40, 8, 6, truth, by_row).share, 0.86);
+}
+
+TEST(FrechetInterval, OfOneDistributionOnBothSidesHoldsZeroAndNothingBelow) {
+  const auto not_below = [](const FeatureTable& real, const FeatureTable& synthetic) {
+    const MetricValue made = frechet(real, synthetic);
+    EXPECT_GE(made.estimate.corrected, 0.0);
+    EXPECT_GE(made.estimate.low, 0.0);
+    EXPECT_GT(made.estimate.high, made.estimate.corrected);
+    return made;
+  };
+  const Coverage made = coverage_of(60, 150, 1, 8, 0.0, not_below);
+  EXPECT_GE(made.share, 0.95);
+  // And is narrower than what the bias alone makes of the figure.
+  EXPECT_LT(made.mean_high, made.mean_value);
+  EXPECT_LT(made.mean_corrected, 0.15 * made.mean_value);
+}
+
+TEST(FrechetInterval, OfFewerPatientsThanFeaturesLiesTooHighAndIsWarnedOf) {
+  const auto warned = [](const FeatureTable& real, const FeatureTable& synthetic) {
+    const MetricValue made = frechet(real, synthetic);
+    EXPECT_THAT(
+        made.warnings,
+        ::testing::Contains(::testing::HasSubstr("20 real patients for features of width 40")));
+    EXPECT_THAT(made.warnings, ::testing::Contains(::testing::HasSubstr(
+                                   "20 synthetic patients for features of width 40")));
+    return made;
+  };
+  const double truth = true_distance(40);
+  const Coverage made = coverage_of(20, 20, 1, 40, truth, warned);
+  EXPECT_LT(made.share, 0.5);
+  EXPECT_GT(made.mean_corrected, 1.5 * truth);
+  // As many patients as features are enough.
+  const MetricValue enough =
+      frechet(table_of(gaussians(40, 1, 40, 0), 1), table_of(gaussians(40, 1, 40, 1), 1));
+  EXPECT_THAT(enough.warnings,
+              ::testing::Not(::testing::Contains(::testing::HasSubstr("patients for features"))));
 }
 
 TEST(KernelInterval, CoversTheTrueDiscrepancyOfGaussians) {

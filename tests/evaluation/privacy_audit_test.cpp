@@ -99,6 +99,12 @@ TEST_F(PrivacyAuditTest, RefusesWhatItCannotAudit) {
   asked.denoising = false;
   asked.out = asked.real;
   EXPECT_THAT(message(asked), HasSubstr("the audit did not write"));
+  const auto sampled = lists_["synthetic"];
+  lists_["synthetic"].resize(1);
+  fs::remove_all(folder_.path() / "synthetic");
+  asked = options();
+  EXPECT_THAT(message(asked), HasSubstr("synthetic' holds a single video"));
+  lists_["synthetic"] = sampled;
   add("real", "again", "TEST", drawn(95, 18), "train1");
   asked = options();
   EXPECT_THAT(message(asked), HasSubstr("patient 'train1' is in TRAIN and in TEST"));

@@ -295,6 +295,21 @@ TEST_F(PrivacyFilterTest, BadInputIsTold) {
   synthetic_[1].mean = at::full_like(synthetic_[1].mean, std::nan(""));
   EXPECT_THAT(message(options()), HasSubstr("new1.safetensors: its latents are not all finite"));
   synthetic_[1].mean = drawn(1, 1);
+  // Whether or not tau is taken from the split that the patient is in.
+  for (const std::size_t row : {std::size_t{8}, real_.size() - 1}) {
+    const MadeLatents before = real_[row];
+    real_[row].patient = "train3";
+    EXPECT_THAT(message(options()),
+                HasSubstr("patient 'train3' is in TRAIN and in " + before.split));
+    FilterOptions given = options();
+    given.tau = 0.5;
+    EXPECT_THAT(message(given), HasSubstr("patient 'train3' is in TRAIN"));
+    real_[row] = before;
+  }
+  // Two videos of one patient in one split are no leak.
+  real_[1].patient = "train0";
+  EXPECT_EQ(message(options()), "accepted");
+  real_[1].patient = "";
   for (MadeLatents& video : real_) {
     if (video.split == "VAL") video.split = "TRAIN";
   }

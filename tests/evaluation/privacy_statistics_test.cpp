@@ -145,6 +145,40 @@ TEST(PrivacyStatistics, ACopyingGeneratorIsFoundByEveryFigure) {
   EXPECT_GT(audit.membership.true_positive_rate.estimate, 0.6);
 }
 
+// 0 or all of N say little of small N: Clopper and Pearson's bounds.
+TEST(PrivacyStatistics, RatesOfNoneAndAllClaimNoCertainty) {
+  const at::Tensor training = noise(40, 2), held_out = noise(60, 3);
+  AuditStatisticsOptions asked;
+  asked.resamples = 100;
+  const LevelAudit copied = audit_level(made(training.slice(0, 0, 5), training, held_out), asked);
+  EXPECT_EQ(copied.flagged_samples.estimate, 1.0);
+  EXPECT_NEAR(copied.flagged_samples.low, std::pow(0.025, 1.0 / 5), 1e-9);
+  EXPECT_EQ(copied.authenticity.estimate, 0.0);
+  EXPECT_NEAR(copied.authenticity.high, 1 - std::pow(0.025, 1.0 / 5), 1e-9);
+
+  AuditSimilarities far = made(noise(8, 1), training, held_out);
+  far.synthetic_training = at::full_like(far.synthetic_training, -0.9);
+  const LevelAudit none = audit_level(far, asked);
+  EXPECT_EQ(none.flagged_samples.estimate, 0.0);
+  EXPECT_NEAR(none.flagged_samples.high, 1 - std::pow(0.025, 1.0 / 8), 1e-9);
+  EXPECT_NEAR(none.flagged_patients.high, 1 - std::pow(0.025, 1.0 / 40), 1e-9);
+}
+
+TEST(MembershipInference, FindingNoMemberOrEveryOneIsNotCertain) {
+  const std::vector<double> low = {0.1, 0.2, 0.3, 0.1}, high = {0.7, 0.8, 0.9, 0.7, 0.8};
+  const std::vector<std::string> four = {"a", "a", "b", "c"}, five = {"v", "w", "x", "y", "z"};
+  AuditStatisticsOptions asked;
+  asked.resamples = 100;
+  const MembershipInference none = membership_inference(low, four, high, five, asked);
+  EXPECT_EQ(none.true_positive_rate.estimate, 0.0);
+  EXPECT_NEAR(none.true_positive_rate.high, 1 - std::pow(0.025, 1.0 / 3), 1e-9);
+  EXPECT_EQ(none.auc.estimate, 0.0);
+  EXPECT_NEAR(none.auc.high, 1 - std::pow(0.025, 1.0 / 3), 1e-9);
+  const MembershipInference all = membership_inference(high, five, low, four, asked);
+  EXPECT_EQ(all.true_positive_rate.estimate, 1.0);
+  EXPECT_NEAR(all.true_positive_rate.low, std::pow(0.025, 1.0 / 5), 1e-9);
+}
+
 TEST(PrivacyStatistics, TooSmallSetsAreTold) {
   AuditSimilarities few = made(noise(1, 1), noise(1, 2), noise(4, 3));
   try {
@@ -153,6 +187,9 @@ TEST(PrivacyStatistics, TooSmallSetsAreTold) {
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(), ::testing::HasSubstr("there are 1, 1 and 4"));
   }
+  // One synthetic item alone is too few.
+  EXPECT_THROW(audit_level(made(noise(1, 1), noise(5, 2), noise(8, 3))), DataError);
+  EXPECT_NO_THROW(audit_level(made(noise(2, 1), noise(5, 2), noise(8, 3))));
 }
 
 }  // namespace

@@ -61,7 +61,24 @@ Interval grouped_bootstrap(
     const std::function<double(const std::vector<std::size_t>& rows)>& figure,
     const BootstrapOptions& options = {});
 
-/// area_under_roc() with its interval over groups.
+/// The range of a figure, and how many independent units decide it.
+struct FigureRange {
+  double lowest = 0.0;
+  double highest = 1.0;
+  std::int64_t units = 0;  ///< 0: as many as there are groups
+};
+
+/// grouped_bootstrap() of a figure that lies in a range: a share, an AUC, the difference of two.
+/// Where the resamples all agree (0 of N, or N of N) their percentiles would claim certainty. The
+/// bounds are then those of Clopper and Pearson (1934): where N units were all alike, at most a
+/// share 1 − (α/2)^(1/N) of others is not, and those may lie at either end of the range.
+Interval bounded_bootstrap(
+    const std::vector<std::string>& groups,
+    const std::function<double(const std::vector<std::size_t>& rows)>& figure,
+    const BootstrapOptions& options = {}, const FigureRange& range = {});
+
+/// area_under_roc() with its interval over groups; where no resample differs, the units are the
+/// groups of the rarer kind.
 Interval area_under_roc_interval(const std::vector<double>& scores,
                                  const std::vector<bool>& positive,
                                  const std::vector<std::string>& groups,

@@ -23,8 +23,8 @@ struct AuditSimilarities {
 };
 
 /// Distances are those of standardised feature vectors, √(2(1 − similarity)).
-/// Throws DataError where a set is too small: at least one synthetic, two training and two held-out
-/// patients are needed.
+/// Throws DataError where a set is too small: at least two synthetic items, two training and two
+/// held-out patients are needed.
 LevelAudit audit_level(const AuditSimilarities& similarities,
                        const AuditStatisticsOptions& options = {});
 

@@ -23,6 +23,9 @@ struct VideoFigures {
 
 /// Mean with its 95 % interval by bootstrap over patients; not numbers where there is no value.
 Interval mean_interval(const VideoFigures& figures);
+
+/// The same of values from 0 to 1; where all agree, with the bounds of bounded_bootstrap().
+Interval share_interval(const VideoFigures& figures);
 /// Mean of `above` over the mean of `below`, with the interval over the patients of both. Patients
 /// of the two sets are told apart whatever their names.
 Interval ratio_of_means(const VideoFigures& above, const VideoFigures& below);

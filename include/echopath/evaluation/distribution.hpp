@@ -61,7 +61,7 @@ struct DistributionRow {
 
 /// The figures of one detector: never in one column with another's.
 struct DetectorResults {
-  DetectorDescription detector;  ///< of features that were given: a name, no hash
+  DetectorDescription detector;  ///< of features that were given: what their files say
   std::vector<DistributionRow> rows;
   std::vector<SkippedVideo> skipped_real;
   std::vector<SkippedVideo> skipped_synthetic;
@@ -70,6 +70,8 @@ struct DetectorResults {
 struct DistributionReport {
   std::vector<DetectorResults> detectors;
   std::vector<std::string> warnings;  ///< of the two sides together
+  std::string real_sha256;  ///< of the files of features; empty where videos were measured
+  std::string synthetic_sha256;
 
   config::Json to_json(const DistributionOptions& options) const;
   /// Plain text, one table for each detector.
@@ -78,6 +80,9 @@ struct DistributionReport {
 
 /// $XDG_CACHE_HOME/echopath/features, else ~/.cache/echopath/features.
 std::filesystem::path default_feature_cache();
+
+/// Throws the UsageError of an option (`--every`) that only videos have, beside files of features.
+[[noreturn]] void refuse_with_features(const std::string& option);
 
 /// Measures. With torchrun's or srun's variables set it is called by every process: each computes
 /// the features of its share of the videos, and rank 0 measures; the others return nothing. Throws

@@ -15,7 +15,8 @@
 namespace echopath::evaluation {
 
 /// Fréchet distance of two sides; features are added up batch by batch, and each fold is left out
-/// of the sums. Throws DataError on fewer than two rows a side and on different widths.
+/// of the sums. The corrected figure and the interval are cut at 0, where a distance ends. Throws
+/// DataError on fewer than two rows a side and on different widths.
 MetricValue frechet_metric(const FeatureTable& real, const FeatureTable& synthetic,
                            const MetricProtocol& protocol, const IntervalOptions& options);
 

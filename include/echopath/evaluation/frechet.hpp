@@ -27,6 +27,10 @@ class FeatureStatistics {
   /// [width, width], float64, divided by N − ddof: 1 is unbiased, 0 is StyleGAN-V's choice. Throws
   /// DataError where N ≤ ddof.
   at::Tensor covariance(std::int64_t ddof = 1) const;
+  /// In how many directions the features vary: eigenvalues of the covariance above 1e-12 of the
+  /// largest and above what rounding leaves of the sums. Below the width, the covariance is
+  /// singular. Throws DataError where nothing was added.
+  std::int64_t rank() const;
 
  private:
   std::int64_t width_;

@@ -34,6 +34,12 @@ void check_predictions(const Predictions& predictions, const std::string& source
 Predictions read_predictions(const std::filesystem::path& csv);
 void write_predictions(const std::filesystem::path& csv, const Predictions& predictions);
 
+/// Predictions of another program for the videos of a set: in the set's order, with its patients.
+/// Throws DataError (naming `source`) unless they hold each video of their classes in the set
+/// exactly once, with its class there, and where a patient that they state is not the set's.
+Predictions predictions_of_set(const Predictions& given, const VideoSet& videos,
+                               const std::string& source);
+
 /// The classifier on the middle clip of each video whose class it knows; others are left out.
 /// Throws DataError where a class has no video, and on videos of another size.
 Predictions predict_videos(const models::Classifier& classifier, const VideoSet& videos,

@@ -55,7 +55,7 @@ struct PrivacyAudit {
 /// Writes into `out`: privacy.json, privacy_audit.csv (a row for each synthetic video with its
 /// nearest training video), privacy_histogram.{csv,png} and motion_histogram.{csv,png}.
 /// Throws UsageError (`out` holding something else) and DataError: a patient in TRAIN and in
-/// another split, sets that are too small, latents that are not finite.
+/// another split, sets that are too small (a single synthetic video), latents that are not finite.
 PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options);
 
 }  // namespace echopath::evaluation

@@ -58,8 +58,8 @@ struct FilterSummary {
 /// come near, so there τ is the percentile over held-out videos judged in the same way: in both
 /// cases a hold-out exceeds τ about as often as the percentile says.
 /// Throws UsageError (`out` holding something else), DataError (no TRAIN or held-out videos, a
-/// model threshold that does not hold for these frames though it was asked for, latents that are
-/// not finite).
+/// patient in TRAIN and in another split, a model threshold that does not hold for these frames
+/// though it was asked for, latents that are not finite).
 FilterSummary run_filter(const FilterOptions& options);
 
 }  // namespace echopath::evaluation

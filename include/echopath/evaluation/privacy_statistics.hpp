@@ -42,7 +42,8 @@ MembershipInference membership_inference(const std::vector<double>& members,
                                          const std::vector<std::string>& non_member_patients,
                                          const AuditStatisticsOptions& options);
 
-/// The figures of one level.
+/// The figures of one level. Intervals are by bootstrap; where no resample differs (0 of N), by
+/// bounded_bootstrap()'s bounds at N samples or patients.
 struct LevelAudit {
   double threshold = 0.0;  ///< similarity that a share of calibrating held-out items reaches
   /// Memorisation rate by sample: share of synthetic items whose largest similarity to a training

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "echopath/evaluation/distribution.hpp"
+
+namespace echopath::evaluation {
+
+/// The files of features of a comparison (`real_features`, `synthetic_features`).
+struct FeatureFiles {
+  /// Name and hash as the files' metadata `detector` and `detector_sha256` have them, the name with
+  /// those of the files and the beginning of their hashes; an empty hash where they do not say.
+  DetectorDescription detector;
+  std::string real_sha256;  ///< of the file; empty without a real side
+  std::string synthetic_sha256;
+};
+
+/// What the files of a comparison are. Throws DataError where they name different detectors; adds
+/// a warning where they are one and the same, and where only one of them names its detector.
+FeatureFiles describe_feature_files(const DistributionOptions& options,
+                                    std::vector<std::string>& warnings);
+
+/// Throws UsageError where options are given that only videos have: they would be passed over.
+void refuse_video_options(const DistributionOptions& options);
+
+}  // namespace echopath::evaluation
