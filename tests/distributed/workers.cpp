@@ -236,8 +236,10 @@ void deaf() {
   fails_on_one();
 }
 
-void deaf_sleeper() {
+/// Rank 0 has the launcher told to stop, and does not listen when it is told in turn.
+void stops_its_launcher() {
   signal(SIGTERM, SIG_IGN);
+  if (environment_from_variables().is_root()) kill(getppid(), SIGTERM);
   sleep_long();
 }
 
@@ -260,7 +262,7 @@ int run_worker(const std::string& name) {
       {"fails_on_one", fails_on_one},
       {"killed_on_one", killed_on_one},
       {"deaf", deaf},
-      {"deaf_sleeper", deaf_sleeper},
+      {"stops_its_launcher", stops_its_launcher},
       {"sleeps", sleep_long},
   };
   try {

@@ -122,7 +122,7 @@ TEST(Validate, SizesFitTheNumberOfBlocks) {
 }
 
 TEST(Validate, TheErrorNamesTheConfigFile) {
-  const fs::path file = fs::path(ECHOPATH_SOURCE_DIR) / "configs" / "phantom" / "lvdm.json";
+  const fs::path file = fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/toy/lvdm.json";
   TrainRequest request;
   request.network = "lvdm";
   request.config = file;
