@@ -181,7 +181,8 @@ void Trainer::validate() {
     }
   });
   if (group_->any(stopped)) {
-    save_and_leave("stopped by a signal while validating step " + std::to_string(loop.step));
+    save_and_leave("stopped by a signal at step " + std::to_string(loop.step) +
+                   ", in its validation");
   }
   loop.validated_step = loop.step;
   if (!group_->any(better)) return;

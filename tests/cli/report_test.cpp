@@ -65,7 +65,7 @@ TEST_F(ReportVerb, WrongUseIsToldInOneLine) {
     EXPECT_THAT(last_line(outcome.err), HasSubstr(text));
   };
   fs::create_directories(folder_ / "empty");
-  expect({"report"}, 2, "DIR");
+  expect({"report"}, 2, "directory is required");
   expect({"report", folder_ / "absent"}, 3, "absent");
   expect({"report", folder_ / "empty"}, 3, "empty");
   write_run("run");
