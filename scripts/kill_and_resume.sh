@@ -28,7 +28,7 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 RANDOM="$seed"
 # Steps enough for every kill to find the training at work.
-steps=$((kills * 10))
+steps=$((kills * 30))
 
 # train RUN: the training in that folder, gone on with where there is one.
 train() {

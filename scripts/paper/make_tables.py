@@ -65,7 +65,7 @@ def networks():
 
 def arms_of(task, network):
     document = read(RUN / "results" / f"classification_{task}_{network}" / "classification.json") or {"arms": []}
-    return {arm["arm"].rsplit("/", 1)[-1]: arm for arm in document["arms"]}
+    return {arm["arm"].removeprefix(f"{task}_{network}_"): arm for arm in document["arms"]}
 
 
 def score(arms, arm, name):
@@ -206,7 +206,8 @@ def notes():
               "predicted labels.",
               "Brackets are 95 % intervals over patients; sd is over the classifiers of an arm. Table 1: the "
               "distance of N videos is too large on average; 'corrected' has that taken off, and is what the "
-              "interval is of.",
+              "interval is of; [few videos] where the program warns that N is too small for that (its reasons stand in "
+              "results/distribution).",
               "The columns of the paper name no network; its figures stand beside each of ours."]
     if any(arm["look"] > 1 for tasks in ARMS.values() for arms in tasks.values() for arm in arms.values()):
         result.append("[look n]: judged on this test split for the n-th time.")

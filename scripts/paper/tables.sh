@@ -206,7 +206,7 @@ judge() {
       [ "$(basename "$folder" | sed 's/_[0-9]*$//')" = "$name" ] || continue
       sources="$sources${sources:+,}$folder/model:classifier"
     done
-    arms+=(--arm "$task/$network/$name=$sources")
+    arms+=(--arm "${task}_${network}_$name=$sources")
   done
   "$echopath" eval classification --real "$data" "${arms[@]}" --out "$run/results/classification_${task}_$network" \
     --resamples "$resamples" "${again[@]}" "${common[@]}"
