@@ -200,6 +200,9 @@ TEST_F(LearningSlow, ReidTellsFramesOfHeldOutPatientsApart) {
 TEST_F(LearningSlow, EchoNetSyntheticsModelsLearnAndSample) {
   fs::create_directories(*root_ / "echosyn");
   fs::copy(model() / "vae", *root_ / "echosyn" / "vae");
+  models::update_model_info(*root_ / "echosyn", [&](models::ModelInfo& info) {
+    info.image_size = models::ModelDirectory::open(model()).info().image_size;
+  });
   const std::string target = "output.model_directory=" + (*root_ / "echosyn").string();
   const TrainReport lidm =
       train("lidm",
