@@ -323,17 +323,14 @@ Trainer::Halt Trainer::halt_or_leave(const std::exception_ptr& fault) {
   return halt;
 }
 
-/// Whether something that takes long follows this step.
-bool Trainer::is_looked_at() const {
+/// Validates and shows samples where it is time to; whether it did, which takes long.
+bool Trainer::look_at_step() {
   const LoopOptions& loop = options_.loop;
-  return loop_->step % loop.validate_every == 0 ||
-         (loop.sample_every > 0 && loop_->step % loop.sample_every == 0);
-}
-
-void Trainer::look_at_step() {
-  const LoopOptions& loop = options_.loop;
-  if (loop_->step % loop.validate_every == 0) validate();
-  if (loop.sample_every > 0 && loop_->step % loop.sample_every == 0) show_samples();
+  const bool validates = loop_->step % loop.validate_every == 0;
+  const bool samples = loop.sample_every > 0 && loop_->step % loop.sample_every == 0;
+  if (validates) validate();
+  if (samples) show_samples();
+  return validates || samples;
 }
 
 Figures Trainer::run() {
@@ -353,9 +350,9 @@ Figures Trainer::run() {
     next = Fetched::from(*loader);
     // Before what takes long: a scheduler that sent a signal does not wait for that.
     halt = halt_or_leave(next.fault);
-    if (is_looked_at()) look_at_step();
+    const bool looked = look_at_step();
     if (loop_->step % loop.checkpoint_every == 0 || halt.save) checkpointer_->save();
-    if (is_looked_at()) halt = halt_or_leave(next.fault);
+    if (looked) halt = halt_or_leave(next.fault);
   }
   if (log_) log_->finish();
   validate();

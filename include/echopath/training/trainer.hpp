@@ -94,8 +94,7 @@ class Trainer {
   bool is_root() const { return group_->is_root(); }
   Halt agree_on_halt(const std::exception_ptr& fault);
   Halt halt_or_leave(const std::exception_ptr& fault);
-  bool is_looked_at() const;
-  void look_at_step();
+  bool look_at_step();
   std::unique_ptr<BatchLoader> make_loader(std::int64_t end) const;
   void set_training(bool on);
   Figures timed_step(const Fetched& fetched, StepTime& time);
