@@ -120,10 +120,10 @@ void AtomicFile::close() {
   }
 }
 
-void AtomicFile::commit() {
+void AtomicFile::commit(Durability durability) {
   close();
   try {
-    sync_path(temporary_path_);
+    if (durability == Durability::kSynced) sync_path(temporary_path_);
   } catch (const DataError& error) {
     throw DataError("cannot finish '" + final_path_.string() + "': " + error.what());
   }
@@ -131,7 +131,7 @@ void AtomicFile::commit() {
     throw_file_error("create", final_path_, errno);
   }
   committed_ = true;
-  sync_path(parent_of(final_path_));
+  if (durability == Durability::kSynced) sync_path(parent_of(final_path_));
 }
 
 AtomicDirectory::AtomicDirectory(fs::path final_path)

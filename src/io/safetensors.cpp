@@ -238,7 +238,7 @@ std::string header_of(const std::vector<NamedTensor>& tensors, const Metadata& m
 }  // namespace
 
 void save_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
-                      const Metadata& metadata) {
+                      const Metadata& metadata, Durability durability) {
   const std::string source = "'" + path.string() + "'";
   const std::vector<NamedTensor> ordered = laid_out(tensors, source);
   const std::string header = header_of(ordered, metadata, source);
@@ -252,7 +252,7 @@ void save_safetensors(const std::filesystem::path& path, const TensorMap& tensor
   for (const auto& [name, tensor] : ordered) {
     file.write(std::string_view(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()));
   }
-  file.commit();
+  file.commit(durability);
 }
 
 }  // namespace echopath::io

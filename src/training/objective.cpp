@@ -15,6 +15,27 @@ constexpr double kMisspeltClassDropout = 0.3;
 constexpr std::uint32_t kReferenceWord = 1;
 constexpr std::int64_t kMostRemembered = 16384;
 
+/// [B] of [B, …].
+at::Tensor mean_square(const at::Tensor& differences) {
+  return differences.square().flatten(1).mean(1);
+}
+
+/// [B]: the weighted mean of the mean squares of [B, …, H, W] and of its averages over squares of 2, 4, …
+/// cells, the weight doubling with each.
+at::Tensor over_scales(const at::Tensor& differences, std::int64_t scales) {
+  at::Tensor scaled = differences.flatten(1, -3);
+  at::Tensor sum = mean_square(scaled);
+  double weight = 1.0, weights = 1.0;
+  for (std::int64_t scale = 1; scale < scales; ++scale) {
+    // An odd edge is averaged over the cells that are there.
+    scaled = at::avg_pool2d(scaled, 2, 2, 0, true, false);
+    weight *= 2;
+    weights += weight;
+    sum = sum + weight * mean_square(scaled);
+  }
+  return sum / weights;
+}
+
 }  // namespace
 
 ObjectiveDraws::ObjectiveDraws(const ObjectiveOptions& options,
@@ -88,17 +109,22 @@ at::Tensor DiffusionLoss::noisy(const Batch& batch) const {
                              batch.tensors.at("timesteps"));
 }
 
-at::Tensor DiffusionLoss::errors(const Batch& batch, const at::Tensor& output) const {
+at::Tensor DiffusionLoss::differences(const Batch& batch, const at::Tensor& output) const {
   const at::Tensor target = schedule_.target(batch.tensors.at("x0"), batch.tensors.at("noise"),
                                              batch.tensors.at("timesteps"));
-  at::Tensor squares = (for_loss(output) - target.to(output.device())).square();
+  const at::Tensor differences = for_loss(output) - target.to(output.device());
   const auto valid = batch.tensors.find("valid");
-  if (valid != batch.tensors.end()) squares = squares * valid->second.to(output.device());
-  return squares.flatten(1).mean(1);
+  if (valid == batch.tensors.end()) return differences;
+  return differences * valid->second.to(output.device());
+}
+
+at::Tensor DiffusionLoss::errors(const Batch& batch, const at::Tensor& output) const {
+  return mean_square(differences(batch, output));
 }
 
 at::Tensor DiffusionLoss::training_loss(const Batch& batch, const at::Tensor& output) {
-  const at::Tensor errors = this->errors(batch, output);
+  const at::Tensor differences = this->differences(batch, output);
+  at::Tensor errors = mean_square(differences);
   const at::Tensor& timesteps = batch.tensors.at("timesteps");
   remembered_.push_back({timesteps, errors.detach()});
   remembered_items_ += timesteps.size(0);
@@ -106,6 +132,7 @@ at::Tensor DiffusionLoss::training_loss(const Batch& batch, const at::Tensor& ou
     remembered_items_ -= remembered_.front().timesteps.size(0);
     remembered_.erase(remembered_.begin());
   }
+  if (options_.loss_scales > 1) errors = over_scales(differences, options_.loss_scales);
   if (options_.loss_weighting == "uniform") return errors.mean();
   const at::Tensor weights =
       diffusion::min_snr_weights(schedule_, timesteps, options_.min_snr_gamma);

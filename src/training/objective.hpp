@@ -53,8 +53,8 @@ class DiffusionLoss {
   /// Mean squared error [B] of a network's answers, each over all elements of an item, those that
   /// do not count being 0.
   at::Tensor errors(const Batch& batch, const at::Tensor& output) const;
-  /// What is minimised: the mean of the errors, weighted by their noise levels where the options
-  /// say so. Remembers each item's unweighted error.
+  /// What is minimised: the mean of the errors, over several scales and weighted by their noise
+  /// levels where the options say so. Remembers each item's plain error.
   at::Tensor training_loss(const Batch& batch, const at::Tensor& output);
 
   /// The middle of part `level` of `levels` equal parts of the schedule.
@@ -63,6 +63,9 @@ class DiffusionLoss {
   std::vector<LossAtLevel> take_losses_by_level();
 
  private:
+  /// Answers minus targets, as x0; 0 where an element does not count.
+  at::Tensor differences(const Batch& batch, const at::Tensor& output) const;
+
   struct Remembered {
     at::Tensor timesteps, errors;
   };

@@ -97,6 +97,10 @@ void ObjectiveOptions::visit(config::Visitor& v) {
            "every noise level counts alike, or as min(SNR, gamma) of the clean sample's error; the "
            "latter for epsilon, v_prediction and sample");
   v.real("min_snr_gamma", min_snr_gamma, {1e-6, 1e6}, "gamma of min_snr");
+  v.integer("loss_scales", loss_scales, {1, 8},
+            "1: the error of every latent cell; K: also of its averages over squares of 2, 4, … "
+            "2^(K-1) cells, each weighted twice the scale before, so that what goes together over "
+            "the picture, as the heartbeat does, is learnt before the texture");
   v.choice("timestep_sampling", timestep_sampling, {"uniform", "logit_normal"},
            "which noise levels are trained on: all alike, or those whose place u in the schedule "
            "has a normally distributed logit");

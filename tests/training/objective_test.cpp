@@ -98,6 +98,55 @@ TEST_P(Objective, IsZeroForTheRightAnswerWhateverTheNoise) {
 INSTANTIATE_TEST_SUITE_P(EveryPredictionType, Objective,
                          ::testing::Values("epsilon", "v_prediction", "sample", "flow_prediction"));
 
+/// A batch whose target is `differences` away from an answer of zeros, at the last noise level.
+Batch batch_with_target(const at::Tensor& target) {
+  Batch batch;
+  const auto size = target.size(0);
+  batch.tensors["x0"] = at::zeros_like(target);
+  batch.tensors["noise"] = target;
+  batch.tensors["timesteps"] = at::full({size}, 999, at::kLong);
+  return batch;
+}
+
+double loss_over_scales(const at::Tensor& noise, std::int64_t scales) {
+  ObjectiveOptions options = objective_of("epsilon");
+  options.loss_scales = scales;
+  return DiffusionLoss(options)
+      .training_loss(batch_with_target(noise), at::zeros_like(noise))
+      .item<double>();
+}
+
+TEST(LossScales, AreWeighedTwiceTheScaleBefore) {
+  // A checkerboard is gone at the second scale; one that alternates every two cells at the third.
+  const at::Tensor index = at::arange(8);
+  const at::Tensor fine = (1 - 2 * ((index.view({8, 1}) + index) % 2)).to(at::kFloat);
+  const at::Tensor coarse =
+      (1 - 2 * ((index.view({8, 1}).div(2, "floor") + index.div(2, "floor")) % 2)).to(at::kFloat);
+  const auto item = [](const at::Tensor& map) { return map.expand({2, 3, 4, 8, 8}); };
+  EXPECT_DOUBLE_EQ(loss_over_scales(item(fine), 1), 1.0);
+  EXPECT_NEAR(loss_over_scales(item(fine), 3), 1.0 / 7.0, 1e-6);
+  EXPECT_NEAR(loss_over_scales(item(coarse), 3), 3.0 / 7.0, 1e-6);
+  EXPECT_NEAR(loss_over_scales(item(at::ones({8, 8})), 3), 1.0, 1e-6);
+}
+
+TEST(LossScales, AverageAnOddEdgeOverTheCellsThatAreThere) {
+  // 3x3 cells become 2x2: the corner alone, the edges of two, the square of four.
+  at::Tensor map = at::zeros({1, 4, 3, 3});
+  map.index_put_({at::indexing::Slice(), at::indexing::Slice(), 2, 2}, 1.0);
+  EXPECT_NEAR(loss_over_scales(map, 2), (1.0 / 9.0 + 2.0 * (1.0 / 4.0)) / 3.0, 1e-6);
+}
+
+TEST(LossScales, KeepThePlainErrorForTheRecord) {
+  ObjectiveOptions options = objective_of("epsilon");
+  options.loss_scales = 4;
+  DiffusionLoss loss(options);
+  const at::Tensor noise = at::randn({2, 4, 14, 14});
+  loss.training_loss(batch_with_target(noise), at::zeros_like(noise));
+  const std::vector<LossAtLevel> losses = loss.take_losses_by_level();
+  ASSERT_EQ(losses.size(), 2U);
+  EXPECT_NEAR(losses[1].loss, noise[1].square().mean().item<double>(), 1e-6);
+}
+
 TEST(DiffusionLossMemory, HoldsNoMoreThanTheLatestFewThousand) {
   DiffusionLoss loss(objective_of("epsilon"));
   const at::Tensor values = at::zeros({1000, 1});

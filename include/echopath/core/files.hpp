@@ -10,6 +10,10 @@ namespace echopath {
 
 namespace fs = std::filesystem;
 
+/// Whether a file must outlast a loss of power the moment it is there, or can be made again (a cache's
+/// file, which its reader checks): syncing takes a millisecond or more.
+enum class Durability { kSynced, kUnsynced };
+
 /// A file that appears under its final name only when whole: written to a temporary name beside it,
 /// synced, renamed. Destroyed without `commit()`, it leaves nothing behind.
 class AtomicFile {
@@ -26,8 +30,8 @@ class AtomicFile {
   /// Appends bytes to the temporary file, for those who need no library to write it. Throws
   /// DataError naming the final path and the reason (a full disk, say).
   void write(std::string_view bytes);
-  /// Syncs and renames. Throws DataError naming the path and the reason.
-  void commit();
+  /// Syncs, unless told not to, and renames. Throws DataError naming the path and the reason.
+  void commit(Durability durability = Durability::kSynced);
 
  private:
   void close();

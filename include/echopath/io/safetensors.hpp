@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "echopath/core/files.hpp"
+
 namespace echopath::io {
 
 using TensorMap = std::map<std::string, at::Tensor>;
@@ -65,6 +67,7 @@ TensorMap load_safetensors(const std::filesystem::path& path);
 /// name), so that each tensor is aligned and the same tensors give the same bytes. Throws DataError
 /// on a dtype that cannot be read back, a name that is not UTF-8, or a failed write.
 void save_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
-                      const Metadata& metadata = {});
+                      const Metadata& metadata = {},
+                      Durability durability = Durability::kSynced);
 
 }  // namespace echopath::io

@@ -77,6 +77,9 @@ struct ObjectiveOptions {
   double noise_offset = 0.0;
   std::string loss_weighting = "uniform";
   double min_snr_gamma = 5.0;
+  /// Scales of the error: 1, or also averages over 2x2, 4x4, … latent cells (Hoogeboom et al.
+  /// 2023, "Simple diffusion", multiscale loss), each counting twice the one before.
+  std::int64_t loss_scales = 1;
   std::string timestep_sampling = "uniform";
   double logit_normal_mean = 0.0;
   double logit_normal_deviation = 1.0;
