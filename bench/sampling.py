@@ -15,12 +15,19 @@ Quality: the Fréchet distance of single blocks to real frames in in-domain feat
 classes in each arm, and its paired difference from the reference's (`echopath eval compare`).
 
 The reference takes hours on two cores. --minutes M stops a leg after about M minutes; the same command goes
-on from there. Results are kept in --out; a bar that is missed makes the exit code 1.
+on from there. A video in progress is lost then; the one video of a cost is timed in one piece, and an arm
+starts only where the leg seems long enough. Results are kept in --out.
+
+Exit codes: 0 every bar of the parts asked for is met; 1 a bar is missed or there is no number to judge it
+by, or an error; 75 not finished, run again.
 """
 import argparse
+import hashlib
 import json
+import math
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -28,12 +35,22 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BLOCKS = 4
+SCALE = 5
+LEAST_VIDEOS = 64  # that the bar of the quality asks for
+NOT_FINISHED = 75  # EX_TEMPFAIL
 PUBLISHED = ["--preset", "reference"]
 ARMS = {
     "reference": PUBLISHED,
     "blocks": PUBLISHED + ["--sampler", "blocks"],
     "default": [],
     "fast": ["--preset", "fast"],
+}
+# The short ones first, so that a mistake shows early.
+ORDER = ("default", "fast", "blocks", "reference")
+HASHES = {
+    "model_weights": "the model's weights",
+    "judges_weights": "the judges' weights",
+    "real_list": "the list of the real videos",
 }
 
 
@@ -54,22 +71,85 @@ def parse():
     return parser.parse_args()
 
 
+def weights_hash(model):
+    """Of echopath.json and all component files of a model directory. The model card may change."""
+    folder = pathlib.Path(model)
+    if not (folder / "echopath.json").exists():
+        sys.exit(f"{model} is no model directory: it has no echopath.json")
+    return files_hash(folder, [folder / "echopath.json", *folder.glob("*/*")])
+
+
+def files_hash(folder, files):
+    """Of names and contents."""
+    digest = hashlib.sha256()
+    for file in sorted(f for f in files if f.is_file()):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{content}  {file.relative_to(folder)}\n".encode())
+    return digest.hexdigest()
+
+
+def preset_config(name):
+    """What an arm's preset asks for; the defaults are those of `balanced`."""
+    arguments = ARMS[name]
+    preset = arguments[arguments.index("--preset") + 1] if "--preset" in arguments else "balanced"
+    text = (ROOT / "configs" / preset / "sample.json").read_text()
+    return json.loads(re.sub(r"//.*", "", text)) | {"guidance_scale": SCALE}
+
+
 class Bench:
     def __init__(self, options):
         self.options = options
         self.out = pathlib.Path(options.out)
         self.out.mkdir(parents=True, exist_ok=True)
-        self.info = json.loads((pathlib.Path(options.model) / "echopath.json").read_text())
-        self.deadline = time.monotonic() + 60 * options.minutes if options.minutes else None
+        self.start = time.monotonic()
+        self.videos_made = 0
         self.remember()
+        self.info = json.loads((pathlib.Path(options.model) / "echopath.json").read_text())
 
     def remember(self):
-        """Results of other options must not be taken for these."""
-        kept = {k: v for k, v in vars(self.options).items() if k not in ("minutes", "only", "out")}
+        """Results of other options, weights or videos must not be taken for these."""
+        o = self.options
+        kept = {k: v for k, v in vars(o).items() if k not in ("minutes", "only", "out")}
+        kept["model_weights"] = weights_hash(o.model)
+        kept["judges_weights"] = weights_hash(o.judges or o.model)
+        if o.real:
+            real = pathlib.Path(o.real)
+            if not real.is_dir():
+                sys.exit(f"--real {real} is no folder: name a dataset directory or a folder of videos")
+            kept["real_list"] = files_hash(real, [real / "FileList.csv"])
         path = self.out / "options.json"
-        if path.exists() and json.loads(path.read_text()) != kept:
-            sys.exit(f"{self.out} holds the results of other options; name another folder with --out")
+        old = json.loads(path.read_text()) if path.exists() else kept
+        changed = {k for k in old.keys() | kept.keys() if old.get(k) != kept.get(k)}
+        if changed - (HASHES.keys() & old.keys()):
+            sys.exit(f"{self.out} holds the results of other options: {path.read_text()}\n"
+                     "Name another folder with --out, or remove it.")
+        if changed:
+            what = ", ".join(text for k, text in HASHES.items() if k in changed)
+            sys.exit(f"these have changed since the results in {self.out} were made: {what}\nName another "
+                     f"folder with --out, or remove {self.out} to measure anew.")
         path.write_text(json.dumps(kept))
+
+    def seconds_left(self):
+        if not self.options.minutes:
+            return math.inf
+        return self.start + 60 * self.options.minutes - time.monotonic()
+
+    def planned_evaluations(self, name, blocks):
+        """Frame-evaluations of an arm's video of so many blocks, or windows."""
+        config = preset_config(name)
+        if "reference" in ARMS[name]:
+            config["solver"]["num_inference_steps"] = self.options.reference_steps
+        return frame_evaluations(config, {
+            "blocks": blocks, "block_length": self.info["block_length"],
+            "steps": config["solver"]["num_inference_steps"], "solver": config["solver"]["name"]})
+
+    def estimate(self, name, blocks):
+        """Seconds of that video, by those of the arms whose cost is known; None where none is."""
+        known = [json.loads(f.read_text()) for f in self.out.glob("cost_*.json")]
+        evaluations = sum(k["frame_evaluations"] for k in known)
+        if not evaluations:
+            return None
+        return self.planned_evaluations(name, blocks) * sum(k["seconds"] for k in known) / evaluations
 
     def arm(self, name):
         extra = ARMS[name]
@@ -86,17 +166,24 @@ class Bench:
 
     def sample(self, name, out, count, blocks, classes):
         o = self.options
-        return [o.program, "sample", "--model", o.model, "--out", str(out), "--w", "5", "--count",
+        return [o.program, "sample", "--model", o.model, "--out", str(out), "--w", str(SCALE), "--count",
                 str(count), "--blocks", str(blocks), "--seed", str(o.seed), "--threads",
                 str(o.threads), "--quiet", "--json", *classes, *self.arm(name)]
 
     def cost(self, name):
+        """What one video of an arm costs; None where the leg seems too short for it."""
         path = self.out / f"cost_{name}.json"
         if path.exists():
             return json.loads(path.read_text())
+        blocks = self.windows() if name == "reference" else BLOCKS
+        needed, left = self.estimate(name, blocks) or 0, self.seconds_left()
+        if needed > left:
+            print(f"the cost of {name} needs one uninterrupted leg of about {minutes(needed)} minutes, and "
+                  f"this one has {max(0, left) / 60:.0f} left: run again with --minutes "
+                  f"{minutes(needed) + 1} or more", flush=True)
+            return None
         folder = self.out / f"cost_{name}"
         subprocess.run(["rm", "-rf", str(folder)], check=True)
-        blocks = self.windows() if name == "reference" else BLOCKS
         command = self.sample(name, folder, 1, blocks, ["--class", "ASD"])
         print("+", " ".join(command), flush=True)
         start = time.monotonic()
@@ -104,11 +191,14 @@ class Bench:
         _, status, usage = os.wait4(process.pid, 0)
         if status != 0:
             sys.exit(f"{name} failed")
+        seconds = time.monotonic() - start
+        config = json.loads((folder / "config.json").read_text())
         entry = json.loads((folder / "manifest.jsonl").read_text().splitlines()[0])
-        figures = {"seconds": time.monotonic() - start, "peak_mb": usage.ru_maxrss / 1000,
+        figures = {"seconds": seconds, "peak_mb": usage.ru_maxrss / 1000,
                    "frames": entry["frames"], "command": " ".join(command),
-                   "frame_evaluations": frame_evaluations(folder, entry)}
+                   "frame_evaluations": frame_evaluations(config["options"], entry)}
         path.write_text(json.dumps(figures))
+        self.videos_made += 1
         return figures
 
     def make_singles(self, name):
@@ -116,21 +206,35 @@ class Bench:
         folder = self.out / f"single_{name}"
         if (self.out / f"single_{name}.done").exists():
             return True
+        if self.seconds_left() <= 0:
+            return False
         command = self.sample(name, folder, -(-self.options.videos // 4), 1, [])
         if (folder / "manifest.jsonl").exists():
             command.append("--resume")
         print("+", " ".join(command), flush=True)
+        before, start = videos_in(folder), time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while process.poll() is None:
             time.sleep(1)
-            if self.deadline and time.monotonic() > self.deadline:
+            if self.seconds_left() <= 0:
                 process.send_signal(signal.SIGTERM)
                 process.wait()
+                self.videos_made += videos_in(folder) - before
+                if self.videos_made == 0:
+                    self.warn_of_no_video(name, time.monotonic() - start)
                 return False
         if process.returncode != 0:
             sys.exit(f"{name} failed")
+        self.videos_made += videos_in(folder) - before
         (self.out / f"single_{name}.done").touch()
         return True
+
+    def warn_of_no_video(self, name, spent):
+        """One video and the start of the program have to fit into a leg."""
+        needed = max(self.estimate(name, 1) or 0, spent)
+        print(f"warning: this leg made no video, and a video in progress is lost at its end; one block of "
+              f"{name} takes {minutes(needed)} minutes or more: give --minutes "
+              f"{minutes(needed) + 1} at least", flush=True)
 
     def real(self):
         if self.options.real:
@@ -145,7 +249,7 @@ class Bench:
         path = self.out / "quality.json"
         if path.exists():
             return json.loads(path.read_text())
-        for name in ("default", "fast", "blocks", "reference"):
+        for name in ORDER:
             if not self.make_singles(name):
                 return None
         command = [self.options.program, "eval", "compare", "--json", "--real", self.real(),
@@ -154,15 +258,24 @@ class Bench:
         for name in ARMS:
             command += ["--arm", f"{name}={self.out / f'single_{name}'}"]
         print("+", " ".join(command), flush=True)
-        text = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-        path.write_bytes(text)
-        return json.loads(text)
+        done = subprocess.run(command, stdout=subprocess.PIPE)
+        if done.returncode != 0:
+            sys.exit("eval compare failed: see the message above; the same command goes on")
+        path.write_bytes(done.stdout)
+        return json.loads(done.stdout)
 
 
-def frame_evaluations(folder, entry):
+def minutes(seconds):
+    return math.ceil(seconds / 60)
+
+
+def videos_in(folder):
+    path = folder / "manifest.jsonl"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def frame_evaluations(config, entry):
     """Frames that went through the LVDM: blocks or windows, steps, guidance branches, frames of each."""
-    config = json.loads((folder / "config.json").read_text())
-    config = config.get("options", config)
     guidance = config.get("guidance", {})
     scale = config.get("guidance_scale", 1.0)
     if scale > 1:
@@ -203,28 +316,38 @@ def print_table(costs, quality):
 
 
 def bars(costs, quality):
-    """Prints the bars; whether all that could be judged are met."""
+    """Prints the bars of the parts that are there; whether all are met."""
     met = True
 
-    def bar(what, value, limit, above):
+    def bar(what, value, limit, above, lacks=None):
+        """`value` may be None; `lacks` says why it is no number to judge by."""
         nonlocal met
-        good = value >= limit if above else value <= limit
+        good = value is not None and lacks is None and (value >= limit if above else value <= limit)
         met = met and good
-        sign = "at least" if above else "at most"
-        print(f"{'met   ' if good else 'MISSED'}  {what}: {value:.3g}, bar {sign} {limit:.3g}")
+        said = "no number" if value is None or lacks else "met" if good else "MISSED"
+        print(f"{said:9}  {what}: {'-' if value is None else f'{value:.3g}'}, bar "
+              f"{'at least' if above else 'at most'} {limit:.3g}" + (f"; {lacks}" if lacks else ""))
+
+    def ratio(over, under):
+        return None if over is None or not under else over / under
 
     if costs:
-        a, b, c = costs["reference"], costs["blocks"], costs["default"]
+        evaluations = {name: cost["frame_evaluations"] for name, cost in costs.items()}
+        seconds = {name: cost["seconds"] for name, cost in costs.items()}
         bar("frame-evaluations of the reference over those of blocks",
-            a["frame_evaluations"] / b["frame_evaluations"], 1.6, True)
+            ratio(evaluations.get("reference"), evaluations.get("blocks")), 1.6, True)
         bar("seconds of the reference over those of the default preset",
-            a["seconds"] / c["seconds"], 25, True)
+            ratio(seconds.get("reference"), seconds.get("default")), 25, True)
     if quality:
         arms = {x["name"]: x for x in quality["arms"]}
+        videos = arms["default"]["videos"]
         high = arms["default"]["difference"]["high"]
-        if high is not None:
-            bar("upper end of the default preset's difference in Fréchet distance over the "
-                "reference's distance", high / arms["reference"]["frechet"]["estimate"], 0.10, False)
+        lacks = "there is no interval" if high is None else None
+        if videos < LEAST_VIDEOS:
+            lacks = f"{videos} single blocks an arm, the bar asks for {LEAST_VIDEOS}"
+        bar("upper end of the default preset's difference in Fréchet distance over the "
+            "reference's distance", ratio(high, arms["reference"]["frechet"]["estimate"]), 0.10, False,
+            lacks)
     return met
 
 
@@ -233,15 +356,15 @@ def main():
     bench = Bench(options)
     costs, quality = {}, None
     if options.only != "quality":
-        # The short ones first, so that a mistake shows early.
-        for name in ("default", "fast", "blocks", "reference"):
-            costs[name] = bench.cost(name)
+        costs = {name: cost for name in ORDER if (cost := bench.cost(name))}
     if options.only != "cost":
         quality = bench.quality()
-        if quality is None:
-            print(f"the leg of {options.minutes:g} minutes is over; the same command goes on")
     print_table(costs, quality)
-    sys.exit(0 if bars(costs, quality) else 1)
+    met = bars(costs, quality)
+    if (options.only != "quality" and len(costs) < len(ORDER)) or (options.only != "cost" and not quality):
+        print(f"not finished in this leg of {options.minutes:g} minutes: the same command goes on")
+        sys.exit(NOT_FINISHED)
+    sys.exit(0 if met else 1)
 
 
 if __name__ == "__main__":

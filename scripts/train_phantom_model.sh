@@ -2,6 +2,7 @@
 # Trains the demo model in models/phantom from nothing, on a 2-core CPU, and beside it the
 # EchoNet-Synthetic baseline of the same size on the same data in models/phantom_echosyn. Every stage
 # can be stopped and started again: what is done is skipped, a training goes on from its last checkpoint.
+# DEVICE=cuda in the environment trains on a GPU.
 # Usage: scripts/train_phantom_model.sh [RUN_FOLDER] [MODEL_FOLDER] [BASELINE_FOLDER]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,6 +10,7 @@ run=${1:-runs/phantom}
 model=${2:-models/phantom}
 baseline=${3:-models/phantom_echosyn}
 echopath=${ECHOPATH:-build/release/bin/echopath}
+device=(--device "${DEVICE:-auto}")
 # Two OpenMP threads that wait actively stall each other when another program needs a core.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
@@ -33,7 +35,7 @@ leg() {
   elif [[ "$name" =~ _[0-9]+$ ]]; then
     arguments+=(--init-from "$directory")
   fi
-  "$echopath" train "$network" "${arguments[@]}"
+  "$echopath" train "$network" "${arguments[@]}" "${device[@]}"
   touch "$run/$name.done"
 }
 
@@ -51,10 +53,13 @@ leg vae_2 vae phantom/vae "$model" "data.dataset=$run/data" training.steps=500 t
 leg vae_3 vae phantom/vae "$model" "data.dataset=$run/data" training.steps=300 training.warmup_steps=20 loss.kl_weight=0.2
 leg vae_4 vae phantom/vae "$model" "data.dataset=$run/data" training.steps=400 training.warmup_steps=20 loss.kl_weight=1.0
 stage "encode: videos to latents"
-"$echopath" encode --data "$run/data" --model "$model" --out "$run/latents"
+"$echopath" encode --data "$run/data" --model "$model" --out "$run/latents" "${device[@]}"
 leg reid reid phantom/reid "$model" "data.latents=$run/latents"
 leg lidm lidm phantom/lidm "$model" "data.latents=$run/latents"
-leg lvdm lvdm phantom/lvdm "$model" "data.latents=$run/latents"
+leg lidm_2 lidm phantom/lidm "$model" "data.latents=$run/latents" training.steps=5500 training.learning_rate=4e-4
+leg lvdm lvdm phantom/lvdm "$model" "data.latents=$run/latents" training.time_limit_minutes=90
+leg lvdm_2 lvdm phantom/lvdm "$model" "data.latents=$run/latents" training.steps=2600
+leg lvdm_3 lvdm phantom/lvdm "$model" "data.latents=$run/latents" training.steps=2000 training.learning_rate=6e-4 training.seed=2
 # The judges: two classifiers (their features are the in-domain detectors) and the chamber read-out.
 leg segmentation classifier phantom/segmentation "$model" "data.dataset=$run/data"
 leg classifier_asd classifier phantom/classifier_resnet50_asd "$model" "data.dataset=$run/data"
@@ -62,5 +67,8 @@ leg classifier_pah classifier phantom/classifier_resnet50_pah "$model" "data.dat
 # The baseline: the same latents, the same number of frames and clips.
 if [ ! -e "$baseline/vae" ]; then mkdir -p "$baseline" && cp -r "$model/vae" "$baseline/"; fi
 leg echosyn_lidm lidm phantom_echosyn/lidm "$baseline" "data.latents=$run/latents"
-leg echosyn_lvdm lvdm phantom_echosyn/lvdm "$baseline" "data.latents=$run/latents"
+leg echosyn_lidm_2 lidm phantom_echosyn/lidm "$baseline" "data.latents=$run/latents" training.steps=5500 training.learning_rate=4e-4
+leg echosyn_lvdm lvdm phantom_echosyn/lvdm "$baseline" "data.latents=$run/latents" training.time_limit_minutes=90
+leg echosyn_lvdm_2 lvdm phantom_echosyn/lvdm "$baseline" "data.latents=$run/latents" training.steps=2600
+leg echosyn_lvdm_3 lvdm phantom_echosyn/lvdm "$baseline" "data.latents=$run/latents" training.steps=2000 training.learning_rate=6e-4 training.seed=2
 stage "done: $model, $baseline"

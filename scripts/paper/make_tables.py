@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""make_tables.py RUN SCALE: the results below RUN/results as the paper's Tables 1, 2, 3 and Figure 3, in
-RUN/tables, each as CSV, Markdown and HTML, and tables.json, which `echopath report` reads. Called by
-tables.sh. The paper's figures stand in columns of their own: they are of CardiacNet, with other networks."""
+"""make_tables.py RUN SCALE DETECTOR: the results below RUN/results as the paper's Tables 1, 2, 3 and Figure 3,
+in RUN/tables, each as CSV, Markdown and HTML, and tables.json, which `echopath report` reads; DETECTOR says in
+words what Table 1 is measured by. Called by tables.sh. The paper's figures stand in columns of their own: they
+are of CardiacNet, with other networks."""
 import csv
 import html
 import json
 import pathlib
 import sys
 
-RUN, SCALE = pathlib.Path(sys.argv[1]), sys.argv[2]
+RUN, SCALE, DETECTOR = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 OUT = RUN / "tables"
 METHODS = {"echosyn_w1": "Echosyn, w = 1", "echosyn_w5": "Echosyn, w = 5",
            "ours_w1": "Ours, w = 1", "ours_w5": "Ours, w = 5"}
@@ -194,6 +195,14 @@ def write(name, title, columns, rows):
     return {"title": title, "file": f"{name}.csv", "theirs": theirs}
 
 
+def filter_note():
+    """What the privacy filter says of the finished videos of each sampling."""
+    found = {name: read(RUN / "results" / f"filter_{method}" / "filter.json") for method, name in METHODS.items()}
+    kept = [f"{name}: {one['kept']} of {one['judged']}" for name, one in found.items() if one]
+    return ("Finished videos that pass the privacy filter again: " + "; ".join(kept) + ". Classifiers and metrics take "
+            "all of them, as in the paper, which filters heart frames only." if kept else "")
+
+
 def notes():
     first = next(iter(ARMS.values()), {})
     counts = [f"{task.upper()}: {next(iter(arms.values()))['videos']} test videos of "
@@ -208,12 +217,15 @@ def notes():
               "distance of N videos is too large on average; 'corrected' has that taken off, and is what the "
               "interval is of; [few videos] where the program warns that N is too small for that (its reasons stand in "
               "results/distribution).",
+              f"Table 1's detector: {DETECTOR}. Where a detector was trained on videos of the real side, distances "
+              "compare samplings with each other and say little on their own.",
               "The columns of the paper name no network; its figures stand beside each of ours."]
+    result += [filter_note()] if filter_note() else []
     if any(arm["look"] > 1 for tasks in ARMS.values() for arms in tasks.values() for arm in arms.values()):
         result.append("[look n]: judged on this test split for the n-th time.")
     times = {path.name: int(path.read_text()) for path in sorted((RUN / "stages").iterdir())}
-    result.append("Seconds by stage: " + ", ".join(f"{name} {seconds}" for name, seconds in times.items()) +
-                  f"; in all {sum(times.values()) / 60:.0f} min.")
+    listed = ", ".join(f"{name} {seconds}" for name, seconds in times.items())
+    result.append(f"Seconds by stage, over all attempts: {listed}; in all {sum(times.values()) / 60:.0f} min.")
     return result
 
 

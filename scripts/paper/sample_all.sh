@@ -47,12 +47,13 @@ parallel=()
 if [ "${NPROC:-1}" -gt 1 ]; then parallel=(--nproc "$NPROC"); fi
 status=0
 
-# sample_set NAME CLASSES W MODEL PRESET
+# sample_set NAME CLASSES W MODEL PRESET [OPTION…]
 sample_set() {
   local folder="$out/$1" resume=() code
+  local own=("${@:6}")
   if [ -f "$folder/manifest.jsonl" ]; then resume=(--resume); fi
   local command=("${launcher[@]}" "$program" sample --preset "$5" --model "$4" --classes "$2" --w "$3"
-    --count "$count" --seed "$seed" --out "$folder" "${parallel[@]}" "${resume[@]}" "${options[@]}")
+    --count "$count" --seed "$seed" --out "$folder" "${parallel[@]}" "${resume[@]}" "${own[@]}" "${options[@]}")
   if [ "$dry_run" = 1 ]; then
     printf '%q ' "${command[@]}"
     echo
@@ -65,12 +66,15 @@ sample_set() {
   if [ "$code" -ne 0 ]; then status="$code"; fi
 }
 
+# The published baseline has no re-ID network to filter by; one that has is filtered.
+unfiltered=()
+if [ -n "$baseline" ] && [ ! -e "$baseline/reid" ]; then unfiltered=(--allow-unfiltered); fi
 for pair in asd:ASD,Non-ASD pah:PAH,Non-PAH; do
   for w in 1 5; do
     sample_set "ours_${pair%%:*}_w$w" "${pair#*:}" "$w" "$model" "${PRESET:-paper}"
     if [ -n "$baseline" ]; then
       sample_set "stitched_${pair%%:*}_w$w" "${pair#*:}" "$w" "$baseline" \
-        "${BASELINE_PRESET:-echonet_synthetic}"
+        "${BASELINE_PRESET:-echonet_synthetic}" "${unfiltered[@]}"
     fi
   done
 done

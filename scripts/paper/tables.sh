@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The paper's Tables 1, 2, 3 and Figure 3 from one command: data, samplings of Echo-Path and of the
-# EchoNet-Synthetic baseline at w = 1 and 5, classifiers on real, synthetic and mixed videos, all
-# metrics; as CSV, Markdown, HTML and one report page. Every stage can be stopped and started again.
+# EchoNet-Synthetic baseline at w = 1 and 5, the privacy filter on the finished videos, classifiers on
+# real, synthetic and mixed videos, all metrics; as CSV, Markdown, HTML and one report page. Every stage
+# can be stopped and started again; a run is of one set of options.
 #
 #   scripts/paper/tables.sh --scale smoke|phantom|paper [options]
 #
@@ -21,14 +22,14 @@
 #   --init DIR        model directory with weights that classifiers start from
 #   --again           look at TEST again where that was done before; the tables show it
 #   --stage NAME      this stage only; --list shows the stages
-#   --nproc N         processes of a training of LIDM, LVDM or VAE (default: 1)
+#   --nproc N         processes of samplings, features and trainings of LIDM, LVDM and VAE, one per GPU
+#                     (default: 1); re-ID and the classifiers have batch normalisation and train on one
 #   --device NAME     of echopath (default: auto)
 set -euo pipefail
 # SLURM's warning is for the stage's program, which saves and leaves with 130.
 trap '' USR1
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=scripts/lib.sh
-source scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
 scale="" ratios="" run="" data="" model="" baseline="" train="" count="" seeds="" folds=0 init="" only="" list=""
@@ -36,6 +37,7 @@ networks="" again=()
 device=auto nproc=1
 while [ $# -gt 0 ]; do
   case "$1" in
+    -h | --help) usage && exit 0 ;;
     --train) train=yes ;;
     --list) list=yes ;;
     --again) again=(--again) ;;
@@ -44,10 +46,11 @@ while [ $# -gt 0 ]; do
       case "$1" in --stage) only="$2" ;; *) printf -v "${1#--}" '%s' "$2" ;; esac
       shift
       ;;
-    *) fail "unknown option $1" "scripts/paper/tables.sh --scale smoke|phantom|paper; its first lines list the options" ;;
+    *) fail "unknown option $1" "--help lists what there is" ;;
   esac
   shift
 done
+cd "$root"
 
 # What a scale means. `classifier`: options that the shipped classifier configs are changed by.
 classifier=()
@@ -92,16 +95,33 @@ for network in ${networks//,/ }; do
     *) fail "there is no classifier $network" "known: resnet50, r3d_18, r2plus1d_18" ;;
   esac
 done
+# What makes other results: a folder with those of other options is not gone on with.
+options="scale $scale data ${data:-RUN/data} model $(realpath -m "$model") baseline $(realpath -m "$baseline") train ${train:-no}"
+options+=" networks $networks count $count seeds $seeds ratios $ratios folds $folds init $init"
 : "${data:=$run/data}"
 echopath=${ECHOPATH:-build/release/bin/echopath}
 [ -x "$echopath" ] || fail "$echopath is missing: run scripts/quickstart.sh first, or set ECHOPATH"
-mkdir -p "$run/stages" "$run/logs"
+
+# Table 1's detector has to look at single frames, which of the classifiers here resnet50 does.
+own_detector=""
+if [[ ",$networks," == *,resnet50,* ]]; then
+  own_detector=yes
+  detector="the classifier resnet50 real_1 of the task, which was trained on TRAIN videos that FID and FVD compare with"
+elif [ "$train $scale" = "yes phantom" ] || grep -qs '"architecture": "resnet50"' "$model"/*/config.json; then
+  detector="the frame classifiers in $model"
+else
+  fail "Table 1 has no detector of frames: $networks look at clips, and $model has no resnet50 classifier" \
+    "Name resnet50 in --networks too, or a model directory with such a classifier by --model."
+fi
 
 common=(--device "$device")
 methods=(ours_w1 ours_w5 echosyn_w1 echosyn_w5)
 tasks=(asd pah)
 classes_of() { case "$1" in asd) echo ASD Non-ASD ;; pah) echo PAH Non-PAH ;; esac; }
 there() { [ "${1%%_*}" = ours ] || [ -e "$baseline/lvdm" ]; }
+
+# detector_of TASK: the model directory with Table 1's detector.
+detector_of() { if [ -n "$own_detector" ]; then echo "$run/classifiers/$1/resnet50/real_1/model"; else echo "$model"; fi; }
 
 # One classifier: train_classifier TASK NETWORK ARM NUMBER [options of the data…].
 train_classifier() {
@@ -134,13 +154,13 @@ train_network() {
   [ "$network" = reid ] || processes=(--nproc "$nproc") # re-ID is for one process
   [ ! -e "$run/training/$name/$network/config.json" ] || resume=(--resume)
   "$echopath" train "$network" --config "configs/$name/$network.json" --out "$run/training/$name/$network" \
-    --set "output.model_directory=$directory" "$@" "${resume[@]}" "${processes[@]}"
+    --set "output.model_directory=$directory" "$@" "${resume[@]}" "${processes[@]}" "${common[@]}"
 }
 
 stage_models() {
   [ -n "$train" ] || { echo "the models are there: $model"; return 0; }
   case "$scale" in
-    phantom) ECHOPATH="$echopath" scripts/train_phantom_model.sh "$run/training" "$model" "$baseline" ;;
+    phantom) ECHOPATH="$echopath" DEVICE="$device" scripts/train_phantom_model.sh "$run/training" "$model" "$baseline" ;;
     paper)
       local network
       train_network vae paper "$model" --set "data.dataset=$data"
@@ -166,7 +186,16 @@ sample_method() {
   if [ "${method%%_*}" = echosyn ]; then arguments=("${baseline_sampling[@]}" --model "$baseline" --allow-unfiltered); fi
   [ ! -e "$run/samples/$method/manifest.jsonl" ] || resume=(--resume)
   "$echopath" sample "${arguments[@]}" --w "${method##*_w}" --count "$count" --seed 1 --codec ffv1 \
-    --out "$run/samples/$method" "${common[@]}" "${resume[@]}"
+    --out "$run/samples/$method" --nproc "$nproc" "${common[@]}" "${resume[@]}"
+}
+
+# filter_method METHOD: which of the finished videos pass the privacy filter; heart frames pass it while they
+# are sampled. The baseline has no re-ID network, so ours judges both.
+filter_method() {
+  there "$1" || { echo "$baseline is not there: nothing to filter"; return 0; }
+  rm -rf "${run:?}/results/filter_$1" # of a filter that was stopped halfway
+  "$echopath" filter --real "$data" --synthetic "$run/samples/$1" --model "$model" \
+    --out "$run/results/filter_$1" "${common[@]}"
 }
 
 # classify TASK NETWORK real|METHOD: all classifiers of the arms that these videos are part of.
@@ -221,7 +250,7 @@ stage_distribution() {
       local chosen=()
       for name in $(classes_of "$task"); do chosen+=(--class "$name"); done
       "$echopath" eval generation --real "$data" --synthetic "$run/samples/$method" "${chosen[@]}" \
-        --real-split TRAIN --model "$run/classifiers/$task/${networks%%,*}/real_1/model" --no-classes \
+        --real-split TRAIN --model "$(detector_of "$task")" --no-classes --nproc "$nproc" \
         --out "$run/results/distribution/${method}_$task.json" "${common[@]}"
     done
   done
@@ -234,16 +263,16 @@ stage_privacy() {
 
 stage_tables() {
   local task network results=(--with "$run/tables")
-  python3 scripts/paper/make_tables.py "$run" "$scale"
+  python3 scripts/paper/make_tables.py "$run" "$scale" "$detector"
   for task in "${tasks[@]}"; do
     for network in ${networks//,/ }; do results+=(--with "$run/results/classification_${task}_$network"); done
   done
   "$echopath" report "$run/samples/ours_w5" "${results[@]}" --with "$run/results/distribution" \
-    --with "$run/results/privacy" --out "$run/report.html"
+    --with "$run/results/filter_ours_w5" --with "$run/results/privacy" --out "$run/report.html"
 }
 
 stages=(data models)
-for method in "${methods[@]}"; do stages+=("sample_$method"); done
+for method in "${methods[@]}"; do stages+=("sample_$method" "filter_$method"); done
 for network in ${networks//,/ }; do
   for task in "${tasks[@]}"; do
     for videos in real "${methods[@]}"; do stages+=("classify:$task:$network:$videos"); done
@@ -252,14 +281,33 @@ for network in ${networks//,/ }; do
 done
 stages+=(distribution privacy tables)
 if [ -n "$list" ]; then printf '%s\n' "${stages[@]}"; exit 0; fi
+[ -z "$only" ] || [[ " ${stages[*]} " == *" $only "* ]] || fail "there is no stage $only" "known: ${stages[*]}"
+if [ -e "$run/options" ] && [ "$(cat "$run/options")" != "$options" ]; then
+  fail "$run holds the results of other options: $(cat "$run/options")" \
+    "These are: $options" "Name another folder with --run, or remove it."
+fi
+mkdir -p "$run/stages" "$run/attempts" "$run/logs"
+echo "$options" >"$run/options"
+echo "==> Table 1's detector: $detector"
 
 run_stage() {
   local words
   case "$1" in
     sample_*) sample_method "${1#sample_}" ;;
+    filter_*) filter_method "${1#filter_}" ;;
     *:*) IFS=: read -r -a words <<<"$1" && "${words[@]}" ;;
     *) "stage_$1" ;;
   esac
+}
+
+# spent_on STAGE: seconds of its attempts that did not finish it. A killed one ended when its log was last
+# written.
+spent_on() {
+  local spent started last
+  [ -e "$run/attempts/$1" ] || { echo 0; return; }
+  read -r spent started <"$run/attempts/$1"
+  last=$(stat -c %Y "$run/logs/$1.log" 2>/dev/null || echo "$started")
+  echo $((spent + (last > started ? last - started : 0)))
 }
 
 for stage in "${stages[@]}"; do
@@ -269,7 +317,8 @@ for stage in "${stages[@]}"; do
     continue
   fi
   echo "==> $stage ($(date +%H:%M:%S)), log in $run/logs/$stage.log"
-  started=$(date +%s)
+  spent=$(spent_on "$stage") started=$(date +%s)
+  echo "$spent $started" >"$run/attempts/$stage"
   set +e # in an `if` or before `||` a failing command would not end the stage
   (
     set -e
@@ -277,6 +326,7 @@ for stage in "${stages[@]}"; do
   ) >>"$run/logs/$stage.log" 2>&1
   code=$?
   set -e
+  touch "$run/logs/$stage.log" # when the attempt ended
   if [ "$code" -eq 130 ]; then
     echo "stopped in $stage after saving; the same command goes on with it" >&2
     exit 130
@@ -285,6 +335,7 @@ for stage in "${stages[@]}"; do
     tail -5 "$run/logs/$stage.log" >&2
     fail "stage $stage ended with code $code; the same command goes on with it" "log: $run/logs/$stage.log"
   fi
-  echo $(($(date +%s) - started)) >"$run/stages/$stage"
+  echo $((spent + $(date +%s) - started)) >"$run/stages/$stage"
+  rm "$run/attempts/$stage"
 done
 [ -n "$only" ] || echo "==> tables in $run/tables, page $run/report.html"

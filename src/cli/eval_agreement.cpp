@@ -20,7 +20,8 @@ void add_eval_agreement(Program& program, CLI::App& eval) {
         } else {
           std::cout << report.to_text();
         }
-      });
+      },
+      "echopath eval agreement --real data --real-split TEST --synthetic samples");
   add_compared_sets(verb, options->real, options->synthetic);
   verb.add_option("--model", options->model,
                   "model directory with the classifiers (default: models/phantom)")

@@ -46,7 +46,8 @@ void add_eval_anatomy(Program& program, CLI::App& eval) {
         } else {
           print(report);
         }
-      });
+      },
+      "echopath eval anatomy --real data --real-split TEST --synthetic samples");
   add_compared_sets(verb, options->real, options->synthetic);
   verb.add_option("--model", options->model,
                   "model directory with the segmentation network (default: models/phantom)")

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 
@@ -12,35 +14,43 @@ struct Options {
   std::vector<std::string> arms;
 };
 
-void print_arm(const evaluation::ArmResult& arm) {
+/// Three places, or "-" for what is not a number.
+std::string figure(double value) {
+  if (!std::isfinite(value)) return "-";
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.3f", value);
+  return text;
+}
+
+/// What a score is called, in a column of its own; an AUC of predicted labels says so.
+std::string heading_of(const std::string& score, const std::string& auc_from) {
+  std::string heading = score == "auc" && auc_from == "labels" ? "auc (hard labels)" : score;
+  heading.resize(std::max<std::size_t>(heading.size(), 18), ' ');
+  return heading;
+}
+
+void print_arm(const evaluation::ArmResult& arm, const std::string& auc_from) {
   std::cout << arm.name << ": " << arm.by_source.size() << " classifier"
             << (arm.by_source.size() == 1 ? "" : "s") << ", " << arm.videos << " videos of "
             << arm.patients << " patients";
   if (arm.look > 1) std::cout << ", look " << arm.look << " at this test split";
   std::cout << '\n';
   for (std::size_t k = 0; k < arm.mean.size(); ++k) {
-    char line[160];
-    std::snprintf(line, sizeof(line), "  %-18s %.3f (%.3f to %.3f)",
-                  evaluation::score_names()[k].c_str(), arm.mean[k], arm.intervals[k].low,
-                  arm.intervals[k].high);
-    std::cout << line;
+    std::cout << "  " << heading_of(evaluation::score_names()[k], auc_from) << ' '
+              << figure(arm.mean[k]) << " (" << figure(arm.intervals[k].low) << " to "
+              << figure(arm.intervals[k].high) << ')';
     if (arm.by_source.size() > 1) {
-      std::snprintf(line, sizeof(line), ", sd over classifiers %.3f", arm.deviation[k]);
-      std::cout << line;
+      std::cout << ", sd over classifiers " << figure(arm.deviation[k]);
     }
     std::cout << '\n';
   }
 }
 
 void print_comparison(const evaluation::ArmComparison& pair) {
-  char line[240];
-  std::snprintf(line, sizeof(line),
-                "%s against %s: right where the other is wrong %lld to %lld times (McNemar p "
-                "%.3f), AUC %.3f and %.3f (DeLong p %.3f)",
-                pair.arm.c_str(), pair.against.c_str(), static_cast<long long>(pair.mcnemar.only_a),
-                static_cast<long long>(pair.mcnemar.only_b), pair.mcnemar.p, pair.delong.auc_a,
-                pair.delong.auc_b, pair.delong.p);
-  std::cout << line << '\n';
+  std::cout << pair.arm << " against " << pair.against << ": right where the other is wrong "
+            << pair.mcnemar.only_a << " to " << pair.mcnemar.only_b << " times (McNemar p "
+            << figure(pair.mcnemar.p) << "), AUC of scores " << figure(pair.delong.auc_a) << " and "
+            << figure(pair.delong.auc_b) << " (DeLong p " << figure(pair.delong.p) << ")\n";
 }
 
 void evaluate(Options options, const CommonOptions& common) {
@@ -55,7 +65,7 @@ void evaluate(Options options, const CommonOptions& common) {
     print_json(json);
     return;
   }
-  for (const auto& arm : done.arms) print_arm(arm);
+  for (const auto& arm : done.arms) print_arm(arm, asked.auc_from);
   for (const auto& pair : done.comparisons) print_comparison(pair);
   const evaluation::ArmResult& first = done.arms.front();
   if (!done.comparisons.empty() && first.patients < first.videos) {
@@ -71,10 +81,13 @@ void evaluate(Options options, const CommonOptions& common) {
 void add_eval_classification(Program& program, CLI::App& eval) {
   auto options = std::make_shared<Options>();
   evaluation::ClassificationEvaluation& asked = options->evaluation;
-  CLI::App& verb =
-      program.add_subverb(eval, "classification",
-                          "Judges classifiers on real test videos, with intervals and paired tests",
-                          [options](const CommonOptions& common) { evaluate(*options, common); });
+  CLI::App& verb = program.add_subverb(
+      eval, "classification",
+      "Judges classifiers on real test videos, with intervals and paired tests",
+      [options](const CommonOptions& common) { evaluate(*options, common); },
+      "echopath eval classification --real data --arm real=runs/a/model:classifier "
+      "--arm augmented=runs/b/model:classifier\n"
+      "  echopath eval classification --real data --split VAL --arm other=predictions.csv");
   verb.add_option("--real", asked.real, "dataset directory with the test videos")
       ->required()
       ->type_name("DIR");

@@ -36,7 +36,9 @@ void add_eval_compare(Program& program, CLI::App& eval) {
         } else {
           std::cout << report.to_text();
         }
-      });
+      },
+      "echopath eval compare --real data --real-split TEST --arm w1=samples/w1 --arm "
+      "w5=samples/w5");
   verb.add_option("--real", options->real, "dataset directory, or a folder of videos")
       ->required()
       ->type_name("DIR");

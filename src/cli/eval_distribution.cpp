@@ -60,7 +60,7 @@ void measure(const DistributionCommand& given, const CommonOptions& common) {
   if (common.json) {
     print_json(json);
   } else {
-    std::cout << report->to_text();
+    std::cout << report->to_text(options);
   }
 }
 
@@ -69,8 +69,10 @@ void add_word(Program& program, CLI::App& eval, const std::string& word, const s
   auto options = std::make_shared<DistributionCommand>();
   options->word = word;
   options->measure.metrics = metrics;
+  const std::string real = word == "is" ? "" : " --real data --real-split TEST";
   CLI::App& verb = program.add_subverb(
-      eval, word, summary, [options](const CommonOptions& common) { measure(*options, common); });
+      eval, word, summary, [options](const CommonOptions& common) { measure(*options, common); },
+      "echopath eval " + word + real + " --synthetic samples");
   add_distribution_options(verb, *options);
 }
 

@@ -8,20 +8,21 @@ namespace echopath::cli {
 
 void add_eval_drift(Program& program, CLI::App& eval) {
   auto options = std::make_shared<evaluation::DriftOptions>();
-  CLI::App& verb = program.add_subverb(eval, "drift",
-                                       "Fréchet distance to real frames and brightness of "
-                                       "samples, block by block",
-                                       [options](const CommonOptions& common) {
-                                         options->model = model_or_default(options->model).string();
-                                         options->device = common.device;
-                                         const evaluation::DriftReport report =
-                                             evaluation::report_drift(*options);
-                                         if (common.json) {
-                                           print_json(report.to_json());
-                                         } else {
-                                           std::cout << report.to_text();
-                                         }
-                                       });
+  CLI::App& verb = program.add_subverb(
+      eval, "drift",
+      "Fréchet distance to real frames and brightness of "
+      "samples, block by block",
+      [options](const CommonOptions& common) {
+        options->model = model_or_default(options->model).string();
+        options->device = common.device;
+        const evaluation::DriftReport report = evaluation::report_drift(*options);
+        if (common.json) {
+          print_json(report.to_json());
+        } else {
+          std::cout << report.to_text();
+        }
+      },
+      "echopath eval drift --real data --real-split TEST --synthetic samples");
   verb.add_option("--real", options->real, "dataset directory, or a folder of videos")
       ->required()
       ->type_name("DIR");

@@ -49,7 +49,8 @@ void add_eval_motion(Program& program, CLI::App& eval) {
         } else {
           print(report);
         }
-      });
+      },
+      "echopath eval motion --real data --real-split TEST --synthetic samples");
   add_compared_sets(verb, options->real, options->synthetic);
   verb.add_option("--trace", options->trace,
                   "what `echopath sample --trace` wrote beside the sample directory")

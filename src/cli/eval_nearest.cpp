@@ -37,7 +37,8 @@ void add_eval_nearest(Program& program, CLI::App& eval) {
         } else {
           print(report);
         }
-      });
+      },
+      "echopath eval nearest --real data --synthetic samples");
   verb.add_option("--real", options->real, "dataset directory with the held-out split")
       ->required()
       ->type_name("DIR");

@@ -29,7 +29,8 @@ void print_membership(const std::string& name, const evaluation::MembershipInfer
 }
 
 void print_level(const std::string& name, const evaluation::LevelAudit& level) {
-  std::cout << name << " (threshold " << level.threshold << ")\n"
+  std::cout << name << " (threshold " << level.threshold << ", above which at most "
+            << 100 * level.expected_rate << " % of unseen real videos are expected)\n"
             << "  memorised: " << percent(level.flagged_samples) << " of the samples, "
             << percent(level.flagged_patients) << " of the training patients (by chance at most "
             << 100 * level.flagged_patients_by_chance << " %)\n";
@@ -73,9 +74,10 @@ void audit(evaluation::PrivacyAuditOptions options, const CommonOptions& common)
 
 void add_eval_privacy(Program& program, CLI::App& eval) {
   auto options = std::make_shared<evaluation::PrivacyAuditOptions>();
-  CLI::App& verb =
-      program.add_subverb(eval, "privacy", "Looks for training patients in synthetic videos",
-                          [options](const CommonOptions& common) { audit(*options, common); });
+  CLI::App& verb = program.add_subverb(
+      eval, "privacy", "Looks for training patients in synthetic videos",
+      [options](const CommonOptions& common) { audit(*options, common); },
+      "echopath eval privacy --real data --synthetic samples --model models/phantom --out privacy");
   verb.add_option("--real", options->real,
                   "dataset or latents directory; its TRAIN videos are those trained on")
       ->required()

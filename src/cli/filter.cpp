@@ -1,4 +1,5 @@
 #include <iostream>
+#include <optional>
 
 #include "cli/resources.hpp"
 #include "cli/verbs.hpp"
@@ -11,6 +12,10 @@ namespace {
 struct Options {
   evaluation::FilterOptions filter;
   std::string compat;
+  // Of what --compat sets, the options that were given: they go before it.
+  std::optional<std::string> threshold;
+  std::optional<std::int64_t> frames;
+  std::optional<std::int64_t> real_frames;
   std::vector<std::string> overrides;
 };
 
@@ -22,6 +27,9 @@ void filter(Options options, const CommonOptions& common) {
   } else if (!options.compat.empty()) {
     throw UsageError("--compat '" + options.compat + "' is unknown; echonet-synthetic is known");
   }
+  chosen.threshold = options.threshold.value_or(chosen.threshold);
+  chosen.frames = options.frames.value_or(chosen.frames);
+  chosen.real_frames = options.real_frames.value_or(chosen.real_frames);
   config::apply_overrides(options.overrides, visit);
   config::apply(config::dump(visit), visit, "filter");
   chosen.model = model_or_default(chosen.model).string();
@@ -35,9 +43,9 @@ void filter(Options options, const CommonOptions& common) {
   }
   std::cout << "kept " << done.kept << " of " << done.judged << " (similarity below " << done.tau
             << ", " << done.tau_source << " threshold)\n";
-  if (done.held_out > 0) {
-    std::cout << "of " << done.held_out << " held-out real ones " << 100.0 * done.held_out_rate
-              << " % reach it\n";
+  if (done.compared > 0) {
+    std::cout << "of " << done.compared << " real " << done.tau_over << " "
+              << 100.0 * done.compared_rate << " % reach it\n";
   }
   std::cout << "kept.csv, privacy_scores.csv, privacy_histogram.png in " << chosen.out << '\n';
 }
@@ -63,7 +71,7 @@ void add_filter(Program& program) {
   folder("--model", filter_options.model,
          "model directory with reid/ and vae/ (default: models/phantom)");
   folder("--out", filter_options.out, "folder for the results")->capture_default_str();
-  verb.add_option("--threshold", filter_options.threshold,
+  verb.add_option("--threshold", options->threshold,
                   "where tau is from: model, real (held-out videos), or auto: the model's where "
                   "it holds for these frames (default auto)")
       ->type_name("NAME");
@@ -71,10 +79,10 @@ void add_filter(Program& program) {
   verb.add_option("--percentile", filter_options.percentile,
                   "of the held-out similarities (default 95)")
       ->type_name("P");
-  verb.add_option("--frames", filter_options.frames,
+  verb.add_option("--frames", options->frames,
                   "frames of each synthetic video that are judged (default 8)")
       ->type_name("N");
-  verb.add_option("--real-frames", filter_options.real_frames,
+  verb.add_option("--real-frames", options->real_frames,
                   "frames of each real video to compare with (default 8)")
       ->type_name("N");
   verb.add_flag("--copy", filter_options.copy, "copy the kept files to --out, with a FileList.csv");

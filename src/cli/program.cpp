@@ -23,9 +23,24 @@ constexpr const char* kFooter =
     "echopath VERB --help shows a verb's options and an example.\n"
     "Exit codes: 0 done, 1 internal error, 2 wrong usage or config, 3 bad input data, 4 device,\n"
     "130 interrupted.";
+constexpr const char* kCommonGroup = "Common options";
+
+std::string example_footer(const std::string& example) {
+  return "Example:\n  " + example;
+}
+
+/// Help of a word below a verb: the verb's common options, which it takes too, follow its own.
+class SubverbFormatter : public CLI::Formatter {
+ public:
+  std::string make_footer(const CLI::App* app) const override {
+    const std::vector<const CLI::Option*> common = app->get_parent()->get_options(
+        [](const CLI::Option* option) { return option->get_group() == kCommonGroup; });
+    return make_group(kCommonGroup, false, common) + "\n" + CLI::Formatter::make_footer(app);
+  }
+};
 
 void add_common_options(CLI::App& verb, CommonOptions& common) {
-  const std::string group = "Common options";
+  const std::string group = kCommonGroup;
   verb.add_option("--device", common.device, "auto, cpu or cuda[:i]")
       ->capture_default_str()
       ->type_name("DEVICE")
@@ -59,17 +74,18 @@ CLI::App& Program::add_verb(const std::string& name, const std::string& summary,
                             const std::string& example, Action action) {
   CLI::App* verb = app_.add_subcommand(name, summary);
   verb->group("Verbs");
-  verb->footer("Example:\n  " + example);
+  verb->footer(example_footer(example));
   add_common_options(*verb, common_);
   if (action) verb->callback([this, action = std::move(action)] { action_ = action; });
   return *verb;
 }
 
 CLI::App& Program::add_subverb(CLI::App& verb, const std::string& name, const std::string& summary,
-                               Action action) {
+                               Action action, const std::string& example) {
   CLI::App* subverb = verb.add_subcommand(name, summary);
   subverb->group("Actions");
-  subverb->footer(verb.get_footer());
+  subverb->formatter(std::make_shared<SubverbFormatter>());
+  subverb->footer(example.empty() ? verb.get_footer() : example_footer(example));
   subverb->fallthrough();
   subverb->callback([this, action = std::move(action)] { action_ = action; });
   return *subverb;

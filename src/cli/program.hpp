@@ -35,9 +35,10 @@ class Program {
   /// runs when the verb was called; `action` may be empty where subverbs carry their own.
   CLI::App& add_verb(const std::string& name, const std::string& summary,
                      const std::string& example, Action action);
-  /// Adds a word below a verb (`config show`), which shares the verb's common options.
+  /// Adds a word below a verb (`config show`), which shares the verb's common options: its help
+  /// lists them. Without an `example` of its own its help shows the verb's.
   CLI::App& add_subverb(CLI::App& verb, const std::string& name, const std::string& summary,
-                        Action action);
+                        Action action, const std::string& example = "");
 
   /// Parses, runs the action, and answers with the exit code. Errors are printed on standard error
   /// as one line.

@@ -1,5 +1,7 @@
 #include "cli/sample_arguments.hpp"
 
+#include <limits>
+
 #include "cli/resources.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/text.hpp"
@@ -26,6 +28,14 @@ std::string preset_path(const std::string& name) {
 template <class Value>
 void take(const std::optional<Value>& given, Value& value) {
   if (given) value = *given;
+}
+
+/// Throws UsageError on a seed that cannot be counted on from.
+std::int64_t first_seed(std::uint64_t seed) {
+  constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+  if (seed <= static_cast<std::uint64_t>(kLargest)) return static_cast<std::int64_t>(seed);
+  throw UsageError("--seed " + std::to_string(seed) + " is too large for sample; take 0 to " +
+                   std::to_string(kLargest));
 }
 
 /// What the options give over what a file gave.
@@ -172,7 +182,7 @@ generation::SampleOptions resolve(const SampleArguments& given, const CommonOpti
   for (const std::string& path : files) config::apply(config::read_json(path), visit, path);
   config::apply_overrides(given.overrides, visit);
   take_all(given, options);
-  if (common.seed) options.seed = static_cast<std::int64_t>(*common.seed);
+  if (common.seed) options.seed = first_seed(*common.seed);
   // Values given as options obey the same ranges as those of a file.
   config::apply(config::dump(visit), visit, "sample");
   options.model = model_or_default(given.model.empty() ? options.model : given.model).string();

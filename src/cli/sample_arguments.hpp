@@ -47,7 +47,7 @@ struct SampleArguments {
 void add_sample_arguments(CLI::App& verb, SampleArguments& arguments);
 
 /// The run that they ask for: preset, then config, then --set, then options. Throws ConfigError,
-/// also where the preset is unknown, the known ones listed.
+/// also where the preset is unknown, the known ones listed, and UsageError on a seed out of range.
 generation::SampleOptions resolve(const SampleArguments& given, const CommonOptions& common);
 
 }  // namespace echopath::cli

@@ -3,24 +3,28 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <numeric>
 #include <set>
 
 #include "echopath/core/device.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/core/interrupt.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/evaluation/predictions.hpp"
 #include "echopath/evaluation/test_looks.hpp"
-#include "echopath/io/csv.hpp"
 #include "echopath/models/model_directory.hpp"
+#include "evaluation/classification_results.hpp"
 
 namespace echopath::evaluation {
 namespace {
 
 constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
+/// The split whose looks are counted.
+constexpr const char* kTestSplit = "TEST";
+constexpr const char* kStopped =
+    "stopped by a signal; no results were written, and no look at TEST was counted";
 
 std::vector<std::size_t> every_row(const Predictions& predictions) {
   std::vector<std::size_t> rows(predictions.size());
@@ -165,59 +169,6 @@ ArmComparison compare(const std::string& name, const Predictions& arm, const std
   return result;
 }
 
-std::string text_of(double value) {
-  if (!std::isfinite(value)) return "";
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.6f", value);
-  return text;
-}
-
-void write_tables(const fs::path& out, const ClassificationResult& result) {
-  io::CsvTable arms;
-  arms.columns = {"Arm", "Classifiers", "Videos", "Patients", "Look"};
-  for (const std::string& name : score_names()) {
-    for (const char* suffix : {"", "_sd", "_low", "_high"}) arms.columns.push_back(name + suffix);
-  }
-  for (const ArmResult& arm : result.arms) {
-    std::vector<std::string> row = {arm.name, std::to_string(arm.by_source.size()),
-                                    std::to_string(arm.videos), std::to_string(arm.patients),
-                                    std::to_string(arm.look)};
-    for (std::size_t k = 0; k < arm.mean.size(); ++k) {
-      for (const double value :
-           {arm.mean[k], arm.deviation[k], arm.intervals[k].low, arm.intervals[k].high}) {
-        row.push_back(text_of(value));
-      }
-    }
-    arms.rows.push_back(std::move(row));
-  }
-  io::write_csv(out / "classification.csv", arms);
-  io::CsvTable pairs;
-  pairs.columns = {"Arm",      "Against", "OnlyArmRight", "OnlyAgainstRight",
-                   "McNemarP", "AucArm",  "AucAgainst",   "DeLongP"};
-  for (const std::string& name : score_names()) {
-    for (const char* suffix : {"_difference", "_low", "_high"}) {
-      pairs.columns.push_back(name + suffix);
-    }
-  }
-  for (const ArmComparison& pair : result.comparisons) {
-    std::vector<std::string> row = {pair.arm,
-                                    pair.against,
-                                    std::to_string(pair.mcnemar.only_a),
-                                    std::to_string(pair.mcnemar.only_b),
-                                    text_of(pair.mcnemar.p),
-                                    text_of(pair.delong.auc_a),
-                                    text_of(pair.delong.auc_b),
-                                    text_of(pair.delong.p)};
-    for (const Interval& difference : pair.differences) {
-      for (const double value : {difference.estimate, difference.low, difference.high}) {
-        row.push_back(text_of(value));
-      }
-    }
-    pairs.rows.push_back(std::move(row));
-  }
-  io::write_csv(out / "comparisons.csv", pairs);
-}
-
 /// Opens the test videos; none are read where every source is a CSV.
 VideoSet open_videos(const ClassificationEvaluation& options) {
   VideoSetOptions asked;
@@ -230,6 +181,12 @@ VideoSet open_videos(const ClassificationEvaluation& options) {
   return videos;
 }
 
+/// Whether what is judged has a test video in it, whatever split was asked for.
+bool holds_test_videos(const VideoSet& videos) {
+  return std::any_of(videos.videos().begin(), videos.videos().end(),
+                     [](const VideoItem& video) { return video.split == kTestSplit; });
+}
+
 /// Refuses second looks that were not asked for, and counts each arm's look.
 std::vector<std::int64_t> count_looks(const ClassificationEvaluation& options,
                                       const std::vector<std::vector<Source>>& sources,
@@ -239,9 +196,9 @@ std::vector<std::int64_t> count_looks(const ClassificationEvaluation& options,
     std::vector<std::string> hashes;
     for (const Source& source : sources[i]) hashes.push_back(source.hash);
     const std::int64_t before =
-        register_of_looks.looks_at(options.split, options.arms[i].name, hashes);
+        register_of_looks.looks_at(kTestSplit, options.arms[i].name, hashes);
     if (before > 0 && !options.again) {
-      throw UsageError("arm '" + options.arms[i].name + "' has been judged on " + options.split +
+      throw UsageError("arm '" + options.arms[i].name + "' has been judged on " + kTestSplit +
                        " of '" + options.real + "' " + std::to_string(before) +
                        (before == 1 ? " time" : " times") + " before (" +
                        register_of_looks.file().string() +
@@ -253,19 +210,6 @@ std::vector<std::int64_t> count_looks(const ClassificationEvaluation& options,
   return looks;
 }
 
-config::Json figures_json(const std::vector<Interval>& intervals) {
-  config::Json json = config::Json::object();
-  const auto number = [](double value) {
-    return std::isfinite(value) ? config::Json(value) : config::Json(nullptr);
-  };
-  for (std::size_t k = 0; k < intervals.size(); ++k) {
-    json[score_names()[k]] = {{"estimate", number(intervals[k].estimate)},
-                              {"low", number(intervals[k].low)},
-                              {"high", number(intervals[k].high)}};
-  }
-  return json;
-}
-
 void check_options(const ClassificationEvaluation& options) {
   parse_auc_from(options.auc_from);
   if (options.arms.empty()) {
@@ -275,11 +219,40 @@ void check_options(const ClassificationEvaluation& options) {
   for (const ClassificationArm& arm : options.arms) {
     if (!names.insert(arm.name).second) throw UsageError("two arms are named '" + arm.name + "'");
   }
-  const fs::path out = options.out;
-  if (fs::exists(out) && !fs::is_empty(out) && !fs::exists(out / "classification.json")) {
-    throw UsageError("--out '" + options.out +
-                     "' holds something that this verb did not write; choose another --out");
+  require_own_folder(options.out);
+}
+
+/// Of every arm, the predictions of each of its classifiers.
+std::vector<std::vector<Predictions>> predict(const std::vector<std::vector<Source>>& sources,
+                                              const VideoSet& videos, at::Device device) {
+  std::vector<std::vector<Predictions>> predictions;
+  for (const std::vector<Source>& arm : sources) {
+    predictions.emplace_back();
+    for (const Source& source : arm) {
+      predictions.back().push_back(predictions_of(source, videos, device));
+    }
   }
+  return predictions;
+}
+
+/// The predictions of each arm by one. Throws DataError where the arms are not of the same videos.
+std::vector<Predictions> means_of(const std::vector<std::vector<Predictions>>& predictions) {
+  std::vector<Predictions> means;
+  for (const std::vector<Predictions>& several : predictions) {
+    means.push_back(averaged(several));
+    require_same_videos(means.back(), means.front(), "the predictions of the arms");
+  }
+  return means;
+}
+
+std::vector<TestLook> looks_of(const ClassificationResult& result) {
+  std::vector<TestLook> looks;
+  for (const ArmResult& arm : result.arms) {
+    TestLook look{"", kTestSplit, arm.name, {}, arm.videos};
+    for (const ArmSource& source : arm.sources) look.sources.push_back(source.sha256);
+    looks.push_back(std::move(look));
+  }
+  return looks;
 }
 
 }  // namespace
@@ -308,78 +281,37 @@ ClassificationResult evaluate_classification(const ClassificationEvaluation& opt
     sources.emplace_back();
     for (const std::string& text : arm.sources) sources.back().push_back(find_source(text));
   }
-  const bool counted = options.split == "TEST";
+  const bool counted = holds_test_videos(videos);
   TestLooks looks(options.looks.empty() ? fs::path(options.real) / "test_looks.jsonl"
                                         : fs::path(options.looks));
   const std::vector<std::int64_t> numbers = counted
                                                 ? count_looks(options, sources, looks)
                                                 : std::vector<std::int64_t>(options.arms.size(), 0);
 
-  const fs::path out = options.out;
+  const std::vector<std::vector<Predictions>> predictions = predict(sources, videos, device);
+  const std::vector<Predictions> means = means_of(predictions);
   ClassificationResult result;
-  std::vector<Predictions> means;
+  result.asked = options;
+  result.asked.looks = counted ? looks.file().string() : "";
+  result.classes = means.front().classes;
   for (std::size_t i = 0; i < options.arms.size(); ++i) {
+    throw_if_interrupted(kStopped);
     const std::string& name = options.arms[i].name;
-    std::vector<Predictions> several;
-    TestLook look{"", options.split, name, {}, 0};
-    for (const Source& source : sources[i]) {
-      several.push_back(predictions_of(source, videos, device));
-      look.sources.push_back(source.hash);
-    }
-    means.push_back(averaged(several));
-    require_same_videos(means.back(), means.front(), "the predictions of the arms");
-    look.videos = static_cast<std::int64_t>(means.back().size());
-    if (counted) looks.add(look);
-    for (std::size_t k = 0; k < several.size(); ++k) {
-      write_predictions(out / "predictions" / (name + "_" + std::to_string(k + 1) + ".csv"),
-                        several[k]);
-    }
-    result.arms.push_back(judge(name, several, options));
+    result.arms.push_back(judge(name, predictions[i], options));
     result.arms.back().look = numbers[i];
+    for (const Source& source : sources[i]) {
+      result.arms.back().sources.push_back({source.text, source.hash});
+    }
     if (i > 0) {
       result.comparisons.push_back(
           compare(name, means[i], options.arms[0].name, means[0], options));
     }
   }
-  result.classes = means.front().classes;
-  write_tables(out, result);
-  config::Json document = result.to_json();
-  document["split"] = options.split;
-  document["auc_from"] = options.auc_from;
-  write_file(out / "classification.json", document.dump(2) + "\n");
+  StagedResults staged(options.out, result, predictions);
+  throw_if_interrupted(kStopped);
+  if (counted) looks.add(looks_of(result));
+  staged.publish();
   return result;
-}
-
-config::Json ClassificationResult::to_json() const {
-  config::Json json = {{"classes", classes},
-                       {"arms", config::Json::array()},
-                       {"comparisons", config::Json::array()}};
-  for (const ArmResult& arm : arms) {
-    config::Json row = {{"arm", arm.name},      {"classifiers", arm.by_source.size()},
-                        {"videos", arm.videos}, {"patients", arm.patients},
-                        {"look", arm.look},     {"scores", figures_json(arm.intervals)}};
-    for (std::size_t k = 0; k < arm.deviation.size(); ++k) {
-      row["scores"][score_names()[k]]["sd"] = arm.deviation[k];
-    }
-    json["arms"].push_back(row);
-  }
-  const auto number = [](double value) {
-    return std::isfinite(value) ? config::Json(value) : config::Json(nullptr);
-  };
-  for (const ArmComparison& pair : comparisons) {
-    json["comparisons"].push_back({{"arm", pair.arm},
-                                   {"against", pair.against},
-                                   {"mcnemar",
-                                    {{"only_arm_right", pair.mcnemar.only_a},
-                                     {"only_against_right", pair.mcnemar.only_b},
-                                     {"p", pair.mcnemar.p}}},
-                                   {"delong",
-                                    {{"auc_arm", number(pair.delong.auc_a)},
-                                     {"auc_against", number(pair.delong.auc_b)},
-                                     {"p", number(pair.delong.p)}}},
-                                   {"differences", figures_json(pair.differences)}});
-  }
-  return json;
 }
 
 }  // namespace echopath::evaluation

@@ -193,7 +193,8 @@ DeLong delong_test(const std::vector<double>& a, const std::vector<double>& b,
   test.standard_error = std::sqrt(variance);
   const double difference = std::abs(test.auc_a - test.auc_b);
   if (difference == 0) return test;
-  test.p = variance > 0 ? std::erfc(difference / test.standard_error / std::sqrt(2.0)) : 0.0;
+  test.p =
+      variance > 0 ? std::erfc(difference / test.standard_error / std::sqrt(2.0)) : kNotANumber;
   return test;
 }
 

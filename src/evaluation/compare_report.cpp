@@ -5,13 +5,16 @@
 #include <cstdio>
 #include <limits>
 #include <map>
+#include <optional>
 
 #include "echopath/core/device.hpp"
 #include "echopath/core/errors.hpp"
+#include "echopath/core/logging.hpp"
 #include "echopath/core/progress.hpp"
 #include "echopath/evaluation/frechet.hpp"
 #include "echopath/evaluation/jackknife.hpp"
 #include "echopath/evaluation/video_set.hpp"
+#include "echopath/generation/manifest.hpp"
 #include "evaluation/frame_features.hpp"
 
 namespace echopath::evaluation {
@@ -90,6 +93,44 @@ void require_pairs(const std::vector<VideoSet>& sets, const CompareOptions& opti
   }
 }
 
+/// The seed of each video; none where no manifest tells it.
+std::vector<std::optional<std::uint64_t>> seeds_of(const VideoSet& set) {
+  std::map<std::string, std::uint64_t> known;
+  if (set.is_sampled()) {
+    for (const auto& entry : generation::read_manifest(set.directory() / "manifest.jsonl")) {
+      known[std::filesystem::path(entry.file).stem().string()] = entry.seed;
+    }
+  }
+  std::vector<std::optional<std::uint64_t>> seeds;
+  for (const VideoItem& video : set.videos()) {
+    const auto found = known.find(video.name);
+    seeds.push_back(found == known.end() ? std::nullopt : std::optional(found->second));
+  }
+  return seeds;
+}
+
+/// Refuses arms whose videos of one place have other seeds, as far as manifests tell them, and
+/// warns where they do not. The arms are of one size.
+void require_same_seeds(const std::vector<VideoSet>& sets, const CompareOptions& options) {
+  const auto first = seeds_of(sets[0]);
+  for (std::size_t arm = 0; arm < sets.size(); ++arm) {
+    const auto seeds = seeds_of(sets[arm]);
+    bool told = true;
+    for (std::size_t i = 0; i < seeds.size(); ++i) {
+      told = told && seeds[i].has_value();
+      if (!seeds[i] || !first[i] || *seeds[i] == *first[i]) continue;
+      throw DataError("arm " + options.arms[arm].first + " has video " +
+                      sets[arm].videos()[i].name + " of seed " + std::to_string(*seeds[i]) +
+                      " where " + options.arms[0].first + " has " + sets[0].videos()[i].name +
+                      " of seed " + std::to_string(*first[i]) +
+                      "; paired arms have the same seeds: sample them with one --seed");
+    }
+    if (told) continue;
+    log_warning("no manifest.jsonl tells the seeds of all videos of arm " +
+                options.arms[arm].first + "; the intervals of differences hold for equal seeds");
+  }
+}
+
 }  // namespace
 
 CompareReport report_compare(const CompareOptions& options) {
@@ -100,6 +141,7 @@ CompareReport report_compare(const CompareOptions& options) {
   std::vector<VideoSet> sets;
   for (const auto& [name, directory] : options.arms) sets.push_back(VideoSet::open(directory));
   require_pairs(sets, options);
+  require_same_seeds(sets, options);
   DetectorOptions wanted;
   wanted.what = options.detector;
   wanted.model = options.model;

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include <algorithm>
 #include <cstdlib>
 
 #include "echopath/core/device.hpp"
@@ -12,7 +11,7 @@
 #include "echopath/core/text.hpp"
 #include "echopath/distributed/environment.hpp"
 #include "echopath/distributed/rendezvous.hpp"
-#include "echopath/evaluation/distribution_metrics.hpp"
+#include "evaluation/distribution_rows.hpp"
 #include "evaluation/feature_files.hpp"
 #include "evaluation/sides.hpp"
 
@@ -21,31 +20,6 @@ namespace {
 
 /// The processes wait for the slowest of them, and for rank 0's measuring.
 constexpr auto kPatience = std::chrono::hours(48);
-/// Patients of a side from which an interval is told without a warning.
-constexpr std::int64_t kFewPatients = 20;
-
-bool wants(const DistributionOptions& options, const std::string& metric) {
-  return std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
-}
-
-/// The names of the metrics of frames or of clips.
-struct MetricNames {
-  std::string frechet, kernel, manifold, inception;  ///< keys of DistributionOptions::metrics
-  std::string frechet_label, kernel_label, item;
-};
-
-const MetricNames kFrameMetrics = {"fid", "kid", "prdc", "is", "FID", "KID", "frame"};
-const MetricNames kClipMetrics = {"fvd", "kvd", "clip-prdc", "", "FVD", "KVD", "clip"};
-
-bool wants_any(const DistributionOptions& options, const MetricNames& names) {
-  return wants(options, names.frechet) || wants(options, names.kernel) ||
-         wants(options, names.manifold) || wants(options, names.inception);
-}
-
-bool needs_real(const DistributionOptions& options, const MetricNames& names) {
-  return wants(options, names.frechet) || wants(options, names.kernel) ||
-         wants(options, names.manifold);
-}
 
 /// The options without the inception score, for a detector or a file that knows no class
 /// probabilities. Throws `error` where it is all that is asked for.
@@ -58,113 +32,25 @@ DistributionOptions without_inception(DistributionOptions options, const MetricN
   return options;
 }
 
-SideCount count_of(const FeatureTable& table) {
-  return {table.rows(), static_cast<std::int64_t>(table.videos.size()), table.patient_count()};
+/// What is asked for, less what the tool of --compat has not. Throws UsageError where nothing is
+/// left, and on a single fold.
+DistributionOptions checked(DistributionOptions options) {
+  if (options.intervals.folds == 1) {
+    throw UsageError(
+        "--folds 1 makes no interval: without its only group of patients a side is empty; give 2 "
+        "or more, or 0 for no intervals");
+  }
+  if (!wants(options, kFrameMetrics.inception) || has_inception_score(options.compat)) {
+    return options;
+  }
+  const std::string told = "--compat " + options.compat + ": that tool has no inception score";
+  std::erase(options.metrics, kFrameMetrics.inception);
+  if (options.metrics.empty()) {
+    throw UsageError(told + "; leave --compat out, or name another tool");
+  }
+  log_warning(told + "; it is left out");
+  return options;
 }
-
-/// The fold of a jackknife is a patient or more; of few of them its standard error says little.
-void warn_of_few_patients(MetricValue& metric, const FeatureTable* real,
-                          const FeatureTable& synthetic) {
-  for (const auto& [side, table] : {std::pair("real", real), std::pair("synthetic", &synthetic)}) {
-    if (table == nullptr || table->patient_count() >= kFewPatients) continue;
-    metric.warnings.push_back("few: " + std::to_string(table->patient_count()) + " " + side +
-                              " patients; the interval of fewer than " +
-                              std::to_string(kFewPatients) + " is not to be trusted");
-  }
-}
-
-/// The metrics of two tables (or of the synthetic one alone) for one class or all.
-class Measuring {
- public:
-  Measuring(const DistributionOptions& options, const MetricNames& names)
-      : options_(options), names_(names) {}
-
-  std::vector<DistributionRow> rows(const FeatureTable* real, const FeatureTable& synthetic) {
-    add(real, synthetic, "");
-    if (options_.by_class) add_classes(real, synthetic);
-    return std::move(rows_);
-  }
-
- private:
-  void add_classes(const FeatureTable* real, const FeatureTable& synthetic) {
-    const std::vector<std::string> names = synthetic.class_names();
-    if (names.size() < 2 || (real != nullptr && real->class_names().size() < 2)) return;
-    for (const std::string& name : names) {
-      const FeatureTable part = synthetic.of_class(name);
-      if (real == nullptr) {
-        add(nullptr, part, name);
-        continue;
-      }
-      const FeatureTable real_part = real->of_class(name);
-      add(&real_part, part, name);
-    }
-  }
-
-  /// A class with too few videos is told and left out; all of them together must do.
-  void add(const FeatureTable* real, const FeatureTable& synthetic, const std::string& class_name) {
-    try {
-      measure(real, synthetic, class_name);
-    } catch (const DataError& error) {
-      if (class_name.empty()) throw;
-      log_warning("class " + class_name + " has no figures of its own: " + error.what());
-    }
-  }
-
-  void measure(const FeatureTable* real, const FeatureTable& synthetic,
-               const std::string& class_name) {
-    require_several(synthetic, "synthetic", names_.item);
-    if (real != nullptr) {
-      require_several(*real, "real", names_.item);
-      compare(*real, synthetic, class_name);
-    }
-    if (!names_.inception.empty() && wants(options_, names_.inception)) {
-      put(inception_metric(synthetic, options_.protocol, options_.intervals), "IS", nullptr,
-          synthetic, class_name);
-    }
-  }
-
-  void compare(const FeatureTable& real, const FeatureTable& synthetic,
-               const std::string& class_name) {
-    if (wants(options_, names_.frechet)) {
-      put(frechet_metric(real, synthetic, options_.protocol, options_.intervals),
-          names_.frechet_label, &real, synthetic, class_name);
-    }
-    if (wants(options_, names_.kernel)) {
-      put(kernel_metric(real, synthetic, options_.protocol, options_.intervals),
-          names_.kernel_label, &real, synthetic, class_name);
-    }
-    if (wants(options_, names_.manifold)) {
-      for (MetricValue& metric :
-           manifold_metrics(real, synthetic, options_.protocol, options_.intervals)) {
-        const std::string label = metric.metric;
-        put(std::move(metric), label, &real, synthetic, class_name);
-      }
-    }
-  }
-
-  void put(MetricValue metric, const std::string& label, const FeatureTable* real,
-           const FeatureTable& synthetic, const std::string& class_name) {
-    const bool pairs = label != "IS" && label != names_.frechet_label;
-    const auto counted = [&](const FeatureTable& table) {
-      SideCount count = count_of(table);
-      const std::int64_t limit = options_.protocol.pair_rows;
-      if (pairs && limit > 0) count.items = std::min(count.items, limit);
-      return count;
-    };
-    if (options_.intervals.folds > 0 && !metric.estimate.has_interval) {
-      metric.warnings.push_back("no interval: two patients or more are needed on each side");
-    }
-    if (metric.estimate.has_interval) warn_of_few_patients(metric, real, synthetic);
-    metric.metric = label;
-    DistributionRow row{class_name, std::move(metric), std::nullopt, counted(synthetic)};
-    if (real != nullptr) row.real = counted(*real);
-    rows_.push_back(std::move(row));
-  }
-
-  const DistributionOptions& options_;
-  const MetricNames& names_;
-  std::vector<DistributionRow> rows_;
-};
 
 void log_skipped(const FeatureTable& table, const std::string& side) {
   if (table.skipped.empty()) return;
@@ -172,21 +58,6 @@ void log_skipped(const FeatureTable& table, const std::string& side) {
               std::to_string(table.skipped.size() + table.videos.size()) + " " + side +
               " videos are left out, the first '" + table.skipped.front().name + "', which " +
               table.skipped.front().reason);
-}
-
-DetectorResults measure_tables(const DistributionOptions& options, const MetricNames& names,
-                               const std::optional<FeatureTable>& real,
-                               const FeatureTable& synthetic) {
-  if (real && real->features.size(1) != synthetic.features.size(1)) {
-    throw DataError("the real features are " + std::to_string(real->features.size(1)) +
-                    " wide, the synthetic ones " + std::to_string(synthetic.features.size(1)) +
-                    "; both sides must come from one detector");
-  }
-  DetectorResults results;
-  if (real) results.skipped_real = real->skipped;
-  results.skipped_synthetic = synthetic.skipped;
-  results.rows = Measuring(options, names).rows(real ? &*real : nullptr, synthetic);
-  return results;
 }
 
 /// Features through detectors, on one process or several.
@@ -278,31 +149,47 @@ class CacheFolder {
   bool owned_ = false;
 };
 
+/// Which metrics files of features have: they are of frames or of clips, not of both.
+const MetricNames& names_for(const FeatureFiles& files, const DistributionOptions& options) {
+  const bool frames = wants_any(options, kFrameMetrics), clips = wants_any(options, kClipMetrics);
+  if (files.takes.empty()) {
+    if (!frames || !clips) return clips ? kClipMetrics : kFrameMetrics;
+    throw UsageError(
+        "the files of features do not say whether they are of frames or of clips (metadata takes: "
+        "frames, or clips); ask for figures of one kind, by `eval fid`, `eval fvd` or --metric");
+  }
+  const bool are_clips = files.takes == "clips";
+  if (!(are_clips ? clips : frames)) {
+    throw DataError("'" + options.synthetic_features.string() + "' holds features of " +
+                    files.takes + " (metadata takes); what is asked for is of " +
+                    (are_clips ? "frames" : "clips"));
+  }
+  return are_clips ? kClipMetrics : kFrameMetrics;
+}
+
 DistributionReport measure_files(const DistributionOptions& options) {
   refuse_video_options(options);
   DistributionReport report;
   const FeatureFiles files = describe_feature_files(options, report.warnings);
+  const MetricNames& names = names_for(files, options);
   report.real_sha256 = files.real_sha256;
   report.synthetic_sha256 = files.synthetic_sha256;
   for (const std::string& warning : report.warnings) log_warning(warning);
   std::optional<FeatureTable> real;
   if (!options.real_features.empty()) real = read_feature_table(options.real_features);
   const FeatureTable synthetic = read_feature_table(options.synthetic_features);
-  for (const MetricNames* names : {&kFrameMetrics, &kClipMetrics}) {
-    if (!wants_any(options, *names)) continue;
-    DistributionOptions wanted = options;
-    if (wants(options, names->inception) && !synthetic.log_probabilities.defined()) {
-      wanted = without_inception(
-          wanted, *names,
-          DataError("'" + options.synthetic_features.string() +
-                    "' has no probabilities [N, K], which an inception score needs"));
-    }
-    DetectorResults results = measure_tables(wanted, *names, real, synthetic);
-    results.detector = files.detector;
-    results.detector.width = synthetic.features.size(1);
-    results.detector.takes_clips = names == &kClipMetrics;
-    report.detectors.push_back(std::move(results));
+  DistributionOptions wanted = options;
+  if (wants(options, names.inception) && !synthetic.log_probabilities.defined()) {
+    wanted = without_inception(
+        wanted, names,
+        DataError("'" + options.synthetic_features.string() +
+                  "' has no probabilities [N, K], which an inception score needs"));
   }
+  DetectorResults results = measure_tables(wanted, names, real, synthetic);
+  results.detector = files.detector;
+  results.detector.width = synthetic.features.size(1);
+  results.detector.takes_clips = names.item == kClipMetrics.item;
+  report.detectors.push_back(std::move(results));
   return report;
 }
 
@@ -340,7 +227,8 @@ void refuse_with_features(const std::string& option) {
                    "leave it out, or give folders of videos");
 }
 
-std::optional<DistributionReport> measure_distribution(const DistributionOptions& options) {
+std::optional<DistributionReport> measure_distribution(const DistributionOptions& given) {
+  const DistributionOptions options = checked(given);
   if (from_files(options)) return measure_files(options);
   distributed::Rendezvous rendezvous(distributed::environment_from_variables(),
                                      {.collective = kPatience});

@@ -119,8 +119,21 @@ std::string warning_lines(const std::vector<DistributionRow>& rows) {
   return text;
 }
 
-std::string heading(const DetectorDescription& detector) {
-  std::string text = detector.name + ": " + std::to_string(detector.width) + " features";
+/// What of the videos the features are of, beyond what the detector's name says.
+std::string seen(const DetectorDescription& detector, const DistributionOptions& options) {
+  if (!options.synthetic_features.empty()) return "";  // the files do not say
+  std::string text;
+  if (detector.takes_clips) text += ", clips of " + std::to_string(options.frames) + " frames";
+  if (!detector.takes_clips && options.every > 1) {
+    text += ", one of " + std::to_string(options.every) + " frames";
+  }
+  if (options.fps > 0.0) text += ", at " + figure(options.fps) + " frames per second";
+  return text;
+}
+
+std::string heading(const DetectorDescription& detector, const DistributionOptions& options) {
+  std::string text =
+      detector.name + ": " + std::to_string(detector.width) + " features" + seen(detector, options);
   if (!detector.preprocessing.empty()) text += ", " + detector.preprocessing;
   if (!detector.hash.empty()) text += ", SHA-256 " + detector.hash.substr(0, 12);
   return text + "\n";
@@ -159,7 +172,9 @@ Json DistributionReport::to_json(const DistributionOptions& options) const {
           {"compat", options.compat},
           {"protocol", config::dump(config::visit_of(given.protocol))},
           {"interval",
-           {{"method", "delete-a-group jackknife over patients"},
+           {{"method",
+             "delete-a-group jackknife over patients; of precision, recall, density and coverage "
+             "from random halves of the patients"},
             {"folds", options.intervals.folds},
             {"coverage", options.intervals.coverage},
             {"seed", options.intervals.seed}}},
@@ -167,10 +182,10 @@ Json DistributionReport::to_json(const DistributionOptions& options) const {
           {"warnings", warnings}};
 }
 
-std::string DistributionReport::to_text() const {
+std::string DistributionReport::to_text(const DistributionOptions& options) const {
   std::string text;
   for (const DetectorResults& one : detectors) {
-    text += (text.empty() ? "" : "\n") + heading(one.detector);
+    text += (text.empty() ? "" : "\n") + heading(one.detector, options);
     std::vector<std::vector<std::string>> rows = {
         {"metric", "class", "value", "corrected", "interval", "N real", "N synthetic"}};
     for (const DistributionRow& row : one.rows) rows.push_back(cells(row));
@@ -184,9 +199,10 @@ std::string DistributionReport::to_text() const {
               skipped->front().reason + "\n";
     }
   }
+  if (options.compat != "echopath") text += "Computed as " + options.compat + " does (--compat).\n";
   return text +
-         "N: items/videos/patients. Interval: jackknife over patients, around the corrected "
-         "figure where there is one.\n";
+         "N: items/videos/patients. Interval: over patients, around the corrected figure where "
+         "there is one.\n";
 }
 
 }  // namespace echopath::evaluation

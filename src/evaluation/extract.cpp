@@ -66,26 +66,88 @@ void require_finite(const DetectorOutput& output, const ExtractOptions& options,
                   " that are not finite; look at the video, or take another detector");
 }
 
-io::TensorMap compute(io::Frames& frames, Detector& detector, const ExtractOptions& options,
-                      const VideoItem& video) {
-  std::vector<at::Tensor> features, logs;
-  const at::Tensor clips = as_clips(frames, detector.description().takes_clips);
-  for (std::int64_t begin = 0; begin < clips.size(0); begin += options.batch_size) {
-    DetectorOutput output;
-    try {
-      output =
-          detector.run(clips.slice(0, begin, begin + options.batch_size), options.probabilities);
-    } catch (const DataError& error) {
-      throw DataError("'" + video.path.string() + "': " + error.what());
+/// Videos on their way through a detector into their files. Single pictures go through together,
+/// for a network's time for one is not much less than for many; longer videos alone, so that their
+/// features are the same to the bit whatever else there is.
+class FeatureWriter {
+ public:
+  FeatureWriter(Detector& detector, const ExtractOptions& options)
+      : detector_(detector), options_(options) {}
+
+  /// Frames as the detector is to see them, of a video that has `whole` of them; no frames where it
+  /// is too short.
+  void add(const VideoItem& video, fs::path path, io::Frames frames, std::int64_t whole) {
+    const DetectorDescription& what = detector_.description();
+    if (frames.count == 0) {
+      DetectorOutput none{at::zeros({0, what.width}), at::zeros({0, what.classes})};
+      save({&video, std::move(path), {}, whole}, none);
+      return;
     }
-    require_finite(output, options, detector.description(), video);
-    features.push_back(output.features);
-    if (options.probabilities) logs.push_back(output.log_probabilities);
+    at::Tensor clips = as_clips(frames, what.takes_clips).clone();
+    const bool picture = frames.count == 1;
+    if (!waiting_.empty() && (!picture || waiting_.front().clips.sizes() != clips.sizes())) flush();
+    waiting_.push_back({&video, std::move(path), std::move(clips), whole});
+    if (!picture || static_cast<std::int64_t>(waiting_.size()) >= options_.batch_size) flush();
   }
-  io::TensorMap made = {{"features", at::cat(features)}};
-  if (options.probabilities) made.emplace("log_probabilities", at::cat(logs));
-  return made;
-}
+
+  /// Computes and writes what waits.
+  void flush() {
+    if (waiting_.empty()) return;
+    std::vector<at::Tensor> clips;
+    for (const Waiting& item : waiting_) clips.push_back(item.clips);
+    const DetectorOutput output = compute(at::cat(clips));
+    std::int64_t begin = 0;
+    for (const Waiting& item : waiting_) {
+      const std::int64_t end = begin + item.clips.size(0);
+      save(item, {output.features.slice(0, begin, end),
+                  options_.probabilities ? output.log_probabilities.slice(0, begin, end)
+                                         : at::Tensor()});
+      begin = end;
+    }
+    waiting_.clear();
+  }
+
+ private:
+  struct Waiting {
+    const VideoItem* video;
+    fs::path path;
+    at::Tensor clips;  ///< [N, T, C, H, W] bytes
+    std::int64_t whole;
+  };
+
+  DetectorOutput compute(const at::Tensor& clips) {
+    std::vector<at::Tensor> features, logs;
+    for (std::int64_t begin = 0; begin < clips.size(0); begin += options_.batch_size) {
+      DetectorOutput output;
+      try {
+        output = detector_.run(clips.slice(0, begin, begin + options_.batch_size),
+                               options_.probabilities);
+      } catch (const DataError& error) {
+        // The videos that wait are alike in all that a detector can refuse.
+        throw DataError("'" + waiting_.front().video->path.string() + "': " + error.what());
+      }
+      features.push_back(output.features);
+      if (options_.probabilities) logs.push_back(output.log_probabilities);
+    }
+    return {at::cat(features), logs.empty() ? at::Tensor() : at::cat(logs)};
+  }
+
+  void save(const Waiting& item, const DetectorOutput& output) {
+    const DetectorDescription& what = detector_.description();
+    require_finite(output, options_, what, *item.video);
+    io::TensorMap made = {{"features", output.features}};
+    if (options_.probabilities) made.emplace("log_probabilities", output.log_probabilities);
+    io::save_safetensors(item.path, made,
+                         {{"detector", what.name},
+                          {"detector_sha256", what.hash},
+                          {"frames", std::to_string(item.whole)}},
+                         Durability::kUnsynced);
+  }
+
+  Detector& detector_;
+  const ExtractOptions& options_;
+  std::vector<Waiting> waiting_;
+};
 
 /// Whether the file is there and whole.
 bool is_made(const fs::path& path, const ExtractOptions& options) {
@@ -140,26 +202,15 @@ void FeatureCache::fill(const VideoSet& set, Detector& detector, const ExtractOp
   models::Compatibility jpeg;
   jpeg.jpeg = options.jpeg;
   Progress progress(what.name, static_cast<std::int64_t>(missing.size()));
-  for_each_video(missing, static_cast<int>(what.channels),
-                 [&](std::size_t i, const io::Frames& frames) {
-                   io::Frames chosen =
-                       chosen_frames(frames, missing[i], content_of(missing[i]), what, options);
-                   io::TensorMap made;
-                   if (chosen.count == 0) {
-                     made.emplace("features", at::zeros({0, what.width}));
-                     if (options.probabilities) {
-                       made.emplace("log_probabilities", at::zeros({0, what.classes}));
-                     }
-                   } else {
-                     chosen = frames_to_measure(chosen, options.side, jpeg);
-                     made = compute(chosen, detector, options, missing[i]);
-                   }
-                   io::save_safetensors(paths[i], made,
-                                        {{"detector", what.name},
-                                         {"detector_sha256", what.hash},
-                                         {"frames", std::to_string(frames.count)}});
-                   progress.update(static_cast<std::int64_t>(i) + 1);
-                 });
+  FeatureWriter writer(detector, options);
+  for_each_video(
+      missing, static_cast<int>(what.channels), [&](std::size_t i, const io::Frames& frames) {
+        io::Frames chosen = chosen_frames(frames, missing[i], content_of(missing[i]), what, options);
+        if (chosen.count > 0) chosen = frames_to_measure(chosen, options.side, jpeg);
+        writer.add(missing[i], paths[i], std::move(chosen), frames.count);
+        progress.update(static_cast<std::int64_t>(i) + 1);
+      });
+  writer.flush();
   progress.finish();
 }
 

@@ -13,6 +13,7 @@ struct Origin {
   fs::path path;
   std::string detector;
   std::string detector_sha256;
+  std::string takes;  ///< frames or clips; empty where it does not say
   std::string sha256;
 
   bool names_detector() const { return !detector.empty() || !detector_sha256.empty(); }
@@ -32,7 +33,12 @@ Origin origin_of(const fs::path& path) {
     const auto found = file.metadata().find(key);
     return found == file.metadata().end() ? std::string() : one_line(found->second);
   };
-  return {path, text("detector"), text("detector_sha256"), sha256_file(path)};
+  const std::string takes = text("takes");
+  if (!takes.empty() && takes != "frames" && takes != "clips") {
+    throw DataError("'" + path.string() + "': the metadata takes is " + quoted_text(takes) +
+                    "; it must be frames or clips");
+  }
+  return {path, text("detector"), text("detector_sha256"), takes, sha256_file(path)};
 }
 
 /// Hashes decide where both files have one, else names.
@@ -48,6 +54,11 @@ void compare(const Origin& real, const Origin& synthetic, std::vector<std::strin
     throw DataError("'" + real.path.string() + "' holds features of detector " + real.told() +
                     ", '" + synthetic.path.string() + "' of " + synthetic.told() +
                     "; both sides must come from one detector");
+  }
+  if (!real.takes.empty() && !synthetic.takes.empty() && real.takes != synthetic.takes) {
+    throw DataError("'" + real.path.string() + "' holds features of " + real.takes + ", '" +
+                    synthetic.path.string() + "' of " + synthetic.takes +
+                    " (metadata takes); both sides must be of one kind");
   }
   if (real.names_detector() != synthetic.names_detector()) {
     const Origin& silent = real.names_detector() ? synthetic : real;
@@ -71,6 +82,7 @@ FeatureFiles describe_feature_files(const DistributionOptions& options,
   files.synthetic_sha256 = synthetic.sha256;
   files.detector.name = synthetic.detector;
   files.detector.hash = synthetic.detector_sha256;
+  files.takes = synthetic.takes;
   std::string names = synthetic.file_name();
   if (!options.real_features.empty()) {
     const Origin real = origin_of(options.real_features);
@@ -78,6 +90,7 @@ FeatureFiles describe_feature_files(const DistributionOptions& options,
     files.real_sha256 = real.sha256;
     if (files.detector.name.empty()) files.detector.name = real.detector;
     if (files.detector.hash.empty()) files.detector.hash = real.detector_sha256;
+    if (files.takes.empty()) files.takes = real.takes;
     names = real.file_name() + " and " + names;
   }
   files.detector.name += (files.detector.name.empty() ? "" : ", ") + ("features of " + names);

@@ -93,7 +93,13 @@ std::vector<VideoRows> videos_of(const io::SafetensorsFile& file, std::int64_t r
   std::vector<VideoRows> videos;
   at::Tensor groups = at::arange(rows);
   if (file.contains("groups")) {
-    groups = file.tensor("groups").to(at::kLong);
+    groups = file.tensor("groups");
+    if (!at::isIntegralType(groups.scalar_type(), /*includeBool=*/false)) {
+      throw DataError("'" + path.string() +
+                      "': groups must be integers, one number for each patient; they are of type " +
+                      std::string(at::toString(groups.scalar_type())));
+    }
+    groups = groups.to(at::kLong);
     if (groups.dim() != 1 || groups.size(0) != rows) {
       throw DataError("'" + path.string() + "': groups must have one number for each of the " +
                       std::to_string(rows) + " rows of features");

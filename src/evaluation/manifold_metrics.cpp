@@ -1,9 +1,13 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
+#include <numbers>
+#include <optional>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/interrupt.hpp"
+#include "echopath/core/random.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
 #include "evaluation/metric_checks.hpp"
 
@@ -12,7 +16,9 @@ namespace {
 
 constexpr std::int64_t kBlock = 512;
 constexpr std::size_t kMetrics = 4;
-using Values = std::array<double, kMetrics>;  ///< precision, recall, density, coverage
+constexpr std::array<const char*, kMetrics> kNames = {"precision", "recall", "density", "coverage"};
+constexpr std::size_t kDensity = 2;           ///< a mean of counts; the others are shares
+using Values = std::array<double, kMetrics>;  ///< by kNames
 
 /// Euclidean distances [N, M], computed in float64 and kept in float32.
 at::Tensor distances(const at::Tensor& x, const at::Tensor& y) {
@@ -49,17 +55,26 @@ class Neighbourhoods {
 
   std::int64_t nearest_needed() const { return std::max(k_precision_, k_density_); }
 
-  /// The metrics of all rows, or of those at these places of a side.
-  Values values(const at::Tensor& real_places, const at::Tensor& synthetic_places) const {
-    const bool all_real = !real_places.defined(), all_synthetic = !synthetic_places.defined();
-    const at::Tensor real =
-        all_real ? real_ : real_.index_select(0, real_places).index_select(1, real_places);
-    const at::Tensor synthetic =
-        all_synthetic
-            ? synthetic_
-            : synthetic_.index_select(0, synthetic_places).index_select(1, synthetic_places);
-    at::Tensor across = all_real ? across_ : across_.index_select(0, real_places);
-    if (!all_synthetic) across = across.index_select(1, synthetic_places);
+  /// The metrics of all rows.
+  Values values() const { return values_of(real_, synthetic_, across_); }
+
+  /// The metrics of the rows at these places of the sides; nothing where a row has too few
+  /// neighbours among them.
+  std::optional<Values> values(const at::Tensor& real_places,
+                               const at::Tensor& synthetic_places) const {
+    const at::Tensor real = part(real_, real_places, real_places);
+    const at::Tensor synthetic = part(synthetic_, synthetic_places, synthetic_places);
+    if (!have_neighbours(real, nearest_needed()) || !have_neighbours(synthetic, k_precision_)) {
+      return std::nullopt;
+    }
+    return values_of(real, synthetic, part(across_, real_places, synthetic_places));
+  }
+
+ private:
+  /// From the distances within the real side [N, N], within the synthetic one [M, M] and between
+  /// them [N, M].
+  Values values_of(const at::Tensor& real, const at::Tensor& synthetic,
+                   const at::Tensor& across) const {
     const at::Tensor nearest = smallest(real, nearest_needed());
     const at::Tensor precise = nearest.select(1, k_precision_ - 1).unsqueeze(1);
     const at::Tensor dense = nearest.select(1, k_density_ - 1).unsqueeze(1);
@@ -71,7 +86,16 @@ class Neighbourhoods {
             share(within_dense.any(1))};
   }
 
- private:
+  static at::Tensor part(const at::Tensor& matrix, const at::Tensor& rows,
+                         const at::Tensor& columns) {
+    return matrix.index_select(0, rows).index_select(1, columns);
+  }
+
+  static bool have_neighbours(const at::Tensor& distances_within, std::int64_t count) {
+    if (distances_within.size(0) == 0) return false;
+    return distances_within.isfinite().sum(1).min().item<std::int64_t>() >= count;
+  }
+
   static at::Tensor within(const FeatureTable& table, const MetricProtocol& protocol) {
     at::Tensor result = distances(table.features, table.features);
     if (!result.isfinite().all().item<bool>()) {
@@ -95,7 +119,7 @@ class Neighbourhoods {
   at::Tensor real_, synthetic_, across_;
 };
 
-/// Throws unless every row has enough rows of other patients, also with the largest patient away.
+/// Throws unless every row has enough neighbours.
 void require_neighbours(const FeatureTable& table, const MetricProtocol& protocol,
                         const std::string& side) {
   const std::int64_t needed =
@@ -108,21 +132,76 @@ void require_neighbours(const FeatureTable& table, const MetricProtocol& protoco
                   std::to_string(have));
 }
 
-/// The metrics with each fold of a side left out; empty where that leaves too few neighbours.
-std::array<LeftOut, kMetrics> leave_out(const Neighbourhoods& all, const Folds& folds,
-                                        bool real_side) {
-  std::array<LeftOut, kMetrics> result;
-  for (std::int64_t fold = 0; fold < folds.count(); ++fold) {
+/// Where the standard error of a share (arcsine) or of a mean of counts (square root) hardly
+/// depends on its size.
+double stabilised(double value, std::size_t metric) {
+  const double root = std::sqrt(value);
+  return metric == kDensity ? root : std::asin(std::min(1.0, root));
+}
+
+/// The figure of stabilised(), cut where the figure's range ends.
+double figure_of(double stable, std::size_t metric) {
+  const double least = std::max(0.0, stable);
+  const double root = metric == kDensity ? least : std::sin(std::min(least, std::numbers::pi / 2));
+  return root * root;
+}
+
+/// Places of the rows of two halves of a side's patients; an odd one is in neither.
+std::array<at::Tensor, 2> halves_of(const at::Tensor& patients, const NoiseKey& key) {
+  const std::int64_t count = patients.max().item<std::int64_t>() + 1;
+  const at::Tensor rank = at::tensor(permutation(key, count), at::kLong).index_select(0, patients);
+  const std::int64_t half = count / 2;
+  return {rank.lt(half).nonzero().squeeze(1),
+          rank.ge(half).logical_and(rank.lt(2 * half)).nonzero().squeeze(1)};
+}
+
+/// Of the metrics, as they are and on the scale of stabilised().
+struct Variances {
+  Values plain{};
+  Values stable{};
+};
+
+/// From pairs of halves, see manifold_metrics(); nothing where a half has too few neighbours. The
+/// figure of half the patients has twice the variance, the difference of two four times.
+std::optional<Variances> variances_of(const Neighbourhoods& all, const FeatureTable& real,
+                                      const FeatureTable& synthetic,
+                                      const IntervalOptions& options) {
+  const at::Tensor real_patients = patients_of(real, false);
+  const at::Tensor synthetic_patients = patients_of(synthetic, false);
+  const double pieces = 4.0 * static_cast<double>(options.folds);
+  Variances result;
+  for (std::int64_t i = 0; i < options.folds; ++i) {
     throw_if_interrupted("stopped by a signal; features computed so far are kept");
-    const at::Tensor places = folds.fold_of_row.ne(fold).nonzero().squeeze(1);
-    if (places.size(0) <= all.nearest_needed()) return {};
-    const Values values = real_side ? all.values(places, {}) : all.values({}, places);
-    for (std::size_t i = 0; i < kMetrics; ++i) {
-      result[i].values.push_back(values[i]);
-      result[i].rows.push_back(folds.rows[static_cast<std::size_t>(fold)]);
+    const auto draw = static_cast<std::uint32_t>(i);
+    const auto a = halves_of(real_patients, {options.seed, Stream::kShuffle, draw, 3});
+    const auto b = halves_of(synthetic_patients, {options.seed, Stream::kShuffle, draw, 4});
+    const std::optional<Values> first = all.values(a[0], b[0]);
+    const std::optional<Values> second = all.values(a[1], b[1]);
+    if (!first || !second) return std::nullopt;
+    for (std::size_t m = 0; m < kMetrics; ++m) {
+      const double plain = (*first)[m] - (*second)[m];
+      const double stable = stabilised((*first)[m], m) - stabilised((*second)[m], m);
+      result.plain[m] += plain * plain / pieces;
+      result.stable[m] += stable * stable / pieces;
     }
   }
   return result;
+}
+
+void put_interval(MetricValue& metric, std::size_t index, const Variances& variances,
+                  std::int64_t degrees, double coverage) {
+  if (variances.stable[index] == 0.0) {
+    metric.no_interval = "all halves of the patients give the same figure";
+    return;
+  }
+  Estimate& estimate = metric.estimate;
+  const double centre = stabilised(estimate.value, index);
+  const double reach =
+      student_quantile((1 + coverage) / 2, degrees) * std::sqrt(variances.stable[index]);
+  estimate.deviation = std::sqrt(variances.plain[index]);
+  estimate.low = figure_of(centre - reach, index);
+  estimate.high = figure_of(centre + reach, index);
+  estimate.has_interval = true;
 }
 
 }  // namespace
@@ -132,25 +211,30 @@ std::vector<MetricValue> manifold_metrics(const FeatureTable& real_rows,
                                           const MetricProtocol& protocol,
                                           const IntervalOptions& options) {
   require_comparable(real_rows, synthetic_rows, "precision");
-  require_neighbours(real_rows, protocol, "real");
-  require_neighbours(synthetic_rows, protocol, "synthetic");
   const FeatureTable real = real_rows.spread(protocol.pair_rows);
   const FeatureTable synthetic = synthetic_rows.spread(protocol.pair_rows);
+  require_neighbours(real, protocol, "real");
+  require_neighbours(synthetic, protocol, "synthetic");
   const Neighbourhoods all(real, synthetic, protocol);
-  const Values values = all.values({}, {});
-  const auto by_real = leave_out(all, make_folds(real, options.folds, options.seed), true);
-  const auto by_synthetic =
-      leave_out(all, make_folds(synthetic, options.folds, options.seed), false);
-  constexpr std::array<const char*, kMetrics> kNames = {"precision", "recall", "density",
-                                                        "coverage"};
+  const Values values = all.values();
+  std::optional<Variances> variances;
+  if (options.folds > 0) variances = variances_of(all, real, synthetic, options);
+  const std::int64_t patients = std::min(real.patient_count(), synthetic.patient_count());
+  const std::int64_t enough = 2 * (all.nearest_needed() + 1);
   std::vector<MetricValue> metrics;
   for (std::size_t i = 0; i < kMetrics; ++i) {
     MetricValue metric;
     metric.metric = kNames[i];
     metric.corrected = false;  // their expectation approaches no limit like 1/N
-    metric.estimate = jackknife(values[i], {by_real[i], by_synthetic[i]}, options.coverage, false);
-    metric.estimate.low = std::max(0.0, metric.estimate.low);
-    if (metric.metric != "density") metric.estimate.high = std::min(1.0, metric.estimate.high);
+    metric.estimate.value = values[i];
+    if (variances) {
+      put_interval(metric, i, *variances, std::min(options.folds, patients - 1), options.coverage);
+    } else if (options.folds > 0) {
+      metric.no_interval = "halves of the " + std::to_string(real.patient_count()) + " real and " +
+                           std::to_string(synthetic.patient_count()) +
+                           " synthetic patients have too few neighbours; " +
+                           std::to_string(enough) + " patients a side are enough";
+    }
     metrics.push_back(std::move(metric));
   }
   return metrics;

@@ -154,6 +154,9 @@ double rate_in_range(const Heartbeat& beat, const MotionReport& report) {
              ? 1.0
              : 0.0;
 }
+double whole_beat(const Heartbeat& beat, const MotionReport& report) {
+  return steady_beat(beat, report) * rate_in_range(beat, report);
+}
 
 }  // namespace
 
@@ -183,6 +186,7 @@ MotionReport report_motion(const MotionOptions& options) {
   compare({"rate_variation", ""}, &rate_variation);
   compare({"steady_beat", ""}, &steady_beat);
   compare({"rate_in_range", ""}, &rate_in_range);
+  compare({"whole_beat", ""}, &whole_beat);
   report.real_seams = summarise(real);
   report.synthetic_seams = summarise(synthetic);
   if (!options.trace.empty()) {

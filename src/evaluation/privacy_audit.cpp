@@ -1,6 +1,8 @@
 #include "echopath/evaluation/privacy_audit.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <set>
 
 #include "echopath/core/device.hpp"
@@ -114,30 +116,72 @@ void infer_by_denoising(const models::ModelDirectory& model, const LatentReader&
   }
 }
 
-/// The row of one level for a synthetic video: similarity, nearest video and patient, flag.
-std::vector<std::string> level_cells(const LevelAudit& level, const ItemFeatures& training,
-                                     std::size_t item) {
+/// The rows of one item, which follow each other.
+struct RowRange {
+  std::int64_t first = 0;
+  std::int64_t last = 0;  ///< behind the last row
+};
+
+RowRange rows_of(const ItemFeatures& features, std::int64_t item) {
+  const auto [first, last] = std::equal_range(features.item.begin(), features.item.end(), item);
+  return {first - features.item.begin(), last - features.item.begin()};
+}
+
+/// Where two items are most alike: the frames, or the first frames of the clips.
+struct AlikePlaces {
+  std::int64_t own = 0;
+  std::int64_t nearest = 0;
+};
+
+AlikePlaces alike_places(const ItemFeatures& items, std::int64_t item, const ItemFeatures& training,
+                         std::int64_t nearest) {
+  const RowRange own = rows_of(items, item), near = rows_of(training, nearest);
+  const NearestRow found = nearest_rows(items.rows.slice(0, own.first, own.last),
+                                        training.rows.slice(0, near.first, near.last));
+  const auto best =
+      std::max_element(found.similarity.begin(), found.similarity.end()) - found.similarity.begin();
+  const std::int64_t row = near.first + found.row[static_cast<std::size_t>(best)];
+  return {items.place[static_cast<std::size_t>(own.first + best)],
+          training.place[static_cast<std::size_t>(row)]};
+}
+
+/// What the table says of a synthetic video at one level.
+const std::vector<std::string>& level_columns() {
+  static const std::vector<std::string> names = {"Similarity", "Nearest", "Patient",
+                                                 "Flagged",    "At",      "NearestAt"};
+  return names;
+}
+
+std::vector<std::string> level_cells(const LevelAudit& level, const ItemFeatures& synthetic,
+                                     const ItemFeatures& training, std::size_t item) {
   const data::Study& nearest = training.items[static_cast<std::size_t>(level.nearest[item])];
-  return {std::to_string(level.similarity[item]), nearest.file_name, nearest.patient_id,
-          level.flagged[item] ? "1" : "0"};
+  const AlikePlaces places =
+      alike_places(synthetic, static_cast<std::int64_t>(item), training, level.nearest[item]);
+  return {std::to_string(level.similarity[item]),
+          nearest.file_name,
+          nearest.patient_id,
+          level.flagged[item] ? "1" : "0",
+          std::to_string(places.own),
+          std::to_string(places.nearest)};
 }
 
 void write_table(const fs::path& path, const AuditFeatures& synthetic,
                  const AuditFeatures& training, const PrivacyAudit& audit) {
   io::CsvTable table;
-  table.columns = {"FileName",      "ClassName",    "FrameSimilarity",  "FrameNearest",
-                   "FramePatient",  "FrameFlagged", "MotionSimilarity", "MotionNearest",
-                   "MotionPatient", "MotionFlagged"};
+  table.columns = {"FileName", "ClassName"};
+  for (const char* level : {"Frame", "Motion"}) {
+    for (const std::string& name : level_columns()) table.columns.push_back(level + name);
+  }
   std::size_t moving = 0;
   for (std::size_t i = 0; i < synthetic.frames.items.size(); ++i) {
     const data::Study& study = synthetic.frames.items[i];
     std::vector<std::string> row = {study.file_name, study.class_name};
-    const auto frames = level_cells(audit.frames, training.frames, i);
+    const auto frames = level_cells(audit.frames, synthetic.frames, training.frames, i);
     row.insert(row.end(), frames.begin(), frames.end());
-    std::vector<std::string> motion(4);
+    std::vector<std::string> motion(level_columns().size());
     if (audit.motion && moving < synthetic.motion.items.size() &&
         synthetic.motion.items[moving].file_name == study.file_name) {
-      motion = level_cells(*audit.motion, training.motion, moving++);
+      motion = level_cells(*audit.motion, synthetic.motion, training.motion, moving++);
     }
     row.insert(row.end(), motion.begin(), motion.end());
     table.rows.push_back(std::move(row));
@@ -154,11 +198,44 @@ void write_histograms(const fs::path& out, const std::string& name, const LevelA
   histogram.write_png(out / (name + ".png"), title);
 }
 
+/// Warns where the calibrating videos are too few for any threshold to keep the rate asked for.
+void warn_of_few_calibrating(const std::string& name, const LevelAudit& level,
+                             const PrivacyAuditOptions& options, PrivacyAudit& audit) {
+  constexpr double kRounding = 1e-9;
+  const double rate = options.statistics.false_positive_rate;
+  if (level.expected_rate <= rate + kRounding) return;
+  char text[160];
+  std::snprintf(text, sizeof(text),
+                ": up to %.3g %% of unseen real videos are expected above it, not %.3g %%; give "
+                "%.0f or more, or a higher --fpr",
+                100.0 * level.expected_rate, 100.0 * rate, std::ceil(1.0 / rate - 1.0 - kRounding));
+  audit.warnings.push_back("the threshold of the " + name + " is the largest similarity of only " +
+                           std::to_string(level.calibrating) + " " + options.calibration_split +
+                           " videos" + text);
+  log_warning(audit.warnings.back());
+}
+
 void tell_of_short_videos(const std::vector<std::string>& names, const std::string& side) {
   if (names.empty()) return;
   log_warning(std::to_string(names.size()) + " " + side +
               " videos are shorter than a second and left out of the motion level: " +
               names.front() + (names.size() > 1 ? ", …" : ""));
+}
+
+/// The result with all that it depends on.
+void write_document(const fs::path& path, const PrivacyAudit& audit,
+                    const PrivacyAuditOptions& options, const models::ModelDirectory& model) {
+  config::Json document = audit.to_json();
+  PrivacyAuditOptions recorded = options;
+  document["options"] = config::dump(config::visit_of(recorded));
+  document["seed"] = options.statistics.seed;
+  std::vector<std::string> networks = {"reid"};
+  if (model.has("vae")) networks.push_back("vae");
+  for (const auto& [network, inference] : audit.denoising) networks.push_back(network);
+  for (const std::string& network : networks) {
+    document[network + "_sha256"] = model.component_hash(network);
+  }
+  write_file(path, document.dump(2) + "\n");
 }
 
 }  // namespace
@@ -189,7 +266,8 @@ config::Json PrivacyAudit::to_json() const {
           {"frames", frames.to_json()},
           {"motion", motion ? motion->to_json() : config::Json(nullptr)},
           {"short_videos", short_videos},
-          {"membership_by_denoising", by_loss}};
+          {"membership_by_denoising", by_loss},
+          {"warnings", warnings}};
 }
 
 PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
@@ -232,11 +310,13 @@ PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
   result.held_out_patients = patients(videos.held_out);
   result.short_videos = synthetic.short_videos;
   result.frames = audit(synthetic.frames, training.frames, held_out.frames, options);
+  warn_of_few_calibrating("frames", result.frames, options, result);
   if (synthetic.motion.items.size() < 2 || training.motion.items.empty() ||
       held_out.motion.items.empty()) {
     log_warning("there are too few videos of a second on every side: no audit of motion");
   } else {
     result.motion = audit(synthetic.motion, training.motion, held_out.motion, options);
+    warn_of_few_calibrating("motion", *result.motion, options, result);
   }
   if (options.denoising) infer_by_denoising(model, real, videos, options, device, result);
 
@@ -247,11 +327,7 @@ PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
     write_histograms(out, "motion_histogram", *result.motion,
                      "largest similarity of movement to a training video");
   }
-  config::Json document = result.to_json();
-  PrivacyAuditOptions recorded = options;
-  document["options"] = config::dump(config::visit_of(recorded));
-  document["reid_sha256"] = model.component_hash("reid");
-  write_file(out / "privacy.json", document.dump(2) + "\n");
+  write_document(out / "privacy.json", result, options, model);
   return result;
 }
 

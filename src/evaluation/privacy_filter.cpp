@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "echopath/core/device.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/core/statistics.hpp"
+#include "echopath/generation/manifest.hpp"
 #include "echopath/io/csv.hpp"
 #include "echopath/io/safetensors.hpp"
 #include "echopath/models/reid_threshold.hpp"
@@ -18,14 +20,15 @@
 namespace echopath::evaluation {
 namespace {
 
-/// Below this many held-out values the default percentile is little more than the largest of them.
-constexpr std::size_t kFewHeldOut = 20;
+/// Below this many values the default percentile is little more than the largest of them.
+constexpr std::size_t kFewValues = 20;
+constexpr const char* kTrainingFrames = "training frames";
 
 struct Threshold {
   double tau = 0.0;
   std::string source;
   std::string over;
-  std::vector<double> held_out;  ///< the values that it is compared with or taken from
+  std::vector<double> values;  ///< that it is compared with or taken from
 };
 
 /// The largest similarity of each item, and the row where it is.
@@ -123,14 +126,14 @@ class Filter {
   }
 
   Threshold find_threshold(bool single) {
-    if (options_.tau) return {*options_.tau, "given", "", held_out_values(single, false)};
+    if (options_.tau) return {*options_.tau, "given", side(single), values(single, false)};
     if (options_.threshold != "real") {
       const fs::path path = model_.path() / "reid" / "threshold.json";
       std::string reason = "there is none";
       if (options_.threshold == "model" || fs::exists(path)) {
         const models::ReIdThreshold stored = models::read_reid_threshold(path);
         reason = objection(stored, single);
-        if (reason.empty()) return {stored.tau, "model", "frames", held_out_values(true, false)};
+        if (reason.empty()) return {stored.tau, "model", side(true), values(true, false)};
       }
       const std::string told = "the threshold of '" + model_.path().string() + "' does not hold: ";
       if (options_.threshold == "model") {
@@ -140,19 +143,24 @@ class Filter {
     }
     Threshold threshold;
     threshold.source = "real";
-    threshold.held_out = held_out_values(single, true);
-    const bool training = options_.compatibility.privacy_calibration == "training";
-    threshold.over = training ? "training frames" : single ? "frames" : "videos";
-    if (threshold.held_out.size() < kFewHeldOut) {
-      log_warning("tau is taken from " + std::to_string(threshold.held_out.size()) +
-                  " held-out values only: it says little about rare similarities");
+    threshold.over = side(single);
+    threshold.values = values(single, true);
+    if (threshold.values.size() < kFewValues) {
+      log_warning("tau is taken from " + std::to_string(threshold.values.size()) + " " +
+                  threshold.over + " only: it says little about rare similarities");
     }
-    threshold.tau = percentile(threshold.held_out, options_.percentile);
+    threshold.tau = percentile(threshold.values, options_.percentile);
     return threshold;
   }
 
+  /// What the values() are of.
+  std::string side(bool single) const {
+    if (options_.compatibility.privacy_calibration == "training") return kTrainingFrames;
+    return single ? "held-out frames" : "held-out videos";
+  }
+
   /// What τ is a percentile over. Where it is not needed and --real holds nothing back: empty.
-  std::vector<double> held_out_values(bool single, bool needed) {
+  std::vector<double> values(bool single, bool needed) {
     const std::string& split = options_.compatibility.privacy_split;
     if (!needed && data::studies_of_split(real_.studies(), split).empty()) return {};
     const ItemFeatures held_out =
@@ -167,7 +175,8 @@ class Filter {
 
   FilterSummary write(const ItemFeatures& synthetic, const ItemScores& scores,
                       const Threshold& threshold) const;
-  void copy_kept(std::vector<data::Study> kept) const;
+  void copy_kept(const std::vector<data::Study>& kept) const;
+  void copy_manifest(const std::vector<data::Study>& kept) const;
 
   FilterOptions options_;
   at::Device device_;
@@ -204,11 +213,11 @@ FilterSummary Filter::write(const ItemFeatures& synthetic, const ItemScores& sco
   summary.tau_source = threshold.source;
   summary.tau_over = threshold.over;
   summary.training_frames = training_.rows.size(0);
-  summary.held_out = static_cast<std::int64_t>(threshold.held_out.size());
-  const auto over = std::count_if(threshold.held_out.begin(), threshold.held_out.end(),
+  summary.compared = static_cast<std::int64_t>(threshold.values.size());
+  const auto over = std::count_if(threshold.values.begin(), threshold.values.end(),
                                   [&](double value) { return value >= threshold.tau; });
-  summary.held_out_rate =
-      static_cast<double>(over) / static_cast<double>(std::max<std::int64_t>(summary.held_out, 1));
+  summary.compared_rate =
+      static_cast<double>(over) / static_cast<double>(std::max<std::int64_t>(summary.compared, 1));
   std::vector<data::Study> kept;
   for (std::size_t i = 0; i < synthetic.items.size(); ++i) {
     if (scores.similarity[i] < threshold.tau) kept.push_back(synthetic.items[i]);
@@ -218,8 +227,11 @@ FilterSummary Filter::write(const ItemFeatures& synthetic, const ItemScores& sco
   const fs::path out = options_.out;
   io::write_csv(out / "privacy_scores.csv",
                 score_table(synthetic, scores, training_, threshold.tau));
-  const Histogram histogram(
-      {{"held-out real", threshold.held_out}, {"synthetic", scores.similarity}}, threshold.tau);
+  // Training frames are compared the other way round.
+  const std::string compared =
+      threshold.over == kTrainingFrames ? "training to held-out" : threshold.over;
+  const Histogram histogram({{compared, threshold.values}, {"synthetic", scores.similarity}},
+                            threshold.tau);
   histogram.write_csv(out / "privacy_histogram.csv");
   histogram.write_png(out / "privacy_histogram.png",
                       "largest re-ID similarity to a training frame");
@@ -234,18 +246,57 @@ FilterSummary Filter::write(const ItemFeatures& synthetic, const ItemScores& sco
   return summary;
 }
 
-void Filter::copy_kept(std::vector<data::Study> kept) const {
+/// The folder of a dataset, sample or latents directory that is judged.
+std::string judged_folder(const LatentReader& reader) {
+  return reader.holds_latents() ? "Latents" : "Videos";
+}
+
+void copy_into(const fs::path& folder, const fs::path& source) {
+  AtomicFile file(folder / source.filename());
+  std::error_code error;
+  fs::copy_file(source, file.temporary_path(), fs::copy_options::overwrite_existing, error);
+  if (error) throw DataError("'" + source.string() + "' cannot be copied: " + error.message());
+  file.commit();
+}
+
+void Filter::copy_kept(const std::vector<data::Study>& kept) const {
   const fs::path out = options_.out;
-  const char* folder = synthetic_.holds_latents() ? "Latents" : "Videos";
   for (const data::Study& study : kept) {
-    const fs::path source = synthetic_.path_of(study);
-    AtomicFile file(out / folder / source.filename());
-    std::error_code error;
-    fs::copy_file(source, file.temporary_path(), fs::copy_options::overwrite_existing, error);
-    if (error) throw DataError("'" + source.string() + "' cannot be copied: " + error.message());
-    file.commit();
+    copy_into(out / judged_folder(synthetic_), synthetic_.path_of(study));
   }
   data::write_file_list(out / "FileList.csv", kept);
+  copy_manifest(kept);
+}
+
+/// What makes the copy a sample directory, where it is of one.
+void Filter::copy_manifest(const std::vector<data::Study>& kept) const {
+  const fs::path from = synthetic_.directory(), out = options_.out;
+  if (!fs::is_regular_file(from / "manifest.jsonl")) return;
+  std::set<std::string> names;
+  for (const data::Study& study : kept) names.insert(study.stem());
+  std::string lines;
+  for (generation::ManifestEntry& entry : generation::read_manifest(from / "manifest.jsonl")) {
+    const fs::path video = entry.file;
+    if (!names.contains(video.stem().string()) || video.parent_path() != "Videos" ||
+        !fs::is_regular_file(from / video)) {
+      continue;
+    }
+    if (synthetic_.holds_latents()) copy_into(out / "Videos", from / video);
+    std::erase_if(entry.also, [&](const std::string& file) {
+      return fs::path(file).parent_path() != judged_folder(synthetic_);
+    });
+    lines += entry.to_json().dump() + "\n";
+  }
+  if (fs::is_regular_file(from / "config.json")) {
+    config::Json document = config::read_json((from / "config.json").string());
+    if (!document.is_object()) {
+      throw DataError("'" + (from / "config.json").string() +
+                      "' is not the config of a sampling run, which is an object; remove it");
+    }
+    document["filtered_from"] = options_.synthetic;
+    write_file(out / "config.json", document.dump(2) + "\n");
+  }
+  write_file(out / "manifest.jsonl", lines);
 }
 
 }  // namespace
@@ -280,8 +331,8 @@ config::Json FilterSummary::to_json() const {
           {"tau", tau},
           {"tau_source", tau_source},
           {"tau_over", tau_over},
-          {"held_out", held_out},
-          {"held_out_rate", held_out == 0 ? config::Json(nullptr) : config::Json(held_out_rate)},
+          {"compared", compared},
+          {"compared_rate", compared == 0 ? config::Json(nullptr) : config::Json(compared_rate)},
           {"training_frames", training_frames}};
 }
 

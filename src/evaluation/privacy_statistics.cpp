@@ -76,9 +76,9 @@ std::vector<std::string> each_its_own(std::size_t count) {
   return groups;
 }
 
-double share_of(const std::vector<double>& values, double threshold) {
+double share_above(const std::vector<double>& values, double threshold) {
   const auto over =
-      std::count_if(values.begin(), values.end(), [&](double value) { return value >= threshold; });
+      std::count_if(values.begin(), values.end(), [&](double value) { return value > threshold; });
   return static_cast<double>(over) / static_cast<double>(values.size());
 }
 
@@ -99,7 +99,7 @@ Interval flagged_samples(const std::vector<double>& synthetic,
       }
     }
     if (scores.empty() || held_out.empty()) return std::nan("");
-    return share_of(scores, percentile(held_out, 100.0 * (1.0 - options.false_positive_rate)));
+    return share_above(scores, conformal_threshold(held_out, options.false_positive_rate).value);
   };
   FigureRange range;
   range.units = static_cast<std::int64_t>(synthetic.size());
@@ -115,11 +115,15 @@ void audit_memorisation(const AuditSimilarities& given, const AuditStatisticsOpt
     (calibrates ? calibrating : checking).push_back(audit.held_out_similarity[i]);
     (calibrates ? calibrating_patients : checking_patients).push_back(given.held_out_patients[i]);
   }
-  audit.threshold = percentile(calibrating, 100.0 * (1.0 - options.false_positive_rate));
-  audit.calibration_rate = share_of(calibrating, audit.threshold);
+  const ConformalThreshold threshold =
+      conformal_threshold(calibrating, options.false_positive_rate);
+  audit.threshold = threshold.value;
+  audit.calibrating = static_cast<std::int64_t>(calibrating.size());
+  audit.expected_rate = threshold.expected_rate;
+  audit.calibration_rate = share_above(calibrating, audit.threshold);
   if (!checking.empty()) {
     std::vector<double> over;
-    for (const double value : checking) over.push_back(value >= audit.threshold ? 1.0 : 0.0);
+    for (const double value : checking) over.push_back(value > audit.threshold ? 1.0 : 0.0);
     audit.check_rate = mean_over(over, checking_patients, options);
   }
   audit.flagged_samples =
@@ -128,14 +132,14 @@ void audit_memorisation(const AuditSimilarities& given, const AuditStatisticsOpt
   const Patients patients(given.training_patients);
   std::vector<double> hit(patients.items.size(), 0.0);
   for (std::size_t i = 0; i < audit.similarity.size(); ++i) {
-    audit.flagged.push_back(audit.similarity[i] >= audit.threshold);
+    audit.flagged.push_back(audit.similarity[i] > audit.threshold);
     if (audit.flagged.back()) {
       hit[patients.of_item[static_cast<std::size_t>(audit.nearest[i])]] = 1.0;
     }
   }
   audit.flagged_patients = mean_over(hit, each_its_own(hit.size()), options);
   audit.flagged_patients_by_chance =
-      std::min(1.0, options.false_positive_rate * static_cast<double>(audit.similarity.size()) /
+      std::min(1.0, audit.expected_rate * static_cast<double>(audit.similarity.size()) /
                         static_cast<double>(hit.size()));
 }
 
@@ -233,6 +237,17 @@ void require_enough(const AuditSimilarities& given) {
 
 }  // namespace
 
+ConformalThreshold conformal_threshold(std::vector<double> values, double rate) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  // A whole rank, such as 0.95 · 20, must not become the next one by rounding.
+  constexpr double kRounding = 1e-9;
+  const double wanted = std::ceil((1.0 - rate) * static_cast<double>(count + 1) - kRounding);
+  const std::int64_t rank = std::clamp<std::int64_t>(static_cast<std::int64_t>(wanted), 1, count);
+  const auto place = values.begin() + static_cast<std::ptrdiff_t>(rank - 1);
+  std::nth_element(values.begin(), place, values.end());
+  return {*place, static_cast<double>(count + 1 - rank) / static_cast<double>(count + 1)};
+}
+
 double true_positive_rate_at(const std::vector<double>& scores, const std::vector<bool>& positive,
                              double false_positive_rate) {
   std::vector<std::size_t> order(scores.size());
@@ -294,6 +309,8 @@ config::Json MembershipInference::to_json() const {
 
 config::Json LevelAudit::to_json() const {
   return {{"threshold", threshold},
+          {"calibrating", calibrating},
+          {"expected_rate", expected_rate},
           {"flagged_samples", evaluation::to_json(flagged_samples)},
           {"flagged_patients", evaluation::to_json(flagged_patients)},
           {"flagged_patients_by_chance", flagged_patients_by_chance},

@@ -6,12 +6,14 @@
 namespace echopath::evaluation {
 namespace {
 
-// StyleGAN-V 3fecd69: fid50k_full, is50k, fvd2048_16f.
+// StyleGAN-V 3fecd69: fid50k_full, kid50k_full, is50k, fvd2048_16f.
 MetricProtocol stylegan_v() {
   MetricProtocol protocol;
   protocol.covariance_ddof = 0;
   protocol.is_splits = 10;
   protocol.is_parts = "50000";
+  protocol.kid_subsets = 100;
+  protocol.pair_rows = 0;
   protocol.synthetic_clip = "first";
   protocol.synthetic_frames = 50'000;
   protocol.clips = 2048;
@@ -31,7 +33,7 @@ MetricProtocol torch_fidelity() {
   return protocol;
 }
 
-// clean-fid e88c4d6; it has no inception score.
+// clean-fid e88c4d6; see has_inception_score().
 MetricProtocol clean_fid() {
   MetricProtocol protocol;
   protocol.inception_resize = "clean";
@@ -103,6 +105,10 @@ MetricProtocol protocol_of(const std::string& tool) {
   if (tool == "torchmetrics") return torchmetrics();
   throw UsageError("--compat " + quoted_text(tool) + " is unknown; there are " +
                    join(protocol_names(), ", "));
+}
+
+bool has_inception_score(const std::string& tool) {
+  return tool != "clean-fid";
 }
 
 }  // namespace echopath::evaluation

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <opencv2/imgcodecs.hpp>
 
 #include "echopath/core/build_info.hpp"
@@ -45,6 +47,17 @@ config::Json cell_of(const std::string& text) {
   if (end != text.c_str() + text.size() || !std::isfinite(value)) return text;
   if (text.find_first_of(".eE") == std::string::npos) return static_cast<std::int64_t>(value);
   return value;
+}
+
+/// {label, place} of a mark; places are in bins, from the middle of the first one.
+config::Json mark_json(const io::CsvTable& table, const ChartMark& mark) {
+  const auto bins = static_cast<double>(table.rows.size());
+  const double low = std::strtod(table.rows.front()[0].c_str(), nullptr);
+  const double high = std::strtod(table.rows.back()[1].c_str(), nullptr);
+  const double part = high > low ? std::clamp((mark.value - low) / (high - low), 0.0, 1.0) : 0.5;
+  char value[32];
+  std::snprintf(value, sizeof(value), " %.6g", mark.value);
+  return {{"label", mark.name + value}, {"place", part * bins - 0.5}};
 }
 
 /// A file that goes away with the object.
@@ -115,8 +128,8 @@ void add_csv(Chapter& chapter, const std::string& title, const io::CsvTable& tab
   add_table(chapter, title, table.columns, rows);
 }
 
-void add_histogram(Chapter& chapter, const std::string& title, const std::string& x,
-                   const io::CsvTable& table) {
+void add_histogram(Chapter& chapter, const std::string& title, const io::CsvTable& table,
+                   const ChartMark& mark) {
   config::Json labels = config::Json::array(), series = config::Json::array();
   for (const auto& row : table.rows) labels.push_back(row[0]);
   for (std::size_t column = 2; column < table.columns.size(); ++column) {
@@ -131,12 +144,10 @@ void add_histogram(Chapter& chapter, const std::string& title, const std::string
                                    std::to_string(static_cast<std::int64_t>(total)) + ")"},
                       {"values", counts}});
   }
-  add_section(chapter, {{"type", "bars"},
-                        {"title", title},
-                        {"x", x},
-                        {"y", "share"},
-                        {"labels", labels},
-                        {"series", series}});
+  config::Json section = {{"type", "bars"}, {"title", title},   {"x", "similarity"},
+                          {"y", "share"},   {"labels", labels}, {"series", series}};
+  if (!table.rows.empty()) section["mark"] = mark_json(table, mark);
+  add_section(chapter, std::move(section));
 }
 
 void add_lines(Chapter& chapter, const std::string& title, const std::string& x,

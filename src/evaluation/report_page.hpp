@@ -23,9 +23,15 @@ void add_table(Chapter& chapter, const std::string& title, const std::vector<std
 void add_facts(Chapter& chapter, const std::string& title, const config::Json& facts);
 /// A CSV file as a table; numbers are shown as such.
 void add_csv(Chapter& chapter, const std::string& title, const io::CsvTable& table);
-/// The counts of a histogram file (BinLow, BinHigh, series) as shares of each series.
-void add_histogram(Chapter& chapter, const std::string& title, const std::string& x,
-                   const io::CsvTable& table);
+/// A value that a chart marks on its horizontal axis.
+struct ChartMark {
+  std::string name;
+  double value = 0.0;
+};
+/// The counts of a histogram file of similarities (BinLow, BinHigh, series) as shares of each
+/// series, and a line at the mark, or at the end of the bins that is nearer to it.
+void add_histogram(Chapter& chapter, const std::string& title, const io::CsvTable& table,
+                   const ChartMark& mark);
 /// `series`: [{name, points: [[x, y], …]}].
 void add_lines(Chapter& chapter, const std::string& title, const std::string& x,
                const config::Json& series, bool logarithmic = false);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdio>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
@@ -22,33 +23,57 @@ config::Json read_document(const fs::path& path) {
   }
 }
 
-/// "0.123 (0.100 to 0.150)" of {estimate, low, high}; as percent where asked.
+/// "0.123 ± 0.01 (0.1 to 0.15)" of {estimate, sd, low, high}, as far as they are numbers; as
+/// percent where asked.
 std::string interval_text(const config::Json& interval, double scale = 1.0) {
-  if (!interval.is_object() || !interval.contains("estimate") ||
-      !interval["estimate"].is_number()) {
-    return "";
-  }
-  char text[96];
-  const double value = interval["estimate"].get<double>() * scale;
-  if (!interval["low"].is_number() || !interval["high"].is_number()) {
-    std::snprintf(text, sizeof(text), "%.3g", value);
-  } else {
-    std::snprintf(text, sizeof(text), "%.3g (%.3g to %.3g)", value,
-                  interval["low"].get<double>() * scale, interval["high"].get<double>() * scale);
-  }
+  const auto number = [&](const char* key) -> std::string {
+    if (!interval.is_object() || !interval.contains(key) || !interval[key].is_number()) return "";
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.3g", interval[key].get<double>() * scale);
+    return text;
+  };
+  std::string text = number("estimate");
+  if (text.empty()) return text;
+  const std::string deviation = number("sd"), low = number("low"), high = number("high");
+  if (!deviation.empty()) text += " ± " + deviation;
+  if (!low.empty() && !high.empty()) text += " (" + low + " to " + high + ")";
   return text;
 }
 
+/// The columns of level_row().
+const std::vector<std::string>& level_columns() {
+  static const std::vector<std::string> names = {"level",
+                                                 "threshold",
+                                                 "unseen real above it at most, %",
+                                                 "held-out real flagged, %",
+                                                 "memorised samples, %",
+                                                 "memorised patients, %",
+                                                 "by chance at most, %",
+                                                 "nearer to training, %",
+                                                 "median distance ratio",
+                                                 "authentic, %",
+                                                 "authentic held-out real, %",
+                                                 "covered, %",
+                                                 "covered by held-out real, %"};
+  return names;
+}
+
 config::Json level_row(const std::string& name, const config::Json& level) {
-  const auto percent = [&](const char* key) { return interval_text(level.at(key), 100.0); };
+  const auto interval = [&](const char* key) { return interval_text(level.at(key), 100.0); };
+  const auto percent = [&](const char* key) { return level.at(key).get<double>() * 100.0; };
   return {name,
-          percent("flagged_samples"),
-          percent("flagged_patients"),
-          level.at("check_rate").is_null() ? "" : percent("check_rate"),
-          percent("nearer_to_training"),
+          level.at("threshold"),
+          percent("expected_rate"),
+          interval("check_rate"),
+          interval("flagged_samples"),
+          interval("flagged_patients"),
+          percent("flagged_patients_by_chance"),
+          interval("nearer_to_training"),
           level.at("median_distance_ratio"),
-          percent("authenticity"),
-          percent("coverage")};
+          interval("authenticity"),
+          percent("held_out_authenticity"),
+          interval("coverage"),
+          percent("held_out_coverage")};
 }
 
 config::Json membership_row(const std::string& name, const config::Json& found) {
@@ -60,16 +85,18 @@ config::Json membership_row(const std::string& name, const config::Json& found) 
           found.at("non_members")};
 }
 
-/// The frame of a video that shows most of it: its first one.
-std::string first_frame(const VideoSet& set, const std::string& name) {
+/// A frame of a video; empty where the set has no such video or frame.
+std::string frame_address(const VideoSet& set, const std::string& name, std::int64_t frame) {
   const auto found = std::find_if(
       set.videos().begin(), set.videos().end(),
       [&](const VideoItem& item) { return item.name == name || item.path.filename() == name; });
   if (found == set.videos().end()) return "";
-  return picture_address(load_frames(*found), 0);
+  const io::Frames frames = load_frames(*found);
+  return frame >= 0 && frame < frames.count ? picture_address(frames, frame) : "";
 }
 
-/// Samples beside their nearest training videos, the most alike first. Needs both directories.
+/// Samples beside their nearest training videos, at the two frames that are most alike, and the
+/// most alike pairs first. Needs both directories.
 void add_neighbours(Chapter& chapter, const fs::path& result, const config::Json& options,
                     std::int64_t most) {
   if (!has(result, "privacy_audit.csv")) return;
@@ -79,7 +106,8 @@ void add_neighbours(Chapter& chapter, const fs::path& result, const config::Json
   };
   const std::size_t name = column("FileName"), near = column("FrameNearest"),
                     similarity = column("FrameSimilarity"), patient = column("FramePatient"),
-                    flagged = column("FrameFlagged");
+                    flagged = column("FrameFlagged"), own_at = column("FrameAt"),
+                    near_at = column("FrameNearestAt");
   std::sort(table.rows.begin(), table.rows.end(), [&](const auto& a, const auto& b) {
     return std::stod(a[similarity]) > std::stod(b[similarity]);
   });
@@ -91,25 +119,37 @@ void add_neighbours(Chapter& chapter, const fs::path& result, const config::Json
     config::Json items = config::Json::array();
     for (const auto& row : table.rows) {
       if (static_cast<std::int64_t>(items.size()) >= most) break;
-      const std::string left = first_frame(synthetic, row[name]);
-      const std::string right = first_frame(real, row[near]);
+      const std::string left = frame_address(synthetic, row[name], std::stoll(row[own_at]));
+      const std::string right = frame_address(real, row[near], std::stoll(row[near_at]));
       if (left.empty() || right.empty()) continue;
-      items.push_back({{"left", {{"image", left}, {"caption", row[name]}}},
-                       {"right", {{"image", right}, {"caption", row[near]}}},
-                       {"caption", row[name] + " (left) and training patient " + row[patient] +
-                                       ": similarity " + row[similarity] +
+      const std::string left_name = row[name] + ", frame " + row[own_at];
+      const std::string right_name = row[near] + ", frame " + row[near_at];
+      items.push_back({{"left", {{"image", left}, {"caption", left_name}}},
+                       {"right", {{"image", right}, {"caption", right_name}}},
+                       {"caption", left_name + " (left) and training patient " + row[patient] +
+                                       ", " + right_name + ": similarity " + row[similarity] +
                                        (row[flagged] == "1" ? ", flagged as memorised" : "")}});
     }
-    add_section(chapter, {{"type", "pairs"},
-                          {"title", "Samples and their nearest training videos, first frames"},
-                          {"items", items}});
+    add_section(chapter,
+                {{"type", "pairs"},
+                 {"title", "Samples and their nearest training videos, at the frames most alike"},
+                 {"items", items}});
   } catch (const DataError& error) {
     add_note(chapter, std::string("Nearest training videos are not shown: ") + error.what());
   }
 }
 
+/// How similar both sides are to the training videos, with the threshold of the level.
+void add_level_histogram(Chapter& chapter, const fs::path& file, const std::string& title,
+                         const config::Json& level) {
+  if (level.is_null() || !fs::is_regular_file(file)) return;
+  add_histogram(chapter, title, io::read_csv(file),
+                {"threshold", level.at("threshold").get<double>()});
+}
+
 Chapter privacy_chapter(const fs::path& result, const ReportOptions& options) {
   const config::Json found = read_document(result / "privacy.json");
+  const config::Json& asked = found.at("options");
   Chapter chapter = make_chapter("Privacy audit");
   add_note(chapter,
            std::to_string(found.at("synthetic").get<std::int64_t>()) + " synthetic videos, " +
@@ -118,6 +158,16 @@ Chapter privacy_chapter(const fs::path& result, const ReportOptions& options) {
                std::to_string(found.at("held_out_patients").get<std::int64_t>()) +
                " held-out ones. Intervals in brackets, 95 %. Passing an audit does not prove that "
                "nobody can be found.");
+  char rate[16];
+  std::snprintf(rate, sizeof(rate), "%.3g", asked.at("false_positive_rate").get<double>() * 100.0);
+  add_note(chapter,
+           "The threshold is meant to let " + std::string(rate) +
+               " % (--fpr) of real videos that were not trained on lie above it; it is taken from "
+               "those of " +
+               asked.at("calibration_split").get<std::string>() + ".");
+  for (const config::Json& warning : found.at("warnings")) {
+    add_warning(chapter, warning.get<std::string>());
+  }
   config::Json levels = config::Json::array(), attacks = config::Json::array();
   for (const char* level : {"frames", "motion"}) {
     if (found.at(level).is_null()) continue;
@@ -128,21 +178,14 @@ Chapter privacy_chapter(const fs::path& result, const ReportOptions& options) {
   for (const auto& [network, inference] : found.at("membership_by_denoising").items()) {
     attacks.push_back(membership_row("denoising loss of the " + network, inference));
   }
-  add_table(chapter, "Memorisation",
-            {"level", "memorised samples, %", "memorised patients, %", "held-out real flagged, %",
-             "nearer to training, %", "median distance ratio", "authentic, %", "covered, %"},
-            levels);
+  add_table(chapter, "Memorisation", level_columns(), levels);
   add_table(chapter, "Membership inference",
             {"attack", "AUC", "found, %", "at false alarms, %", "members", "others"}, attacks);
-  for (const auto& [file, title] :
-       {std::pair{"privacy_histogram.csv", "Largest re-ID similarity to a training video"},
-        std::pair{"motion_histogram.csv", "Largest similarity of movement"}}) {
-    if (has(result, file)) add_histogram(chapter, title, "similarity", io::read_csv(result / file));
-  }
-  if (options.neighbours > 0) {
-    add_neighbours(chapter, result, found.value("options", config::Json::object()),
-                   options.neighbours);
-  }
+  add_level_histogram(chapter, result / "privacy_histogram.csv",
+                      "Largest re-ID similarity to a training video", found.at("frames"));
+  add_level_histogram(chapter, result / "motion_histogram.csv", "Largest similarity of movement",
+                      found.at("motion"));
+  if (options.neighbours > 0) add_neighbours(chapter, result, asked, options.neighbours);
   return chapter;
 }
 
@@ -153,14 +196,17 @@ Chapter filter_chapter(const fs::path& result) {
   facts.erase("options");
   add_facts(chapter, "", facts);
   if (has(result, "privacy_histogram.csv")) {
-    add_histogram(chapter, "Largest re-ID similarity to a training frame", "similarity",
-                  io::read_csv(result / "privacy_histogram.csv"));
+    add_histogram(chapter, "Largest re-ID similarity to a training frame",
+                  io::read_csv(result / "privacy_histogram.csv"),
+                  {"tau", found.at("tau").get<double>()});
   }
   return chapter;
 }
 
 Chapter classification_chapter(const fs::path& result) {
   const config::Json found = read_document(result / "classification.json");
+  const bool of_labels = found.value("auc_from", "scores") == "labels";
+  const std::string auc = of_labels ? "AUC (hard labels)" : "AUC";
   Chapter chapter = make_chapter("Classification: " + result.filename().string());
   config::Json rows = config::Json::array();
   std::vector<std::string> columns = {"arm", "classifiers", "videos", "patients", "look"};
@@ -169,8 +215,10 @@ Chapter classification_chapter(const fs::path& result) {
                         arm.at("look")};
     columns.resize(5);
     for (const auto& [name, score] : arm.at("scores").items()) {
-      columns.push_back(name);
-      row.push_back(interval_text(score));
+      columns.push_back(name == "auc" ? auc : name);
+      config::Json shown = score;
+      if (arm.at("classifiers") == 1) shown.erase("sd");  // a single one has no spread
+      row.push_back(interval_text(shown));
     }
     rows.push_back(row);
     if (arm.at("look").get<std::int64_t>() > 1) {
@@ -180,7 +228,14 @@ Chapter classification_chapter(const fs::path& result) {
                                " times: its figures may be those of a choice.");
     }
   }
-  add_note(chapter, "Means over the classifiers of an arm, with 95 % intervals over patients.");
+  add_note(chapter,
+           "Means ± standard deviations over the classifiers of an arm, with 95 % intervals over "
+           "patients.");
+  if (of_labels) {
+    add_note(chapter,
+             "The AUC is of predicted labels, as published, not of scores; DeLong's test is of "
+             "scores.");
+  }
   add_table(chapter, "", columns, rows);
   config::Json pairs = config::Json::array();
   for (const config::Json& pair : found.at("comparisons")) {
@@ -190,10 +245,10 @@ Chapter classification_chapter(const fs::path& result) {
                      interval_text(pair.at("differences").at("auc"))});
   }
   if (!pairs.empty()) {
-    add_table(
-        chapter, "Paired tests",
-        {"arm", "against", "McNemar p", "DeLong p", "difference of accuracy", "difference of AUC"},
-        pairs);
+    add_table(chapter, "Paired tests",
+              {"arm", "against", "McNemar p", "DeLong p", "difference of accuracy",
+               "difference of " + auc},
+              pairs);
   }
   return chapter;
 }
@@ -220,6 +275,22 @@ std::string count_text(const config::Json& count) {
          count.at("patients").dump() + " patients";
 }
 
+/// What a document of distribution metrics says of how they were computed, and of what: all but its
+/// results. A member of a section has the section's name before its own.
+config::Json settings_of(const config::Json& found) {
+  config::Json settings = config::Json::object();
+  for (const auto& [key, value] : found.items()) {
+    if (key == "kind" || key == "detectors" || key == "warnings") continue;
+    if (value.is_null() || value == "") continue;
+    if (!value.is_object()) {
+      settings[key] = value;
+      continue;
+    }
+    for (const auto& [member, setting] : value.items()) settings[key + " " + member] = setting;
+  }
+  return settings;
+}
+
 /// What `echopath eval fid|fvd|is|generation` wrote. Each detector has a table of its own.
 Chapter distribution_chapter(const fs::path& file) {
   const config::Json found = read_document(file);
@@ -239,6 +310,7 @@ Chapter distribution_chapter(const fs::path& file) {
       }
       const config::Json name = row.at("class").is_null() ? "all" : row.at("class");
       rows.push_back({row.at("metric"), name, row.at("value"),
+                      row.value("spread", config::Json("")),
                       row.value("corrected", config::Json("")), interval,
                       count_text(row.at("real")), count_text(row.at("synthetic"))});
       for (const config::Json& warning : row.at("warnings")) {
@@ -246,11 +318,12 @@ Chapter distribution_chapter(const fs::path& file) {
                                  name.get<std::string>() + ": " + warning.get<std::string>());
       }
     }
-    add_table(chapter,
-              detector.at("name").get<std::string>() + " " +
-                  detector.at("hash").get<std::string>().substr(0, 12),
-              {"metric", "class", "value", "corrected", "95 % interval", "N real", "N synthetic"},
-              rows);
+    add_table(
+        chapter,
+        detector.at("name").get<std::string>() + " " +
+            detector.at("hash").get<std::string>().substr(0, 12),
+        {"metric", "class", "value", "± sd", "corrected", "95 % interval", "N real", "N synthetic"},
+        rows);
     for (const char* side : {"real", "synthetic"}) {
       const config::Json& skipped = one.at(std::string("left_out_") + side);
       if (skipped.empty()) continue;
@@ -260,6 +333,8 @@ Chapter distribution_chapter(const fs::path& file) {
                                skipped[0].at("reason").get<std::string>());
     }
   }
+  const config::Json settings = settings_of(found);
+  if (!settings.empty()) add_facts(chapter, "How they were computed", settings);
   return chapter;
 }
 

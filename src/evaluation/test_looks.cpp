@@ -54,21 +54,24 @@ std::int64_t TestLooks::looks_at(const std::string& split, const std::string& ar
   });
 }
 
-void TestLooks::add(TestLook look) {
-  look.time = time_now();
-  const config::Json json = {{"time", look.time},
-                             {"split", look.split},
-                             {"arm", look.arm},
-                             {"sources", look.sources},
-                             {"videos", look.videos}};
+void TestLooks::add(std::vector<TestLook> several) {
   try {
-    LineAppender(file_).append(json.dump());
+    LineAppender lines(file_);
+    for (TestLook& look : several) {
+      look.time = time_now();
+      const config::Json json = {{"time", look.time},
+                                 {"split", look.split},
+                                 {"arm", look.arm},
+                                 {"sources", look.sources},
+                                 {"videos", look.videos}};
+      lines.append(json.dump());
+      looks_.push_back(std::move(look));
+    }
   } catch (const DataError& error) {
     throw DataError(std::string(error.what()) +
                     "; the looks at a test split are recorded beside it: make the dataset "
                     "writable, or name another file with --looks");
   }
-  looks_.push_back(std::move(look));
 }
 
 }  // namespace echopath::evaluation

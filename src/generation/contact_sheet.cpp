@@ -1,12 +1,11 @@
 #include <algorithm>
 #include <cstdio>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
-#include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/io/video.hpp"
 #include "generation/gallery.hpp"
+#include "generation/png.hpp"
 
 namespace echopath::generation {
 namespace {
@@ -73,11 +72,7 @@ void write_contact_sheet(const std::filesystem::path& directory,
       tile.copyTo(sheet(place));
     }
   }
-  AtomicFile file(png);
-  if (!cv::imwrite(file.temporary_path().string(), sheet)) {
-    throw DataError("cannot write '" + png.string() + "': is the disk full?");
-  }
-  file.commit();
+  write_file(png, png_of(sheet));
 }
 
 }  // namespace echopath::generation

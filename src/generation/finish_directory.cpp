@@ -23,8 +23,8 @@ void finish_directory(const std::filesystem::path& directory,
     studies.push_back(std::move(study));
   }
   data::write_file_list(directory / "FileList.csv", studies);
-  write_contact_sheet(directory, entries, directory / "contact_sheet.png");
   write_index(entries, directory / "index.html");
+  write_contact_sheet(directory, entries, directory / "contact_sheet.png");
 }
 
 }  // namespace echopath::generation

@@ -16,6 +16,24 @@ std::optional<double> optional_number(const config::Json& json) {
   return json.get<double>();
 }
 
+config::Json guidance_to_json(const std::optional<diffusion::GuidanceOptions>& guidance) {
+  if (!guidance) return nullptr;
+  return {{"scale", guidance->scale},
+          {"frame_scale", guidance->frame_scale},
+          {"rescale", guidance->rescale},
+          {"interval", {guidance->interval_start, guidance->interval_end}}};
+}
+
+diffusion::GuidanceOptions guidance_from_json(const config::Json& json) {
+  diffusion::GuidanceOptions guidance;
+  json.at("scale").get_to(guidance.scale);
+  json.at("frame_scale").get_to(guidance.frame_scale);
+  json.at("rescale").get_to(guidance.rescale);
+  json.at("interval").at(0).get_to(guidance.interval_start);
+  json.at("interval").at(1).get_to(guidance.interval_end);
+  return guidance;
+}
+
 }  // namespace
 
 config::Json ManifestEntry::to_json() const {
@@ -25,6 +43,7 @@ config::Json ManifestEntry::to_json() const {
           {"class", class_name},
           {"seed", seed},
           {"guidance_scale", guidance_scale},
+          {"video_guidance", guidance_to_json(video_guidance)},
           {"solver", solver},
           {"steps", steps},
           {"sampler", sampler},
@@ -54,6 +73,9 @@ ManifestEntry ManifestEntry::from_json(const config::Json& json, const std::stri
     json.at("class").get_to(entry.class_name);
     json.at("seed").get_to(entry.seed);
     json.at("guidance_scale").get_to(entry.guidance_scale);
+    if (json.contains("video_guidance") && !json.at("video_guidance").is_null()) {
+      entry.video_guidance = guidance_from_json(json.at("video_guidance"));
+    }
     json.at("solver").get_to(entry.solver);
     json.at("steps").get_to(entry.steps);
     json.at("sampler").get_to(entry.sampler);

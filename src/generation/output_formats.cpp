@@ -53,6 +53,14 @@ const std::vector<std::string>& other_formats() {
   return names;
 }
 
+std::vector<std::string> without_repeats(const std::vector<std::string>& formats) {
+  std::vector<std::string> once;
+  for (const std::string& format : formats) {
+    if (std::find(once.begin(), once.end(), format) == once.end()) once.push_back(format);
+  }
+  return once;
+}
+
 std::string usable_codec(const std::string& asked,
                          const std::function<bool(const std::string&)>& has_encoder) {
   const std::string name = to_lower(asked);

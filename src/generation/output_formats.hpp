@@ -10,6 +10,8 @@ namespace echopath::generation {
 const std::vector<std::string>& video_codecs();
 /// What may lie beside them: gif, png, latents, dicom.
 const std::vector<std::string>& other_formats();
+/// Each of these once, in the order in which they first stand.
+std::vector<std::string> without_repeats(const std::vector<std::string>& formats);
 
 /// The codec to write with: the one asked for (mp4 and avi are other names of them), or, where it
 /// is none of ours or its encoder is missing, the first that can be used, with a warning that names

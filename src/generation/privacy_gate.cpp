@@ -86,7 +86,7 @@ HeartFrame draw_heart_frame(const std::function<at::Tensor(std::uint32_t attempt
   throw DataError("no heart frame passed the privacy gate in " + std::to_string(max_redraws + 1) +
                   " draws (similarity to a training frame at least " + std::to_string(nearest) +
                   ", limit " + std::to_string(gate->tau()) +
-                  "); raise max_redraws, or go on with --allow-unfiltered");
+                  "); raise --max-redraws, or go on with --allow-unfiltered");
 }
 
 }  // namespace echopath::generation

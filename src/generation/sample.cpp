@@ -18,6 +18,7 @@
 #include "echopath/distributed/device_of_process.hpp"
 #include "echopath/distributed/rendezvous.hpp"
 #include "generation/finish_directory.hpp"
+#include "generation/model_hashes.hpp"
 #include "generation/output_formats.hpp"
 #include "generation/sample_directory.hpp"
 #include "generation/sample_options.hpp"
@@ -30,14 +31,6 @@ namespace {
 /// Processes wait for each other at the end alone, and some have more to do.
 constexpr distributed::Timeouts kTimeouts{std::chrono::minutes(10), std::chrono::hours(24 * 30)};
 
-std::map<std::string, std::string> hashes_of(const models::ModelDirectory& model) {
-  std::map<std::string, std::string> hashes;
-  for (const char* component : {"vae", "lidm", "lvdm", "reid"}) {
-    if (model.has(component)) hashes[component] = model.component_hash(component);
-  }
-  return hashes;
-}
-
 /// Guidance by the frame compares with a prediction without one.
 void warn_of_untrained_guidance(const SampleOptions& options, const models::ModelDirectory& model) {
   if (options.guidance.frame_scale == 1.0) return;
@@ -48,6 +41,27 @@ void warn_of_untrained_guidance(const SampleOptions& options, const models::Mode
   log_warning("guidance.frame_scale is not 1, but '" + model.path().string() +
               "/echopath.json' does not say that the LVDM was trained with reference_dropout; "
               "without it the network knows no video without a reference");
+}
+
+/// Throws where the trace could not be written when the run is done.
+void require_writable_trace(const fs::path& trace) {
+  std::error_code unknown;
+  if (fs::is_directory(trace, unknown)) {
+    throw UsageError("--trace '" + trace.string() + "' is a folder; name a file");
+  }
+  AtomicFile(trace).write("");  // under a temporary name, which goes away again
+}
+
+/// Does a part of the run that writes into its directory. Where that fails, the error says how the
+/// run goes on, whatever the writer advises.
+template <class Work>
+void go_on_later(const fs::path& directory, const Work& work) {
+  try {
+    work();
+  } catch (const DataError& error) {
+    throw DataError(std::string(error.what()) + "; what was made stays in '" + directory.string() +
+                    "', go on with --resume");
+  }
 }
 
 /// After an error or a signal: the list and the page cover the videos made so far. What stopped the
@@ -100,6 +114,7 @@ Run prepare(const SampleOptions& requested, const distributed::ProcessEnvironmen
         "latents");
   }
   options.codec = usable_codec(options.codec);
+  options.also = without_repeats(options.also);
   if (options.deterministic) {
     options.batch = 1;
     at::globalContext().setDeterministicCuDNN(true);
@@ -114,13 +129,14 @@ Run prepare(const SampleOptions& requested, const distributed::ProcessEnvironmen
   if (environment.is_root()) warn_of_untrained_guidance(options, model);
   run.plans = plan_videos(options, model.info());
   run.document.options = config::dump(config::visit_of(options));
-  run.document.weight_hashes = hashes_of(model);
+  run.document.weight_hashes = model_hashes(model);
   if (!options.heart.empty()) {
     require_file(options.heart, "heart frame");
     run.document.heart_hash = sha256_file(options.heart);
   }
   run.maker = std::make_unique<VideoMaker>(model, options, device, run.document.weight_hashes);
   run.maker->set_run_key(run.document.key());
+  if (!options.trace.empty()) require_writable_trace(options.trace);
   return run;
 }
 
@@ -223,7 +239,10 @@ SampleSummary run_sampling(const SampleOptions& requested) {
   io::TensorMap traced;
   std::exception_ptr stopped;
   try {
-    make_videos(run, share, *directory, environment, run.options.trace.empty() ? nullptr : &traced);
+    go_on_later(directory->path(), [&] {
+      make_videos(run, share, *directory, environment,
+                  run.options.trace.empty() ? nullptr : &traced);
+    });
   } catch (const Error&) {
     stopped = std::current_exception();
   }
@@ -240,7 +259,8 @@ SampleSummary run_sampling(const SampleOptions& requested) {
   });
   rendezvous.together([&] {
     if (!environment.is_root()) return;
-    finish_directory(directory->path(), directory->entries());
+    go_on_later(directory->path(),
+                [&] { finish_directory(directory->path(), directory->entries()); });
     if (!run.options.trace.empty()) io::save_safetensors(run.options.trace, traced);
   });
   return summarise(directory->path(), directory->entries(), skipped);

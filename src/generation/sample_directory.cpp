@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "echopath/core/errors.hpp"
+#include "generation/model_hashes.hpp"
 #include "generation/output_formats.hpp"
 
 namespace echopath::generation {
@@ -22,6 +23,34 @@ config::Json essence(config::Json document) {
     }
   }
   return document;
+}
+
+/// Throws UsageError where a folder without a sampling run holds a dataset or latents, whose list
+/// and files would be replaced.
+void require_no_dataset(const fs::path& out) {
+  std::error_code unknown;
+  for (const char* held : {"FileList.csv", "Videos", "Latents"}) {
+    if (!fs::exists(out / held, unknown)) continue;
+    throw UsageError("--out '" + out.string() + "' holds " + held + " and no " + kManifest +
+                     ": a dataset or latents, which sampling would write over; choose another "
+                     "--out");
+  }
+}
+
+/// Throws UsageError where two legs of a run differ.
+void require_same_document(const fs::path& directory, const config::Json& before,
+                           const config::Json& now) {
+  const std::string named = "'" + directory.string() + "' holds a run ";
+  if (!before.contains(
+          config::Json::json_pointer(std::string("/weight_hashes/") + kSettingsHash))) {
+    throw UsageError(named +
+                     "of an earlier version of echopath, which did not record every part of its "
+                     "model; finish it with that version, or choose another --out");
+  }
+  const config::Json change = config::Json::diff(essence(before), essence(now));
+  if (change.empty()) return;
+  throw UsageError(named + "with other options (" + change[0].at("path").get<std::string>() +
+                   " differs); resume it with its own, or choose another --out");
 }
 
 void remove_leftovers(const fs::path& folder) {
@@ -65,6 +94,7 @@ SampleDirectory::SampleDirectory(std::filesystem::path path, const RunDocument& 
     : path_(std::move(path)) {
   const fs::path manifest = path_ / kManifest;
   std::error_code unknown;
+  if (!fs::exists(manifest, unknown)) require_no_dataset(path_);
   if (!resume && fs::exists(manifest, unknown)) {
     throw UsageError("'" + path_.string() +
                      "' already holds a sampling run; go on with it by --resume, or choose "
@@ -100,14 +130,7 @@ std::vector<std::filesystem::path> SampleDirectory::parts() const {
 void SampleDirectory::load_run(const RunDocument& document) {
   const fs::path config_path = path_ / "config.json";
   require_file(config_path, "config of the run to resume");
-  const config::Json now = document.to_json();
-  const config::Json before = config::read_json(config_path.string());
-  const config::Json change = config::Json::diff(essence(before), essence(now));
-  if (!change.empty()) {
-    throw UsageError("'" + path_.string() + "' holds a run with other options (" +
-                     change[0].at("path").get<std::string>() +
-                     " differs); resume it with its own, or choose another --out");
-  }
+  require_same_document(path_, config::read_json(config_path.string()), document.to_json());
   insert(read_manifest(path_ / kManifest));
   for (const fs::path& part : parts()) insert(read_manifest(part));
   for (const std::string& folder : output_folders()) remove_leftovers(path_ / folder);

@@ -17,7 +17,7 @@ namespace echopath::generation {
 /// What a run is: config.json.
 struct RunDocument {
   config::Json options;
-  std::map<std::string, std::string> weight_hashes;
+  std::map<std::string, std::string> weight_hashes;  ///< model_hashes()
   std::string heart_hash;  ///< SHA-256 of the file that gives the heart frame; empty: none
 
   config::Json to_json() const;
@@ -34,7 +34,8 @@ class SampleDirectory {
   /// Rank 0: starts a run, or with `resume` goes on with the one there. A half-written last line,
   /// lines whose files are gone, and temporary files of a killed process are cleared away first,
   /// parts of the manifest taken in. Throws UsageError where the folder holds another run (or,
-  /// without `resume`, any run), and where another program works in it.
+  /// without `resume`, any run), one of an earlier version or a dataset, and where another program
+  /// works in it.
   SampleDirectory(std::filesystem::path path, const RunDocument& document, bool resume);
   /// Another rank: joins the run that rank 0 has prepared; `there` are its lines().
   SampleDirectory(std::filesystem::path path, const std::string& there, int rank);

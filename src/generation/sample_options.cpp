@@ -39,6 +39,11 @@ void check_sample_options(const SampleOptions& options) {
   }
   check_other_formats(options.also);
   if (options.out.empty()) throw UsageError("name an output folder with --out");
+  if (options.resume && !options.trace.empty()) {
+    throw UsageError(
+        "--trace does not go with --resume: the trace would lack the videos that are there "
+        "already; sample into another --out, or take --also latents");
+  }
   if (options.solver.name == "ddpm" && options.solver.variance_type.rfind("learned", 0) == 0) {
     throw ConfigError("solver.variance_type " + options.solver.variance_type +
                       " needs networks that answer a variance too; LIDM and LVDM do not, use "

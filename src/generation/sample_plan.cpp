@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <limits>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/text.hpp"
@@ -39,6 +40,16 @@ std::vector<std::int64_t> window_labels(const SampleOptions& options, std::int64
   return published_window_labels(batch, place, options.blocks);
 }
 
+/// Throws UsageError where the seeds of so many videos from the first one on would overflow.
+void require_seeds(std::int64_t first, std::int64_t videos) {
+  constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t more = videos - 1;
+  if (more <= kLargest - first) return;
+  throw UsageError("--seed " + std::to_string(first) + " leaves too few seeds for " +
+                   std::to_string(videos) + " videos, which count on from it; take 0 to " +
+                   std::to_string(kLargest - more));
+}
+
 }  // namespace
 
 std::vector<std::string> resolve_classes(const SampleOptions& options,
@@ -57,9 +68,11 @@ std::vector<std::string> resolve_classes(const SampleOptions& options,
 std::vector<VideoPlan> plan_videos(const SampleOptions& options, const models::ModelInfo& info) {
   std::vector<VideoPlan> plans;
   const auto classes = static_cast<std::int64_t>(options.classes.size());
+  const std::int64_t videos = options.count * classes;
+  require_seeds(options.seed, videos);
   std::vector<std::int64_t> labels;
   for (const std::string& name : options.classes) labels.push_back(info.label(name));
-  for (std::int64_t index = 0; index < options.count * classes; ++index) {
+  for (std::int64_t index = 0; index < videos; ++index) {
     VideoPlan plan;
     plan.index = index;
     plan.class_name = options.classes[static_cast<std::size_t>(index % classes)];

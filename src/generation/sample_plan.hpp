@@ -24,7 +24,8 @@ struct VideoPlan {
 std::vector<std::string> resolve_classes(const SampleOptions& options,
                                          const models::ModelInfo& info);
 
-/// All videos of a run, in order. `options.classes` are resolved.
+/// All videos of a run, in order. `options.classes` are resolved. Throws UsageError where the seeds
+/// do not suffice.
 std::vector<VideoPlan> plan_videos(const SampleOptions& options, const models::ModelInfo& info);
 
 }  // namespace echopath::generation

@@ -128,6 +128,7 @@ ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& hear
   entry.class_name = plan.class_name;
   entry.seed = plan.seed;
   entry.guidance_scale = options_.guidance.scale;
+  entry.video_guidance = video_denoising(options_).guidance;
   entry.solver = options_.solver.name;
   entry.steps = options_.solver.num_inference_steps;
   entry.sampler = options_.sampler;

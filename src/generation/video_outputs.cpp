@@ -1,13 +1,14 @@
 #include "generation/video_outputs.hpp"
 
 #include <cstdio>
-#include <opencv2/imgcodecs.hpp>
+#include <fstream>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/data/latent_dataset.hpp"
 #include "echopath/io/dicom_writer.hpp"
 #include "echopath/io/video.hpp"
+#include "generation/png.hpp"
 
 namespace echopath::generation {
 namespace {
@@ -54,13 +55,8 @@ class PngSink final : public FrameSink {
     std::snprintf(name, sizeof(name), "%05lld.png", static_cast<long long>(written_++));
     const cv::Mat image(static_cast<int>(entry_.height), static_cast<int>(entry_.width), CV_8UC1,
                         const_cast<std::uint8_t*>(frame));
-    bool done = false;
-    try {
-      done = cv::imwrite((folder_.temporary_path() / name).string(), image);
-    } catch (const cv::Exception&) {
-      done = false;
-    }
-    if (!done) {
+    std::ofstream file(folder_.temporary_path() / name, std::ios::binary);
+    if (!(file << png_of(image)).flush()) {
       throw DataError("cannot write '" + (path_ / name).string() + "': is the disk full?");
     }
   }
@@ -115,6 +111,7 @@ std::map<std::string, std::string> tags_of(const ManifestEntry& entry) {
                                 {"class", entry.class_name},
                                 {"seed", entry.seed},
                                 {"guidance_scale", entry.guidance_scale},
+                                {"video_guidance", entry.to_json().at("video_guidance")},
                                 {"model_hash", sha256_hex(hashes)}};
   return {{"title", entry.class_name + " seed " + std::to_string(entry.seed) + " (synthetic)"},
           {"comment", comment.dump()}};

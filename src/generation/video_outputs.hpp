@@ -20,8 +20,8 @@ struct RunIdentity {
   std::string encoder_hash;
 };
 
-/// Container tags: players show the title, programs read the comment, JSON with class, seed,
-/// guidance scale and the hash of the model.
+/// Container tags: players show the title, programs read the comment, JSON with class, seed, the
+/// guidance of both networks and the hash of the model.
 std::map<std::string, std::string> tags_of(const ManifestEntry& entry);
 
 /// Somewhere that the frames of one video go, one by one. Nothing is there under its final name

@@ -70,6 +70,26 @@ TEST_F(EvalClassificationVerb, PrintsScoresAndPairedTests) {
   EXPECT_TRUE(fs::exists(folder_ / "out/comparisons.csv"));
 }
 
+TEST_F(EvalClassificationVerb, TellsHardLabelAucsFromThoseOfScores) {
+  const Outcome outcome =
+      evaluate({"--arm", arm("right"), "--arm", arm("wrong"), "--auc-from", "labels"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("\n  auc (hard labels)  0.750 ("));
+  EXPECT_THAT(outcome.out, HasSubstr("AUC of scores 0.906 and 1.000 (DeLong p "));
+  const Outcome scores = evaluate({"--arm", arm("wrong"), "--again"});
+  EXPECT_THAT(scores.out, HasSubstr("\n  auc                0.906 ("));
+}
+
+TEST_F(EvalClassificationVerb, ATestThatSaysNothingIsADashAndAnEmptyCell) {
+  write("same", {0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5});
+  const Outcome outcome = evaluate({"--arm", arm("right"), "--arm", arm("same")});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("AUC of scores 0.500 and 1.000 (DeLong p -)\n"));
+  EXPECT_THAT(read_file(folder_ / "out/comparisons.csv"), HasSubstr(",0.500000,1.000000,,scores,"));
+  const json done = json::parse(read_file(folder_ / "out/classification.json"));
+  EXPECT_TRUE(done["comparisons"][0]["delong"]["p"].is_null());
+}
+
 TEST_F(EvalClassificationVerb, PatientsWithSeveralVideosAreToldBesideThePairedTests) {
   const Outcome single = evaluate({"--arm", arm("right"), "--arm", arm("wrong")});
   EXPECT_THAT(single.out, Not(HasSubstr("take videos for independent")));
@@ -108,6 +128,7 @@ TEST_F(EvalClassificationVerb, AnswersInJsonWithTheAucAsked) {
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     const json done = json::parse(outcome.out);
     EXPECT_EQ(done["out"], folder_ / "out");
+    EXPECT_EQ(done["auc_from"], from);
     return done["arms"][0]["scores"]["auc"]["estimate"].get<double>();
   };
   // Three of four of each class are called right. Of 16 pairs of probabilities 14 are in order, one

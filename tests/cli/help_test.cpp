@@ -29,6 +29,38 @@ INSTANTIATE_TEST_SUITE_P(All, VerbHelp,
                                            "forward", "config", "doctor"),
                          [](const auto& verb) { return verb.param; });
 
+void expect_common_options(const std::string& help) {
+  const std::size_t heading = help.find("\nCommon options:\n");
+  ASSERT_NE(heading, std::string::npos) << help;
+  for (const char* option :
+       {"--device", "--seed", "--threads", "--log-level", "--quiet", "--json"}) {
+    EXPECT_NE(help.find(std::string("\n  ") + option, heading), std::string::npos) << option;
+  }
+}
+
+class EvalWordHelp : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(EvalWordHelp, ShowsAnExampleOfItsOwnAndTheCommonOptions) {
+  const Outcome outcome = run({"eval", GetParam(), "--help"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(outcome.out, HasSubstr("\nExample:\n  echopath eval " + GetParam() + " --"));
+  expect_common_options(outcome.out);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EvalWordHelp,
+                         ::testing::Values("fid", "fvd", "is", "generation", "anatomy", "motion",
+                                           "agreement", "nearest", "drift", "compare",
+                                           "classification", "privacy"),
+                         [](const auto& word) { return word.param; });
+
+TEST(SubverbHelp, WithoutAnExampleOfItsOwnShowsTheVerbsAndTheCommonOptions) {
+  const Outcome outcome = run({"config", "show", "--help"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("\nExample:\n  echopath config show lidm\n"));
+  expect_common_options(outcome.out);
+}
+
 TEST(ProgramHelp, ListsEveryVerbAndTheExitCodes) {
   const Outcome outcome = run({"--help"});
   EXPECT_EQ(outcome.exit_code, 0);

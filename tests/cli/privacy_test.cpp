@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/run_program.hpp"
@@ -64,7 +65,7 @@ TEST_F(PrivacyVerbs, FilterKeepsTheStrangerAndSaysHowMany) {
   EXPECT_THAT(
       outcome.out,
       MatchesRegex("kept 1 of 2 \\(similarity below 0\\.[0-9]+, real threshold\\)\n"
-                   "of 6 held-out real ones 16\\.6667 % reach it\n"
+                   "of 6 real held-out videos 16\\.6667 % reach it\n"
                    "kept\\.csv, privacy_scores\\.csv, privacy_histogram\\.png in [^\n]+/out\n"));
   EXPECT_THAT(files(),
               ElementsAre("FileList.csv", "Latents", "filter.json", "kept.csv",
@@ -86,13 +87,42 @@ TEST_F(PrivacyVerbs, FilterAnswersInJson) {
   EXPECT_EQ(done["out"], folder_ / "out");
 }
 
+TEST_F(PrivacyVerbs, OptionsGoBeforeThePublishedFilter) {
+  const Outcome published = verb({"filter"}, {"--compat", "echonet-synthetic"});
+  ASSERT_EQ(published.exit_code, 0) << published.err;
+  EXPECT_THAT(published.out, HasSubstr("real threshold)\nof 6 real training frames 16.6667 % "
+                                       "reach it\n"));
+  const auto options = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"--compat", "echonet-synthetic", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = verb({"filter"}, words);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    json written = json::parse(std::ifstream(folder_ / "out/filter.json"))["options"];
+    written["training_frames"] = json::parse(outcome.out)["training_frames"];
+    return written;
+  };
+  const json given = options({"--frames", "2", "--real-frames", "3"});
+  EXPECT_EQ(given["frames"], 2);
+  EXPECT_EQ(given["real_frames"], 3);
+  EXPECT_EQ(given["training_frames"], 18);
+  EXPECT_EQ(given["threshold"], "real");
+  EXPECT_EQ(given["compatibility"]["privacy_split"], "TEST");
+  EXPECT_EQ(options({})["real_frames"], 1);
+  // The toy model's threshold is of frames stretched otherwise.
+  const Outcome refused =
+      verb({"filter"}, {"--compat", "echonet-synthetic", "--threshold", "model"});
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(last_line(refused.err), HasSubstr("its frames were stretched otherwise"));
+}
+
 TEST_F(PrivacyVerbs, AuditFlagsTheCopyAtBothLevels) {
   const Outcome outcome = verb({"eval", "privacy"}, {"--no-denoising", "--resamples", "50"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   for (const char* line :
-       {"2 synthetic videos, 6 training patients, 12 held-out ones\nframes (",
+       {"2 synthetic videos, 6 training patients, 12 held-out ones\nframes (threshold 0.99",
+        ", above which at most 14.2857 % of unseen real videos are expected)\n",
         "\nmotion (threshold ", "  memorised: 50.0 % (",
-        "of the training patients (by chance at most ",
+        "of the training patients (by chance at most 4.7619 %)",
         "  held-out real videos flagged: ", "  membership by similarity to the samples: AUC ",
         ", 6 members, 12 others\n", "privacy.json, privacy_audit.csv, privacy_histogram.png in "}) {
     EXPECT_THAT(outcome.out, HasSubstr(line));
@@ -106,6 +136,11 @@ TEST_F(PrivacyVerbs, AuditFlagsTheCopyAtBothLevels) {
   const json found = json::parse(again.out);
   EXPECT_EQ(found["frames"]["flagged_samples"]["estimate"], 0.5);
   EXPECT_EQ(found["motion"]["flagged_samples"]["estimate"], 0.5);
+  EXPECT_EQ(found["frames"]["calibrating"], 6);
+  EXPECT_NEAR(found["frames"]["expected_rate"], 1.0 / 7.0, 1e-12);
+  // Six values cannot hold 5 %.
+  EXPECT_THAT(again.err, HasSubstr("only 6 VAL videos: up to 14.3 % of unseen real videos"));
+  EXPECT_EQ(found["warnings"].size(), 2U);
 }
 
 TEST_F(PrivacyVerbs, WrongUseIsToldInOneLine) {

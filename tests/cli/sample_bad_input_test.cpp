@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "cli/run_program.hpp"
+#include "echopath/core/files.hpp"
 #include "generation/toy_model.hpp"
 
 namespace echopath::cli {
@@ -93,6 +94,29 @@ TEST_F(SampleBadInput, FolderWithAnotherRunIsLeftAlone) {
   EXPECT_EQ(fs::last_write_time(manifest), written);
 }
 
+TEST_F(SampleBadInput, ADatasetIsNotWrittenOver) {
+  const std::string list = folder_ / "data/FileList.csv";
+  testing::write_text(list, "FileName,ClassName\n");
+  expect_refusal(sample({}, "data"), 2, "holds FileList.csv and no manifest.jsonl");
+  expect_refusal(sample({"--resume"}, "data"), 2, "choose another --out");
+  EXPECT_EQ(read_file(list), "FileName,ClassName\n");
+}
+
+TEST_F(SampleBadInput, TracesThatCannotBeKeptAreRefusedAtOnce) {
+  const std::string trace = folder_ / "trace.safetensors";
+  expect_refusal(sample({"--trace", trace, "--resume"}), 2, "--trace does not go with --resume");
+  expect_refusal(sample({"--trace", folder_.path().string()}), 2, "is a folder; name a file");
+  testing::write_text(folder_ / "file", "");
+  expect_refusal(sample({"--trace", folder_ / "file/trace.safetensors"}), 3, folder_ / "file");
+}
+
+TEST_F(SampleBadInput, SeedsBeyondTheLargestAreNamed) {
+  expect_refusal(sample({"--seed", "18446744073709551615"}), 2,
+                 "--seed 18446744073709551615 is too large for sample");
+  expect_refusal(sample({"--seed", "9223372036854775807", "--class", "ASD", "--count", "2"}), 2,
+                 "take 0 to 9223372036854775806");
+}
+
 TEST_F(SampleBadInput, FolderThatCannotBeWrittenIsNamed) {
   // root may write anywhere but into the kernel's own file systems.
   fs::create_directories(folder_ / "locked");
@@ -129,6 +153,8 @@ TEST_F(SampleBadInput, FullDiskStopsCleanlyAndTheRunGoesOn) {
   const Outcome stopped = sample(resumed, "full", "trap '' XFSZ; ulimit -f 8;");
   EXPECT_EQ(stopped.exit_code, 3) << stopped.err;
   EXPECT_THAT(testing::last_line(stopped.err), HasSubstr("ASD_000001"));
+  EXPECT_THAT(testing::last_line(stopped.err), HasSubstr("go on with --resume"));
+  EXPECT_EQ(stopped.err.find("libpng"), std::string::npos) << stopped.err;
   EXPECT_TRUE(fs::exists(folder_ / "full/Videos/ASD_000000.avi"));
   const Outcome rest = sample(resumed, "full");
   EXPECT_EQ(rest.exit_code, 0) << rest.err;

@@ -48,8 +48,12 @@ TEST(SampleVerb, WritesTheVideoAndWhatLiesBesideIt) {
   const json line = json::parse(read_file(out + "/manifest.jsonl"));
   const models::ModelDirectory model = models::ModelDirectory::open(shared_toy_model());
   json hashes;
-  for (const char* part : {"vae", "lidm", "lvdm", "reid"})
+  for (const char* part : {"vae", "lidm", "lvdm", "reid", "class_embedding/lidm",
+                           "class_embedding/lvdm", "scheduler"}) {
     hashes[part] = model.component_hash(part);
+  }
+  hashes["settings"] = line["weight_hashes"]["settings"];
+  EXPECT_EQ(hashes["settings"].get<std::string>().size(), 64U);
   json expected = {{"index", 0},
                    {"file", "Videos/ASD_000003.mp4"},
                    {"class", "ASD"},
@@ -69,6 +73,8 @@ TEST(SampleVerb, WritesTheVideoAndWhatLiesBesideIt) {
                    {"width", kToyImageSize},
                    {"fps", 32.0},
                    {"weight_hashes", hashes}};
+  expected["video_guidance"] = {
+      {"scale", 1.25}, {"frame_scale", 1.0}, {"rescale", 0.0}, {"interval", {0.0, 1.0}}};
   expected["privacy"] = {
       {"score", line["privacy"]["score"]}, {"tau", 2.0}, {"redraws", 0}, {"filtered", true}};
   EXPECT_EQ(line, expected);

@@ -94,5 +94,14 @@ TEST(DeLongTest, IsThatByMidranks) {
   EXPECT_TRUE(std::isnan(delong_test({1, 2}, {1, 2}, {true, false}).p));
 }
 
+TEST(DeLongTest, SaysNothingWhereTheVarianceIsEstimatedAsZero) {
+  // One ranks all right, the other ties all: every row tells the same.
+  const DeLong test = delong_test({4, 3, 2, 1}, {1, 1, 1, 1}, {true, true, false, false});
+  EXPECT_EQ(test.auc_a, 1.0);
+  EXPECT_EQ(test.auc_b, 0.5);
+  EXPECT_EQ(test.standard_error, 0.0);
+  EXPECT_TRUE(std::isnan(test.p));
+}
+
 }  // namespace
 }  // namespace echopath::evaluation

@@ -185,6 +185,10 @@ TEST_F(ClassificationTest, RunsTheClassifierOnTheMiddleClips) {
   asked.arms = {{"net", {(folder_.path() / "model").string() + ":classifier"}}};
   const ClassificationResult done = evaluate_classification(asked);
   EXPECT_EQ(done.arms[0].videos, 12);  // the PAH video is left out
+  ASSERT_EQ(done.arms[0].sources.size(), 1U);
+  EXPECT_EQ(done.arms[0].sources[0].text, asked.arms[0].sources[0]);
+  EXPECT_EQ(done.arms[0].sources[0].sha256,
+            models::ModelDirectory::open(folder_.path() / "model").component_hash("classifier"));
   const Predictions found = read_predictions(folder_.path() / "out/predictions/net_1.csv");
   const io::Frames frames = io::read_video(folder_.path() / "real/Videos/v4.avi");
   at::Tensor clip = at::empty({1, 2, kSide, kSide});

@@ -74,6 +74,31 @@ TEST(CompatibilityInceptionScore, TheShortLastSplitChangesTheScore) {
   EXPECT_LT(published.mean, score_of(45'001, "rows"));
 }
 
+// StyleGAN-V's kid50k_full: 100 subsets of 1000 rows, or of the smaller side where that has fewer.
+TEST(CompatibilityKernelDistance, StyleGanTakesAHundredSubsetsOfTheSmallerSide) {
+  const MetricProtocol protocol = protocol_of("stylegan-v");
+  EXPECT_EQ(protocol.kid_subsets, 100);
+  EXPECT_EQ(protocol.kid_subset_size, 1000);
+  EXPECT_EQ(protocol.pair_rows, 0);
+  torch::manual_seed(4);
+  const auto table = [](std::int64_t rows) {
+    FeatureTable made;
+    made.features = at::randn({rows, 3}, at::kDouble);
+    made.videos = {{"video", "", "patient", 0, rows}};
+    return made;
+  };
+  const FeatureTable real = table(40), synthetic = table(40), more = table(60);
+  // Subsets of all rows are all rows.
+  const MetricValue whole = kernel_metric(real, synthetic, protocol, {.folds = 0});
+  EXPECT_NEAR(whole.estimate.value, kernel_metric(real, synthetic, {}, {.folds = 0}).estimate.value,
+              1e-9);
+  EXPECT_NEAR(whole.spread.value(), 0.0, 1e-9);
+  const MetricValue parts = kernel_metric(real, more, protocol, {.folds = 0});
+  EXPECT_GT(parts.spread.value(), 1e-3);
+  ASSERT_EQ(parts.warnings.size(), 1U);
+  EXPECT_EQ(parts.warnings[0], "subsets of 40 rows instead of 1000: there are no more");
+}
+
 /// Mean and covariance of 4 × 4 patches of frames.
 FeatureStatistics patches(const io::Frames& frames) {
   const at::Tensor pixels =

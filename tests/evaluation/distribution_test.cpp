@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <limits>
+#include <opencv2/imgcodecs.hpp>
 
 #include "core/temporary_directory.hpp"
 #include "echopath/core/errors.hpp"
@@ -62,11 +63,14 @@ TEST_F(DistributionMeasured, HasEveryMetricWithCountsOfBothSidesByDetectorAndCla
   EXPECT_FALSE(frames.rows[6].real.has_value());
   for (const DistributionRow& row : frames.rows) {
     EXPECT_TRUE(std::isfinite(row.metric.estimate.value)) << row.metric.metric;
-    EXPECT_TRUE(row.metric.estimate.has_interval) << row.metric.metric;
+    const bool told_why =
+        ::testing::Value(row.metric.warnings, Contains(::testing::StartsWith("no interval: ")));
+    EXPECT_NE(row.metric.estimate.has_interval, told_why) << row.metric.metric;
   }
+  EXPECT_TRUE(frames.rows[0].metric.estimate.has_interval);
   EXPECT_EQ(report.detectors[1].rows[0].metric.metric, "FVD");
   EXPECT_EQ(report.detectors[1].rows[0].real->items, 12);
-  EXPECT_THAT(report.to_text(), HasSubstr("KVD"));
+  EXPECT_THAT(report.to_text(options_), HasSubstr("KVD"));
   const config::Json json = report.to_json(options_);
   EXPECT_EQ(json["detectors"][0]["metrics"][0]["synthetic"]["patients"], 12);
   EXPECT_EQ(json["detectors"][0]["detector"]["hash"], frames.detector.hash);
@@ -80,9 +84,11 @@ TEST_F(DistributionMeasured, IntervalsOfFewPatientsAreWarnedOfOnceForAClass) {
                 Contains(std::string("few: ") + patients +
                          " real patients; the interval of fewer than 20 is not to be trusted"));
   }
-  EXPECT_THAT(report.to_text(), HasSubstr("\n  FID, KID of all: few: 12 synthetic patients; the "));
-  EXPECT_THAT(report.to_text(), HasSubstr("\n  FID of all: few: 12 real patients for features of "
-                                          "width 64; the corrected figure"));
+  EXPECT_THAT(report.to_text(options_),
+              HasSubstr("\n  FID, KID of all: few: 12 synthetic patients; the "));
+  EXPECT_THAT(report.to_text(options_),
+              HasSubstr("\n  FID of all: few: 12 real patients for features of "
+                        "width 64; the corrected figure"));
   options_.intervals.folds = 0;
   for (const DistributionRow& row : measure({"kid"}).detectors[0].rows) {
     EXPECT_TRUE(row.metric.warnings.empty());
@@ -137,6 +143,34 @@ TEST_F(DistributionMeasured, SharesOfTheVideosMakeTheSameTable) {
   for (const int rank : {1, 0, 2}) shared.fill(set, *detector, extract, {rank, 3});
   EXPECT_TRUE(alone.collect(set, *detector, extract)
                   .features.equal(shared.collect(set, *detector, extract).features));
+}
+
+TEST_F(DistributionMeasured, PicturesGoThroughTogetherAndKeepTheirPlaces) {
+  const VideoSet videos = VideoSet::open(options_.real);
+  const fs::path pictures = folder_ / "pictures";
+  fs::create_directories(pictures);
+  for (std::size_t i = 0; i < 7; ++i) {
+    io::Frames frames = slice(load_frames(videos.videos()[i]), static_cast<std::int64_t>(i), 1);
+    cv::imwrite((pictures / (std::to_string(i) + ".png")).string(),
+                cv::Mat(16, 16, CV_8UC1, frames.pixels.data()));
+  }
+  const VideoSet set = VideoSet::open(pictures);
+  const auto detector = make_detector({"in-domain", false, options_.model});
+  ExtractOptions extract;
+  extract.batch_size = 3;
+  extract.probabilities = true;
+  const FeatureCache cache(folder_ / "cache");
+  cache.fill(set, *detector, extract);
+  const FeatureTable table = cache.collect(set, *detector, extract);
+  ASSERT_EQ(table.rows(), 7);
+  for (std::int64_t i = 0; i < 7; ++i) {
+    io::Frames frames = load_frames(set.videos()[static_cast<std::size_t>(i)]);
+    const at::Tensor pixels = at::from_blob(frames.pixels.data(), {1, 1, 1, 16, 16}, at::kByte);
+    const DetectorOutput alone = detector->run(pixels, true);
+    EXPECT_TRUE(table.features.slice(0, i, i + 1).allclose(alone.features, 1e-4, 1e-5));
+    EXPECT_TRUE(
+        table.log_probabilities.slice(0, i, i + 1).allclose(alone.log_probabilities, 1e-4, 1e-5));
+  }
 }
 
 TEST_F(DistributionMeasured, JpegAndFrameRateAndClipChangeWhatIsMeasured) {
@@ -261,7 +295,55 @@ TEST_F(DistributionBadInput, ASingleVideoIsRefusedForClipsAndHasNoIntervalForFra
                           "the synthetic side has a single clip; two or more are needed");
   const DistributionReport report = measure({"fid"});
   EXPECT_FALSE(report.detectors[0].rows[0].metric.estimate.has_interval);
-  EXPECT_THAT(report.detectors[0].rows[0].metric.warnings, Contains(HasSubstr("no interval")));
+  EXPECT_THAT(report.detectors[0].rows[0].metric.warnings,
+              Contains("no interval: the synthetic side has a single patient; two or more are "
+                       "needed"));
+}
+
+TEST_F(DistributionBadInput, AMissingIntervalIsToldWithItsReason) {
+  // Two classes of six patients with one clip each: half of them has two neighbours for a clip.
+  const DistributionReport report = measure({"clip-prdc"});
+  ASSERT_EQ(report.detectors[0].rows.size(), 3 * 4U);
+  for (std::size_t i = 4; i < 12; ++i) {
+    const MetricValue& metric = report.detectors[0].rows[i].metric;
+    EXPECT_FALSE(metric.estimate.has_interval) << metric.metric;
+    EXPECT_THAT(metric.warnings,
+                Contains("no interval: halves of the 6 real and 6 synthetic patients have too few "
+                         "neighbours; 12 patients a side are enough"));
+  }
+}
+
+TEST_F(DistributionBadInput, ASingleFoldIsRefused) {
+  options_.intervals.folds = 1;
+  expect_error<UsageError>([&] { measure({"fid"}); }, "--folds 1 makes no interval");
+}
+
+TEST_F(DistributionBadInput, AnInceptionScoreOfAToolThatHasNoneIsRefusedOrLeftOut) {
+  options_.compat = "clean-fid";
+  options_.protocol = protocol_of("clean-fid");
+  expect_error<UsageError>([&] { measure({"is"}); },
+                           "--compat clean-fid: that tool has no inception score");
+  const DistributionReport report = measure({"fid", "is"});
+  ASSERT_EQ(report.detectors.size(), 1U);
+  for (const DistributionRow& row : report.detectors[0].rows) {
+    EXPECT_EQ(row.metric.metric, "FID");
+  }
+  EXPECT_TRUE(has_inception_score("torch-fidelity"));
+}
+
+TEST_F(DistributionMeasured, TheTextSaysHowManyFramesAndAsWhichTool) {
+  options_.metrics = {"fid", "fvd"};
+  options_.every = 2;
+  options_.compat = "stylegan-v";
+  const std::string text = measure(options_.metrics).to_text(options_);
+  EXPECT_THAT(text, HasSubstr(", frames: 64 features, one of 2 frames, SHA-256 "));
+  EXPECT_THAT(text, HasSubstr(", clips: 256 features, clips of 8 frames, SHA-256 "));
+  EXPECT_THAT(text, HasSubstr("\nComputed as stylegan-v does (--compat).\n"));
+  options_.compat = "echopath";
+  options_.fps = 48;
+  const std::string resampled = measure({"fvd"}).to_text(options_);
+  EXPECT_THAT(resampled, HasSubstr("clips of 8 frames, at 48 frames per second"));
+  EXPECT_THAT(resampled, ::testing::Not(HasSubstr("Computed as")));
 }
 
 TEST_F(DistributionBadInput, FramesOfAnotherSizeNameTheVideo) {

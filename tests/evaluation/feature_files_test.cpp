@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class DistributionOfFeatures : public ::testing::Test {
@@ -55,8 +56,8 @@ TEST_F(DistributionOfFeatures, AreHeadedByTheDetectorThatTheyName) {
   write("b", {{"detector_sha256", "0123456789abcdef"}});
   const DistributionReport report = measure();
   EXPECT_TRUE(report.warnings.empty());
-  EXPECT_THAT(report.to_text(), StartsWith("net, features of a.safetensors (SHA-256 "));
-  EXPECT_THAT(report.to_text(), HasSubstr("): 3 features, SHA-256 0123456789ab\n"));
+  EXPECT_THAT(report.to_text(options_), StartsWith("net, features of a.safetensors (SHA-256 "));
+  EXPECT_THAT(report.to_text(options_), HasSubstr("): 3 features, SHA-256 0123456789ab\n"));
 }
 
 TEST_F(DistributionOfFeatures, OfTwoDetectorsAreRefused) {
@@ -75,6 +76,43 @@ TEST_F(DistributionOfFeatures, TheSameFileOnBothSidesIsWarnedOf) {
   fs::copy_file(options_.real_features, options_.synthetic_features,
                 fs::copy_options::overwrite_existing);
   EXPECT_THAT(measure().warnings, ElementsAre(HasSubstr("are the same file, byte for byte")));
+}
+
+TEST_F(DistributionOfFeatures, AreMeasuredOnceAsWhatTheySayThatTheyAreOf) {
+  options_.metrics = {"fid", "kid", "fvd", "kvd"};
+  expect_error<UsageError>([&] { measure(); },
+                           "do not say whether they are of frames or of clips (metadata takes: ");
+  write("b", {{"takes", "clips"}});
+  const DistributionReport clips = measure();
+  ASSERT_EQ(clips.detectors.size(), 1U);
+  EXPECT_TRUE(clips.detectors[0].detector.takes_clips);
+  ASSERT_EQ(clips.detectors[0].rows.size(), 2U);
+  EXPECT_EQ(clips.detectors[0].rows[0].metric.metric, "FVD");
+  EXPECT_EQ(clips.detectors[0].rows[1].metric.metric, "KVD");
+  write("a", {{"takes", "frames"}});
+  expect_error<DataError>([&] { measure(); }, "a.safetensors' holds features of frames, '");
+  write("b", {});
+  const DistributionReport frames = measure();
+  ASSERT_EQ(frames.detectors.size(), 1U);
+  EXPECT_FALSE(frames.detectors[0].detector.takes_clips);
+  EXPECT_EQ(frames.detectors[0].rows[0].metric.metric, "FID");
+  options_.metrics = {"fvd"};
+  expect_error<DataError>([&] { measure(); },
+                          "b.safetensors' holds features of frames (metadata takes); what is asked "
+                          "for is of clips");
+  write("a", {{"takes", "pictures"}});
+  expect_error<DataError>([&] { measure(); },
+                          "the metadata takes is 'pictures'; it must be frames or clips");
+}
+
+TEST_F(DistributionOfFeatures, OfNoToldKindAreWhatIsAskedFor) {
+  const double fid = measure().detectors[0].rows[0].metric.estimate.value;
+  options_.metrics = {"fvd"};
+  const DistributionReport clips = measure();
+  EXPECT_EQ(clips.detectors[0].rows[0].metric.metric, "FVD");
+  EXPECT_EQ(clips.detectors[0].rows[0].metric.estimate.value, fid);
+  // Nobody knows of how many frames they are.
+  EXPECT_THAT(clips.to_text(options_), Not(HasSubstr("clips of")));
 }
 
 TEST_F(DistributionOfFeatures, OptionsThatOnlyVideosHaveAreRefused) {

@@ -41,6 +41,20 @@ TEST_F(FeatureFile, AnyFeatureThatIsNotFiniteIsRefusedWithItsRow) {
   }
 }
 
+TEST_F(FeatureFile, GroupsAreIntegersOfAnyWidthAndNothingElse) {
+  const at::Tensor groups = at::tensor({3, 3, 7, 7});
+  for (const at::ScalarType type : {at::kLong, at::kInt, at::kByte}) {
+    EXPECT_EQ(read_feature_table(write({{"groups", groups.to(type)}})).patient_count(), 2);
+  }
+  // Cut to integers they would be one patient.
+  expect_refused({{"groups", at::tensor({0.1, 0.2, 0.3, 0.4}, at::kFloat)}},
+                 "f.safetensors': groups must be integers, one number for each patient; they are "
+                 "of type Float");
+  expect_refused({{"groups", groups.to(at::kBool)}}, "they are of type Bool");
+  expect_refused({{"groups", groups.slice(0, 0, 3)}},
+                 "groups must have one number for each of the 4 rows");
+}
+
 TEST_F(FeatureFile, ProbabilitiesMustLieFromZeroToOneAndSumToOne) {
   const at::Tensor good =
       at::tensor({1.0, 0.0, 0.4, 0.6, 0.5, 0.5, 0.9996, 0.0}, at::kDouble).view({4, 2});

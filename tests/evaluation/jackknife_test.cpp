@@ -5,6 +5,11 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
 #include "echopath/core/random.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
 
@@ -194,6 +199,90 @@ TEST(KernelInterval, CoversTheTrueDiscrepancyOfGaussians) {
   const Coverage made = coverage_of(150, 100, 1, 1, truth, kernel);
   EXPECT_GE(made.share, 0.88);
   EXPECT_NEAR(made.mean_value, truth, 0.1 * truth);
+}
+
+TEST(KernelInterval, OfCorrelatedRowsHoldsZeroWhereTheFigureItselfIsTooLarge) {
+  const auto kernel = [](const FeatureTable& real, const FeatureTable& synthetic) {
+    return kernel_metric(real, synthetic, {}, {});
+  };
+  const Coverage made = coverage_of(40, 30, 8, 8, 0.0, kernel);
+  EXPECT_GT(made.mean_value, 0.1);
+  EXPECT_LT(std::abs(made.mean_corrected), 0.04);
+  EXPECT_GE(made.share, 0.85);
+}
+
+/// Precision, recall, density and coverage over repetitions: how often the interval holds the mean
+/// figure, and the mean variance that it is made of beside that over the repetitions.
+void expect_manifold_intervals_hold(int repetitions, std::int64_t patients,
+                                    std::int64_t per_patient) {
+  constexpr std::int64_t kWidth = 8;
+  const at::Tensor scale = at::linspace(0.5, 2.0, kWidth, at::kFloat);
+  std::vector<std::vector<Estimate>> draws(4);
+  std::vector<std::string> names;
+  for (int r = 0; r < repetitions; ++r) {
+    const auto seed = static_cast<std::uint32_t>(2 * r);
+    const at::Tensor real = gaussians(patients, per_patient, kWidth, seed);
+    const at::Tensor synthetic = gaussians(patients, per_patient, kWidth, seed + 1) * scale + 0.25;
+    const auto made =
+        manifold_metrics(table_of(real, per_patient), table_of(synthetic, per_patient), {}, {});
+    names.clear();
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      ASSERT_TRUE(made[i].estimate.has_interval) << made[i].metric;
+      draws[i].push_back(made[i].estimate);
+      names.push_back(made[i].metric);
+    }
+  }
+  for (std::size_t i = 0; i < draws.size(); ++i) {
+    std::vector<double> values;
+    double mean_variance = 0.0;
+    for (const Estimate& draw : draws[i]) {
+      values.push_back(draw.value);
+      mean_variance += draw.deviation * draw.deviation / repetitions;
+    }
+    const at::Tensor all = at::tensor(values, at::kDouble);
+    const double truth = all.mean().item<double>();
+    const auto held = std::count_if(draws[i].begin(), draws[i].end(), [&](const Estimate& draw) {
+      return draw.low <= truth && truth <= draw.high;
+    });
+    EXPECT_GE(static_cast<double>(held), 0.85 * repetitions) << names[i];
+    const double ratio = std::sqrt(mean_variance) / all.std().item<double>();
+    EXPECT_GT(ratio, 0.65) << names[i];
+    EXPECT_LT(ratio, 1.35) << names[i];
+  }
+}
+
+TEST(ManifoldInterval, HoldsTheExpectedFigureAndIsNoWiderThanItVaries) {
+  expect_manifold_intervals_hold(80, 80, 1);
+}
+
+TEST(ManifoldInterval, CountsPatientsAndNotTheirRows) {
+  expect_manifold_intervals_hold(50, 24, 4);
+}
+
+TEST(ManifoldInterval, StaysWithinTheRangeOfItsFigure) {
+  // Two sets of one distribution in a plane: the shares are near 1.
+  const auto made = manifold_metrics(table_of(gaussians(16, 1, 2, 0), 1),
+                                     table_of(gaussians(16, 1, 2, 1), 1), {}, {});
+  for (const MetricValue& metric : made) {
+    if (!metric.estimate.has_interval) continue;
+    EXPECT_GE(metric.estimate.low, 0.0) << metric.metric;
+    EXPECT_LE(metric.estimate.low, metric.estimate.value) << metric.metric;
+    EXPECT_GE(metric.estimate.high, metric.estimate.value) << metric.metric;
+    if (metric.metric != "density") {
+      EXPECT_LE(metric.estimate.high, 1.0) << metric.metric;
+    }
+  }
+}
+
+TEST(ManifoldInterval, OfHalvesThatAllAgreeIsNone) {
+  // Neither side is near the other: every half says 0, which is not known without an error.
+  for (const MetricValue& metric :
+       manifold_metrics(table_of(gaussians(16, 1, 2, 0), 1),
+                        table_of(gaussians(16, 1, 2, 1) + 1000.0, 1), {}, {})) {
+    EXPECT_EQ(metric.estimate.value, 0.0) << metric.metric;
+    EXPECT_FALSE(metric.estimate.has_interval) << metric.metric;
+    EXPECT_EQ(metric.no_interval, "all halves of the patients give the same figure");
+  }
 }
 
 TEST(InceptionInterval, CoversTheTrueScore) {

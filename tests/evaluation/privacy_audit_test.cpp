@@ -74,15 +74,75 @@ TEST_F(PrivacyAuditTest, NamesTheCopiedPatientAtBothLevels) {
   EXPECT_EQ(cell(1, "FrameFlagged"), "1");
   EXPECT_EQ(cell(1, "MotionNearest"), "train3.avi");
   EXPECT_EQ(cell(1, "MotionFlagged"), "1");
+  // Every frame and clip of the copy is most like the same one of its original.
+  EXPECT_EQ(cell(1, "FrameAt"), cell(1, "FrameNearestAt"));
+  EXPECT_EQ(cell(1, "MotionAt"), cell(1, "MotionNearestAt"));
   EXPECT_GT(std::stod(cell(1, "MotionSimilarity")), 0.99);
   EXPECT_EQ(cell(0, "MotionFlagged"), "0");
   EXPECT_EQ(cell(2, "MotionSimilarity"), "");
+  EXPECT_EQ(cell(2, "MotionNearestAt"), "");
   EXPECT_TRUE(found.denoising.contains("lidm"));
   EXPECT_TRUE(found.denoising.contains("lvdm"));
   EXPECT_EQ(found.denoising.at("lvdm").members, 5);
   const config::Json json = config::read_json((folder_.path() / "out/privacy.json").string());
   EXPECT_EQ(json.at("synthetic"), 3);
   EXPECT_TRUE(fs::is_regular_file(folder_.path() / "out/motion_histogram.png"));
+}
+
+TEST_F(PrivacyAuditTest, TellsWhereTwoVideosAreAlike) {
+  add_usual();
+  // Frame 2 of the sample is frame 15 of a training video; 18 frames are looked at.
+  at::Tensor stranger = drawn(93, 18);
+  stranger.slice(0, 2, 3).copy_(drawn(4, 18).slice(0, 15, 16));
+  add("synthetic", "one_frame", "TRAIN", stranger);
+  PrivacyAuditOptions asked = options();
+  asked.denoising = false;
+  asked.frames = 18;
+  run_privacy_audit(asked);
+  const io::CsvTable table = io::read_csv(folder_.path() / "out/privacy_audit.csv");
+  const auto cell = [&](const char* name) {
+    return table.rows[3][static_cast<std::size_t>(table.require_column(name))];
+  };
+  EXPECT_EQ(cell("FrameNearest"), "train4.avi");
+  EXPECT_EQ(cell("FrameAt"), "2");
+  EXPECT_EQ(cell("FrameNearestAt"), "15");
+}
+
+TEST_F(PrivacyAuditTest, RecordsWhatItsFiguresDependOn) {
+  add_usual();
+  PrivacyAuditOptions asked = options();
+  asked.statistics.seed = 7;
+  run_privacy_audit(asked);
+  config::Json json = config::read_json((folder_.path() / "out/privacy.json").string());
+  const models::ModelDirectory model = models::ModelDirectory::open(asked.model);
+  for (const char* network : {"reid", "vae", "lidm", "lvdm"}) {
+    EXPECT_EQ(json.at(std::string(network) + "_sha256"), model.component_hash(network)) << network;
+  }
+  EXPECT_EQ(json.at("seed"), 7);
+  EXPECT_EQ(json.at("options").at("false_positive_rate"), 0.05);
+  // Networks that were not asked are not named.
+  asked.denoising = false;
+  run_privacy_audit(asked);
+  json = config::read_json((folder_.path() / "out/privacy.json").string());
+  EXPECT_FALSE(json.contains("lidm_sha256"));
+}
+
+TEST_F(PrivacyAuditTest, WarnsWhereTooFewVideosCalibrateForTheRate) {
+  add_usual();
+  PrivacyAuditOptions asked = options();
+  asked.denoising = false;
+  const PrivacyAudit few = run_privacy_audit(asked);
+  ASSERT_EQ(few.warnings.size(), 2U);
+  EXPECT_EQ(few.warnings[0],
+            "the threshold of the frames is the largest similarity of only 5 VAL videos: up to "
+            "16.7 % of unseen real videos are expected above it, not 5 %; give 19 or more, or a "
+            "higher --fpr");
+  EXPECT_THAT(few.warnings[1], HasSubstr("the threshold of the motion is"));
+  EXPECT_NEAR(few.frames.expected_rate, 1.0 / 6.0, 1e-12);
+  EXPECT_EQ(config::read_json((folder_.path() / "out/privacy.json").string()).at("warnings")[0],
+            few.warnings[0]);
+  asked.statistics.false_positive_rate = 0.2;
+  EXPECT_TRUE(run_privacy_audit(asked).warnings.empty());
 }
 
 TEST_F(PrivacyAuditTest, RefusesWhatItCannotAudit) {

@@ -10,10 +10,15 @@
 #include "echopath/core/files.hpp"
 #include "echopath/core/statistics.hpp"
 #include "echopath/evaluation/item_features.hpp"
+#include "echopath/evaluation/report.hpp"
+#include "echopath/evaluation/video_set.hpp"
+#include "echopath/generation/manifest.hpp"
 #include "echopath/io/csv.hpp"
 #include "echopath/io/video.hpp"
 #include "echopath/models/reid_threshold.hpp"
 #include "evaluation/made_latents.hpp"
+#include "generation/model_hashes.hpp"
+#include "generation/sample_directory.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -26,6 +31,24 @@ using testing::write_latents;
 
 at::Tensor drawn(std::uint32_t number, std::int64_t frames) {
   return testing::drawn_latents(number, frames);
+}
+
+/// Two frames of noise; another `number`, another noise.
+io::Frames noise_video(std::uint32_t number) {
+  const at::Tensor noise =
+      normal_tensor({2, toy::kToyImageSize, toy::kToyImageSize}, {5, Stream::kDataset, number, 0});
+  const at::Tensor grey = (noise * 50 + 128).clamp(0, 255).to(at::kByte).contiguous();
+  io::Frames frames;
+  frames.count = 2;
+  frames.height = frames.width = toy::kToyImageSize;
+  frames.fps = 32;
+  frames.pixels.assign(grey.const_data_ptr<std::uint8_t>(),
+                       grey.const_data_ptr<std::uint8_t>() + grey.numel());
+  return frames;
+}
+
+std::string stem_of(std::uint32_t video) {
+  return "v" + std::to_string(video);
 }
 
 class PrivacyFilterTest : public ::testing::Test {
@@ -58,6 +81,43 @@ class PrivacyFilterTest : public ::testing::Test {
     options.real_frames = 3;
     options.frames = 3;
     return options;
+  }
+  /// A dataset of noise videos v0.avi, v1.avi, … of these splits, the first with the noise `first`.
+  std::string write_videos(const std::string& folder, const std::vector<std::string>& splits,
+                           std::uint32_t first) const {
+    std::vector<data::Study> studies;
+    for (std::uint32_t i = 0; i < splits.size(); ++i) {
+      data::Study study;
+      study.file_name = stem_of(i) + ".avi";
+      study.patient_id = study.file_name;
+      study.split = splits[i];
+      study.fps = 32;
+      study.number_of_frames = 2;
+      io::write_video(folder_.path() / folder / "Videos" / study.file_name, noise_video(first + i));
+      studies.push_back(study);
+    }
+    data::write_file_list(folder_.path() / folder / "FileList.csv", studies);
+    return (folder_.path() / folder).string();
+  }
+  /// Makes a folder of videos v0.avi, v1.avi, … one that `echopath sample` wrote.
+  generation::RunDocument write_run(const std::string& folder, std::uint32_t videos,
+                                    const std::vector<std::string>& also_folders) const {
+    std::string lines;
+    for (std::uint32_t i = 0; i < videos; ++i) {
+      generation::ManifestEntry entry;
+      entry.index = i;
+      entry.file = "Videos/" + stem_of(i) + ".avi";
+      for (const std::string& other : also_folders) entry.also.push_back(other + "/" + stem_of(i));
+      entry.class_name = "ASD";
+      entry.seed = 70 + i;
+      lines += entry.to_json().dump() + "\n";
+    }
+    write_file(folder_.path() / folder / "manifest.jsonl", lines);
+    generation::RunDocument run;
+    run.options["steps"] = 2;
+    run.weight_hashes[generation::kSettingsHash] = "0";
+    write_file(folder_.path() / folder / "config.json", run.text());
+    return run;
   }
   io::CsvTable scores() const { return io::read_csv(folder_.path() / "out/privacy_scores.csv"); }
   std::map<std::string, double> similarities() const {
@@ -118,20 +178,20 @@ TEST_F(PrivacyFilterTest, ACopyOfATrainingFrameIsRefusedAndNamed) {
 TEST_F(PrivacyFilterTest, TauIsThePercentileOfHeldOutFramesAgainstTrainingFrames) {
   const FilterSummary done = run_filter(options());
   EXPECT_EQ(done.tau_source, "real");
-  EXPECT_EQ(done.tau_over, "frames");
+  EXPECT_EQ(done.tau_over, "held-out frames");
   const std::vector<double> values =
       largest(embeddings("VAL", false, false), embeddings("TRAIN", false, false));
-  EXPECT_EQ(done.held_out, 72);
+  EXPECT_EQ(done.compared, 72);
   EXPECT_NEAR(done.tau, percentile(values, 95), 1e-5);
   // 5 % of 72 are 3.6: four of them lie above the interpolated percentile.
-  EXPECT_NEAR(done.held_out_rate, 4.0 / 72.0, 1e-9);
+  EXPECT_NEAR(done.compared_rate, 4.0 / 72.0, 1e-9);
 }
 
 TEST_F(PrivacyFilterTest, TauOfVideosIsTakenOverHeldOutVideosJudgedAlike) {
   for (MadeLatents& video : synthetic_) video.mean = video.mean.repeat({3, 1, 1, 1});
   const FilterSummary done = run_filter(options());
-  EXPECT_EQ(done.tau_over, "videos");
-  EXPECT_EQ(done.held_out, 24);
+  EXPECT_EQ(done.tau_over, "held-out videos");
+  EXPECT_EQ(done.compared, 24);
   const std::vector<double> frames =
       largest(embeddings("VAL", false, false), embeddings("TRAIN", false, false));
   std::vector<double> videos;
@@ -170,6 +230,7 @@ TEST_F(PrivacyFilterTest, PublishedFilterIsReproduced) {
   const FilterSummary done = run_filter(published);
   const at::Tensor train = embeddings("TRAIN", true, true);
   EXPECT_EQ(done.tau_over, "training frames");
+  EXPECT_EQ(done.compared, 6);
   EXPECT_NEAR(done.tau, percentile(largest(train, embeddings("TEST", true, true)), 95), 1e-5);
   std::vector<at::Tensor> frames;
   for (const MadeLatents& video : synthetic_) frames.push_back(video.mean.slice(0, 0, 1));
@@ -181,6 +242,14 @@ TEST_F(PrivacyFilterTest, PublishedFilterIsReproduced) {
   for (std::size_t i = 0; i < synthetic_.size(); ++i) {
     EXPECT_NEAR(found.at(synthetic_[i].name + ".avi"), expected[i], 2e-6);
   }
+  const io::CsvTable histogram = io::read_csv(folder_.path() / "out/privacy_histogram.csv");
+  EXPECT_EQ(histogram.columns[2], "training to held-out");
+  // A given threshold is compared with the same values.
+  published.tau = 2.0;
+  const FilterSummary given = run_filter(published);
+  EXPECT_EQ(given.tau_over, "training frames");
+  EXPECT_EQ(given.compared, 6);
+  EXPECT_EQ(given.compared_rate, 0.0);
 }
 
 TEST_F(PrivacyFilterTest, TheModelsThresholdIsTakenWhereItHolds) {
@@ -222,6 +291,58 @@ TEST_F(PrivacyFilterTest, KeptFilesAreCopiedWithTheirList) {
             sha256_file(fs::path(chosen.synthetic) / name));
   EXPECT_FALSE(fs::exists(fs::path(chosen.out) / "Latents/copy.safetensors"));
   EXPECT_TRUE(fs::is_regular_file(fs::path(chosen.out) / "privacy_histogram.png"));
+  EXPECT_FALSE(fs::exists(fs::path(chosen.out) / "manifest.jsonl"));  // no samples
+}
+
+TEST_F(PrivacyFilterTest, ACopyOfSamplesIsASampleDirectoryAndNoRunToResume) {
+  FilterOptions chosen = options();
+  chosen.real = write_videos("real_videos", {"TRAIN", "TRAIN", "VAL", "VAL"}, 0);
+  // Its first video is the real one's second.
+  chosen.synthetic = write_videos("sampled", {"TRAIN", "TRAIN"}, 1);
+  const generation::RunDocument run = write_run("sampled", 2, {"GIF"});
+  chosen.copy = true;
+  chosen.tau = 0.99999;
+  ASSERT_EQ(run_filter(chosen).kept, 1);
+  const fs::path copy = chosen.out;
+  const auto entries = generation::read_manifest(copy / "manifest.jsonl");
+  ASSERT_EQ(entries.size(), 1U);
+  EXPECT_EQ(entries[0].file, "Videos/v1.avi");
+  EXPECT_EQ(entries[0].seed, 71U);
+  EXPECT_TRUE(entries[0].also.empty());  // the GIF was not copied
+  EXPECT_TRUE(VideoSet::open(copy).is_sampled());
+  const config::Json document = config::read_json((copy / "config.json").string());
+  EXPECT_EQ(document.at("options").at("steps"), 2);
+  EXPECT_EQ(document.at("filtered_from"), chosen.synthetic);
+  ReportOptions report;
+  report.directory = chosen.out;
+  EXPECT_THAT(write_report(report).chapters,
+              ::testing::ElementsAre("Sampled videos", "How out was made", "Privacy filter"));
+  EXPECT_NO_THROW(generation::SampleDirectory(chosen.synthetic, run, /*resume=*/true));
+  try {
+    const generation::SampleDirectory resumed(copy, run, /*resume=*/true);
+    FAIL() << "resumed";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("holds a run with other options (/filtered_from differs)"));
+  }
+}
+
+TEST_F(PrivacyFilterTest, ACopyOfSamplesJudgedByTheirLatentsHasTheirVideosToo) {
+  synthetic_.resize(2);
+  synthetic_[0].name = stem_of(0);
+  synthetic_[1].name = stem_of(1);
+  FilterOptions chosen = options();
+  write_run("synthetic", 2, {"Latents", "PNG"});
+  io::write_video(folder_.path() / "synthetic/Videos/v0.avi", noise_video(1));
+  chosen.copy = true;
+  chosen.tau = 2.0;
+  ASSERT_EQ(run_filter(chosen).kept, 2);
+  // A line whose video is not there tells of nothing.
+  const auto entries = generation::read_manifest(fs::path(chosen.out) / "manifest.jsonl");
+  ASSERT_EQ(entries.size(), 1U);
+  EXPECT_THAT(entries[0].also, ::testing::ElementsAre("Latents/v0"));
+  EXPECT_EQ(sha256_file(fs::path(chosen.out) / "Videos/v0.avi"),
+            sha256_file(folder_.path() / "synthetic/Videos/v0.avi"));
+  EXPECT_TRUE(fs::exists(fs::path(chosen.out) / "Latents/v1.safetensors"));
 }
 
 TEST_F(PrivacyFilterTest, HistogramCountsEveryItemAndHeldOutValue) {
@@ -229,50 +350,18 @@ TEST_F(PrivacyFilterTest, HistogramCountsEveryItemAndHeldOutValue) {
   const io::CsvTable table = io::read_csv(folder_.path() / "out/privacy_histogram.csv");
   std::int64_t held_out = 0, synthetic = 0;
   for (const auto& row : table.rows) {
-    held_out += std::stoll(row[static_cast<std::size_t>(table.require_column("held-out real"))]);
+    held_out += std::stoll(row[static_cast<std::size_t>(table.require_column("held-out frames"))]);
     synthetic += std::stoll(row[static_cast<std::size_t>(table.require_column("synthetic"))]);
   }
-  EXPECT_EQ(held_out, done.held_out);
+  EXPECT_EQ(held_out, done.compared);
   EXPECT_EQ(synthetic, done.judged);
 }
 
 TEST_F(PrivacyFilterTest, FinishedVideosAreJudgedThroughTheVae) {
   FilterOptions chosen = options();
-  const auto noise_video = [](std::uint32_t number) {
-    const at::Tensor grey = (normal_tensor({2, toy::kToyImageSize, toy::kToyImageSize},
-                                           {5, Stream::kDataset, number, 0}) *
-                                 50 +
-                             128)
-                                .clamp(0, 255)
-                                .to(at::kByte)
-                                .contiguous();
-    io::Frames frames;
-    frames.count = 2;
-    frames.height = frames.width = toy::kToyImageSize;
-    frames.fps = 32;
-    frames.pixels.assign(grey.const_data_ptr<std::uint8_t>(),
-                         grey.const_data_ptr<std::uint8_t>() + grey.numel());
-    return frames;
-  };
-  const auto write = [&](const std::string& folder, const std::vector<std::string>& splits,
-                         std::uint32_t first) {
-    std::vector<data::Study> studies;
-    for (std::uint32_t i = 0; i < splits.size(); ++i) {
-      data::Study study;
-      study.file_name = "v" + std::to_string(i) + ".avi";
-      study.patient_id = study.file_name;
-      study.split = splits[i];
-      study.fps = 32;
-      study.number_of_frames = 2;
-      io::write_video(folder_.path() / folder / "Videos" / study.file_name, noise_video(first + i));
-      studies.push_back(study);
-    }
-    data::write_file_list(folder_.path() / folder / "FileList.csv", studies);
-  };
-  write("real_videos", {"TRAIN", "TRAIN", "VAL", "VAL"}, 0);
-  write("sampled", {"TRAIN", "TRAIN"}, 1);  // its first video is the real one's second
-  chosen.real = (folder_.path() / "real_videos").string();
-  chosen.synthetic = (folder_.path() / "sampled").string();
+  chosen.real = write_videos("real_videos", {"TRAIN", "TRAIN", "VAL", "VAL"}, 0);
+  // Its first video is the real one's second.
+  chosen.synthetic = write_videos("sampled", {"TRAIN", "TRAIN"}, 1);
   run_filter(chosen);
   const io::CsvTable table = scores();
   EXPECT_NEAR(std::stod(table.rows[0][2]), 1.0, 1e-5);

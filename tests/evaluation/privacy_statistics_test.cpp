@@ -45,7 +45,7 @@ AuditSimilarities given() {
 
 AuditStatisticsOptions options() {
   AuditStatisticsOptions options;
-  options.false_positive_rate = 0.25;
+  options.false_positive_rate = 0.3;
   options.membership_rate = 0.2;
   options.neighbours = 2;
   options.resamples = 200;
@@ -55,6 +55,9 @@ AuditStatisticsOptions options() {
 TEST(PrivacyStatistics, FiguresAreThoseOfTheirDefinitions) {
   const LevelAudit audit = audit_level(given(), options());
   EXPECT_NEAR(audit.threshold, value("threshold"), 1e-12);
+  EXPECT_EQ(audit.calibrating, 6);
+  EXPECT_NEAR(audit.expected_rate, value("expected_rate"), 1e-12);
+  EXPECT_NEAR(audit.flagged_patients_by_chance, value("flagged_patients_by_chance"), 1e-12);
   EXPECT_NEAR(audit.flagged_samples.estimate, value("flagged_samples"), 1e-12);
   EXPECT_NEAR(audit.flagged_patients.estimate, value("flagged_patients"), 1e-12);
   EXPECT_NEAR(audit.calibration_rate, value("calibration_rate"), 1e-12);
@@ -67,6 +70,51 @@ TEST(PrivacyStatistics, FiguresAreThoseOfTheirDefinitions) {
   EXPECT_NEAR(audit.held_out_coverage, value("held_out_coverage"), 1e-12);
   EXPECT_NEAR(audit.membership.auc.estimate, value("membership_auc"), 1e-12);
   EXPECT_NEAR(audit.membership.true_positive_rate.estimate, value("membership_tpr"), 1e-12);
+}
+
+TEST(ConformalThreshold, IsTheOrderStatisticThatKeepsTheRate) {
+  const auto of = [](int count, double rate) {
+    std::vector<double> values;
+    for (int i = count; i > 0; --i) values.push_back(i);
+    return conformal_threshold(values, rate);
+  };
+  // ⌈0.95 · 20⌉ = 19 of 19, a whole rank; ⌈0.95 · 46⌉ = 44 of 45; ⌈0.9 · 121⌉ = 109 of 120.
+  EXPECT_EQ(of(19, 0.05).value, 19);
+  EXPECT_NEAR(of(19, 0.05).expected_rate, 0.05, 1e-12);
+  EXPECT_EQ(of(45, 0.05).value, 44);
+  EXPECT_NEAR(of(45, 0.05).expected_rate, 2.0 / 46.0, 1e-12);
+  EXPECT_EQ(of(120, 0.1).value, 109);
+  // Too few for the rate: the largest, and the rate that it has.
+  EXPECT_EQ(of(18, 0.05).value, 18);
+  EXPECT_NEAR(of(18, 0.05).expected_rate, 1.0 / 19.0, 1e-12);
+  EXPECT_NEAR(of(4, 0.05).expected_rate, 0.2, 1e-12);
+}
+
+// Of n + 1 values that could change places, each is left out in turn: the share of those that lie
+// above the threshold of the others is what is promised, and with ties no more.
+TEST(ConformalThreshold, UnseenValuesLieAboveItAsOftenAsItSays) {
+  for (const int count : {4, 19, 20, 45, 100}) {
+    for (const bool ties : {false, true}) {
+      double above = 0.0, promised = 0.0;
+      for (int unseen = 0; unseen <= count; ++unseen) {
+        std::vector<double> others;
+        for (int i = 0; i <= count; ++i) {
+          if (i != unseen) others.push_back(ties ? i / 4 : i);
+        }
+        const ConformalThreshold threshold = conformal_threshold(others, 0.05);
+        above += (ties ? unseen / 4 : unseen) > threshold.value ? 1.0 / (count + 1) : 0.0;
+        promised = threshold.expected_rate;
+      }
+      if (ties) {
+        EXPECT_LE(above, promised + 1e-12) << count;
+      } else {
+        EXPECT_NEAR(above, promised, 1e-12) << count;
+      }
+      if (count >= 19) {
+        EXPECT_LE(promised, 0.05 + 1e-12) << count;
+      }
+    }
+  }
 }
 
 TEST(TruePositiveRateAt, StaysWithinTheFalsePositives) {
@@ -143,6 +191,24 @@ TEST(PrivacyStatistics, ACopyingGeneratorIsFoundByEveryFigure) {
   EXPECT_LT(audit.authenticity.estimate, 0.05);
   EXPECT_GT(audit.membership.auc.low, 0.7);
   EXPECT_GT(audit.membership.true_positive_rate.estimate, 0.6);
+}
+
+TEST(PrivacyStatistics, ItemsAtTheThresholdAreNotFlagged) {
+  AuditSimilarities alike = made(noise(4, 1), noise(5, 2), noise(8, 3));
+  alike.held_out_training = at::full_like(alike.held_out_training, 0.5);
+  alike.synthetic_training = at::full_like(alike.synthetic_training, 0.5);
+  alike.synthetic_training.select(0, 3).select(0, 2).fill_(0.75);
+  AuditStatisticsOptions asked;
+  asked.resamples = 20;
+  const LevelAudit audit = audit_level(alike, asked);
+  EXPECT_EQ(audit.threshold, 0.5);
+  EXPECT_EQ(audit.flagged, (std::vector<bool>{false, false, false, true}));
+  EXPECT_EQ(audit.calibration_rate, 0.0);
+  EXPECT_EQ(audit.check_rate->estimate, 0.0);
+  // The largest of four: one unseen item in five is expected above it, not one in twenty, so that
+  // four samples may hit 4/5 of one of the five patients.
+  EXPECT_NEAR(audit.expected_rate, 1.0 / 5.0, 1e-12);
+  EXPECT_NEAR(audit.flagged_patients_by_chance, 4.0 / 5.0 / 5.0, 1e-12);
 }
 
 // 0 or all of N say little of small N: Clopper and Pearson's bounds.

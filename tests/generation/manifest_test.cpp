@@ -15,6 +15,8 @@ ManifestEntry entry_of(std::int64_t index) {
   entry.class_name = "ASD";
   entry.seed = 0xffffffffffffffffULL;
   entry.guidance_scale = 5;
+  entry.video_guidance = diffusion::GuidanceOptions{
+      .scale = 2.0, .frame_scale = 1.5, .rescale = 0.5, .interval_start = 0.1, .interval_end = 0.8};
   entry.solver = "ddim";
   entry.steps = 50;
   entry.frames = 253;
@@ -30,8 +32,17 @@ TEST(Manifest, EntrySurvivesTheWayThroughJson) {
   const ManifestEntry back = ManifestEntry::from_json(entry.to_json(), "test");
   EXPECT_EQ(back.to_json(), entry.to_json());
   EXPECT_EQ(back.seed, entry.seed);
+  ASSERT_TRUE(back.video_guidance.has_value());
+  EXPECT_EQ(back.video_guidance->scale, 2.0);
+  EXPECT_EQ(back.video_guidance->interval_end, 0.8);
   EXPECT_EQ(back.privacy_score, 0.25);
   EXPECT_FALSE(back.privacy_tau.has_value());
+}
+
+TEST(Manifest, LinesOfEarlierVersionsDoNotSayHowTheVideoWasGuided) {
+  config::Json line = entry_of(0).to_json();
+  line.erase("video_guidance");
+  EXPECT_FALSE(ManifestEntry::from_json(line, "test").video_guidance.has_value());
 }
 
 TEST(Manifest, LeavesOutAHalfWrittenLastLine) {

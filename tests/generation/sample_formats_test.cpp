@@ -55,6 +55,15 @@ TEST(SampleFormats, LieBesideTheVideoWithItsMetadata) {
   EXPECT_NE(read_file(out / "DICOM/ASD_000010.dcm").find(comment.dump()), std::string::npos);
 }
 
+TEST(SampleFormats, NamedTwiceAreWrittenOnce) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.also = {"png", "gif", "png"};
+  EXPECT_EQ(run_sampling(options).made, 1);
+  const ManifestEntry entry = read_manifest(folder / "out/manifest.jsonl").at(0);
+  EXPECT_EQ(entry.also, (std::vector<std::string>{"PNG/ASD_000010", "GIF/ASD_000010.gif"}));
+}
+
 TEST(SampleFormats, AVideoThatLacksOneIsMadeAgain) {
   const TemporaryFolder folder;
   SampleOptions options = toy_options(folder / "out");
@@ -91,6 +100,7 @@ TEST(SampleBatch, AgreesWithSingleVideosAndMayChangeOnResume) {
   for (const auto& [name, block] : io::load_safetensors(batched.trace)) {
     EXPECT_TRUE(at::equal(block, one.at(name))) << name;
   }
+  single.trace.clear();
   single.count = 3;
   single.batch = 2;
   single.resume = true;

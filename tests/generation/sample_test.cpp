@@ -52,7 +52,7 @@ TEST(Sample, WritesAVideoOfTheRightLengthAndItsCompany) {
 TEST(Sample, ManifestSaysWhatMadeTheVideo) {
   const TemporaryFolder folder;
   SampleOptions options = toy_options(folder / "out");
-  options.guidance.scale = 2.0;
+  options.guidance = {.scale = 2.0, .rescale = 0.5, .interval_start = 0.1, .interval_end = 0.9};
   run_sampling(options);
   const auto entries = read_manifest(folder / "out/manifest.jsonl");
   ASSERT_EQ(entries.size(), 1U);
@@ -60,6 +60,11 @@ TEST(Sample, ManifestSaysWhatMadeTheVideo) {
   EXPECT_EQ(entry.seed, 10U);
   EXPECT_EQ(entry.class_name, "ASD");
   EXPECT_EQ(entry.guidance_scale, 2.0);
+  ASSERT_TRUE(entry.video_guidance.has_value());
+  EXPECT_EQ(entry.video_guidance->scale, 1.25);  // video_share of what w has above 1
+  EXPECT_EQ(entry.video_guidance->rescale, 0.5);
+  EXPECT_EQ(entry.video_guidance->interval_start, 0.1);
+  EXPECT_EQ(entry.video_guidance->interval_end, 0.9);
   EXPECT_EQ(entry.sampler, "blocks");
   EXPECT_EQ(entry.solver, "dpmsolver++");
   EXPECT_EQ(entry.steps, 2);
@@ -84,6 +89,8 @@ TEST(Sample, VideoCarriesSeedClassScaleAndModel) {
   EXPECT_EQ(comment["seed"], 10);
   EXPECT_EQ(comment["class"], "ASD");
   EXPECT_EQ(comment["guidance_scale"], 1.0);
+  EXPECT_EQ(comment["video_guidance"],
+            read_manifest(folder / "out/manifest.jsonl")[0].to_json()["video_guidance"]);
   EXPECT_EQ(comment["model_hash"].get<std::string>().size(), 64U);
 }
 
@@ -230,11 +237,13 @@ TEST(Sample, RefusedHeartsStopTheRunUnlessAllowed) {
   options.model = (folder / "model").string();
   options.max_redraws = 2;
   EXPECT_THROW(run_sampling(options), DataError);
-  EXPECT_NE(message_of(options).find("--resume"), std::string::npos);
+  options.resume = true;
+  const std::string message = message_of(options);
+  EXPECT_NE(message.find("raise --max-redraws"), std::string::npos) << message;
+  EXPECT_NE(message.find("go on with --resume"), std::string::npos) << message;
   EXPECT_EQ(files_in(folder / "out/Videos"), 0U);
 
   options.allow_unfiltered = true;
-  options.resume = true;
   const SampleSummary summary = run_sampling(options);
   EXPECT_EQ(summary.unfiltered, 1);
   EXPECT_EQ(summary.redraws, 2);

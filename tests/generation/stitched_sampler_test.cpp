@@ -186,19 +186,18 @@ TEST(StitchedSample, SeedGivesTheSameVideoAtAnyCountAndAfterResuming) {
   SampleOptions options = toy_options(folder / "one");
   options.compatibility.stitch_labels = "published";
   options.solver.num_inference_steps = 1;
+  options.also = {"latents"};
+  options.trace.clear();
   run_sampling(options);
-  const io::TensorMap one = io::load_safetensors(options.trace);
   options.resume = true;
   options.count = 2;
   EXPECT_EQ(run_sampling(options).made, 2);
-  const io::TensorMap later = io::load_safetensors(options.trace);
   options.resume = false;
   options.out = folder / "two";
-  run_sampling(options);
-  const io::TensorMap all = io::load_safetensors(options.trace);
-  ASSERT_EQ(one.size() + later.size(), all.size());
-  for (const auto* part : {&one, &later}) {
-    for (const auto& [name, video] : *part) EXPECT_TRUE(at::equal(video, all.at(name))) << name;
+  EXPECT_EQ(run_sampling(options).made, 4);
+  for (const auto& item : fs::directory_iterator(folder / "two/Latents")) {
+    const fs::path resumed = folder / "one/Latents" / item.path().filename();
+    EXPECT_EQ(sha256_file(item.path()), sha256_file(resumed)) << resumed;
   }
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# scripts/paper/tables.sh at its smallest scale: every stage runs, the tables are whole, a second call does
-# nothing, and a second look at the test split is to be seen.
+# scripts/paper/tables.sh at its smallest scale: what it refuses, every stage runs, the tables are whole, a
+# second call does nothing, a second look at the test split is to be seen, and times are of all attempts.
 # Usage: tests/paper/tables.sh --program ECHOPATH [--keep DIR]
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
@@ -17,7 +17,27 @@ work="${keep:-$(mktemp -d)}"
 [ -n "$keep" ] || trap 'rm -rf "$work"' EXIT
 tables() { ECHOPATH="$program" "$root/scripts/paper/tables.sh" --scale smoke --run "$work/run" --device cpu "$@"; }
 
+# refused TEXT options…: before anything is made.
+refused() {
+  local text="$1"
+  shift
+  tables "$@" >"$work/refused" 2>&1 && { echo "not refused: $*" >&2; exit 1; }
+  grep -qF -- "$text" "$work/refused" || { cat "$work/refused" >&2; exit 1; }
+}
+tables --help | grep '^  --networks LIST' >/dev/null || { echo "--help lists no options" >&2; exit 1; }
+refused "there is no stage nosuch" --stage nosuch
+refused "Table 1 has no detector of frames: r3d_18 look at clips" --networks r3d_18 --model "$work"
+[ ! -e "$work/run" ] || { echo "a refused call has made something" >&2; exit 1; }
+# A list that begins with a clip network is measured by its frame network, else by the model's classifiers.
+for networks in r3d_18,resnet50 r3d_18; do
+  tables --networks "$networks" --run "$work/$networks" --stage models
+done >"$work/detectors"
+[ "$(grep -c "detector: the classifier resnet50 real_1" "$work/detectors")" = 1 ]
+[ "$(grep -c "detector: the frame classifiers in models/phantom" "$work/detectors")" = 1 ]
+
 tables
+refused "seeds 1 ratios 0.25" --seeds 2
+refused "seeds 2 ratios 0.25" --seeds 2
 python3 - "$work/run" <<'PYTHON'
 import csv, json, pathlib, re, sys
 
@@ -47,16 +67,29 @@ assert len(first) == 2 and all(re.match(r"[\d.]", row[f"{task} {measure}"]) and 
                                for row in first for task in ("ASD", "PAH") for measure in ("FID", "FVD16", "IS")), first
 assert all(row["ASD ACC"] for row in rows("figure_3") if row["Trained on"].startswith("Ours"))
 page = (run / "report.html").read_text()
-for title in ("The paper's tables", "Privacy audit", "Classification: classification_asd_resnet50", "Distribution metrics: ours_w5_asd", "Sampled videos"):
+for title in ("The paper's tables", "Privacy audit", "Privacy filter", "Classification: classification_asd_resnet50", "Distribution metrics: ours_w5_asd", "Sampled videos"):
     assert title in page, title
+notes = " ".join(json.loads((run / "tables" / "tables.json").read_text())["notes"])
+assert "Table 1's detector: the classifier resnet50 real_1 of the task, which was trained on TRAIN" in notes, notes
+for method in ("ours_w1", "ours_w5"):
+    judged = json.loads((run / "results" / f"filter_{method}" / "filter.json").read_text())
+    assert judged["judged"] == 16 and f"w = {method[-1]}: {judged['kept']} of 16" in notes, notes
 looks = [json.loads(line) for line in open(run / "data" / "test_looks.jsonl")]
 assert len({look["arm"] for look in looks}) == len(looks)
 assert "[look" not in (run / "tables" / "table_2.csv").read_text()
 PYTHON
 
-tables | grep -v '==> tables in' | grep -qv 'done already' && { echo "a stage ran twice" >&2; exit 1; }
+tables | grep -v -e '==> tables in' -e "==> Table 1's detector" | grep -qv 'done already' && { echo "a stage ran twice" >&2; exit 1; }
 rm "$work/run/stages/judge:asd:resnet50" "$work/run/stages/tables"
+# An attempt of "tables" that was killed 100 s ago, 200 s after its start, and earlier ones of 1000 s.
+echo "1000 $(($(date +%s) - 300))" >"$work/run/attempts/tables"
+touch -d '100 seconds ago' "$work/run/logs/tables.log"
 tables >/dev/null 2>&1 && { echo "a second look needs no --again" >&2; exit 1; }
 tables --again >/dev/null
 grep -q '\[look 2\]' "$work/run/tables/table_2.csv" || { echo "a second look is not to be seen" >&2; exit 1; }
+seconds=$(cat "$work/run/stages/tables")
+if [ "$seconds" -lt 1199 ] || [ "$seconds" -ge 1300 ]; then
+  echo "the time of tables is $seconds s, not about 1200 s" >&2
+  exit 1
+fi
 echo "tables.sh --scale smoke: tables, resume and looks as they should be"

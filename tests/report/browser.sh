@@ -58,8 +58,12 @@ for page in samples run comparison; do
   browse --dump-dom "file://$work/$page.html" >"$work/$page.dom" 2>/dev/null
   grep -q 'data-ready="yes"' "$work/$page.dom" || { echo "$page: its script did not end" >&2; exit 1; }
   grep -q '<h2>' "$work/$page.dom" || { echo "$page: no chapter" >&2; exit 1; }
-  if [ "$page" = run ]; then
+  if [ "$page" != comparison ]; then
     grep -q '<canvas[^>]*width=' "$work/$page.dom" || { echo "$page: no chart was drawn" >&2; exit 1; }
+  fi
+  if [ "$page" = samples ]; then
+    grep -q '<canvas[^>]*aria-label="[^"]*, threshold [0-9]' "$work/$page.dom" ||
+      { echo "$page: no histogram has its threshold" >&2; exit 1; }
   fi
   look "$page-light" "$page" --window-size=1200,1600 --blink-settings=preferredColorScheme=1
   look "$page-dark" "$page" --window-size=1200,1600 --blink-settings=preferredColorScheme=0

@@ -22,7 +22,8 @@ struct AuditSimilarities {
   std::vector<bool> calibrates;
 };
 
-/// Distances are those of standardised feature vectors, √(2(1 − similarity)).
+/// Items are flagged where their similarity lies above the threshold. Distances are those of
+/// standardised feature vectors, √(2(1 − similarity)).
 /// Throws DataError where a set is too small: at least two synthetic items, two training and two
 /// held-out patients are needed.
 LevelAudit audit_level(const AuditSimilarities& similarities,

@@ -23,8 +23,8 @@ ClassificationArm parse_arm(const std::string& text);
 
 /// What `echopath eval classification` does.
 struct ClassificationEvaluation {
-  std::string real;  ///< dataset with the test videos
-  std::string split = "TEST";
+  std::string real;                     ///< dataset with the test videos
+  std::string split = "TEST";           ///< empty: all videos
   std::vector<ClassificationArm> arms;  ///< the first one is what the others are compared with
   std::string out = "classification";
   std::string auc_from = "scores";  ///< or labels, as EchoPath has it
@@ -34,12 +34,19 @@ struct ClassificationEvaluation {
   std::string device = "auto";
 };
 
+/// What one classifier of an arm came from.
+struct ArmSource {
+  std::string text;    ///< as given: MODEL_DIR:COMPONENT or a CSV
+  std::string sha256;  ///< of the weights or of the CSV
+};
+
 /// The figures of one arm. Vectors of figures run over score_names().
 struct ArmResult {
   std::string name;
+  std::vector<ArmSource> sources;
   std::int64_t videos = 0;
   std::int64_t patients = 0;
-  std::int64_t look = 0;            ///< 1 for the first look at the test split; 0 on other splits
+  std::int64_t look = 0;            ///< 1 for the first look at TEST; 0 where it was not looked at
   std::vector<Scores> by_source;    ///< of each classifier
   Scores mean;                      ///< over the classifiers
   Scores deviation;                 ///< over the classifiers, divisor n − 1; 0 for one
@@ -56,6 +63,8 @@ struct ArmComparison {
 };
 
 struct ClassificationResult {
+  /// What was asked. `looks` is the register that the looks stand in, empty where none was counted.
+  ClassificationEvaluation asked;
   std::vector<std::string> classes;
   std::vector<ArmResult> arms;
   std::vector<ArmComparison> comparisons;
@@ -65,10 +74,12 @@ struct ClassificationResult {
 
 /// Judges classifiers on the videos of a split and compares the arms. Writes into `out`:
 /// classification.json, classification.csv (a row for each arm), comparisons.csv and
-/// predictions/ARM_I.csv. Looks at TEST are recorded (TestLooks) before anything is told.
+/// predictions/ARM_I.csv. Where TEST videos are among those judged, each arm's look is recorded
+/// (TestLooks) when all results are ready and before any is to be seen: a run that fails or is
+/// stopped counts none and can be started again.
 /// Throws UsageError on a second look at an arm without `again`, two arms of one name, `out`
 /// holding something else; DataError on patients in two splits, classes that do not match, a
-/// component that is no classifier.
+/// component that is no classifier, results that cannot be written; Interrupted after a signal.
 ClassificationResult evaluate_classification(const ClassificationEvaluation& options);
 
 }  // namespace echopath::evaluation

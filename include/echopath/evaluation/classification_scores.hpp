@@ -44,7 +44,10 @@ struct DeLong {
   double auc_a = 0.0;
   double auc_b = 0.0;
   double standard_error = 0.0;  ///< of auc_a − auc_b
-  double p = 1.0;               ///< two-sided, normal; 1 where the scores rank alike
+  /// Two-sided, normal; 1 where the AUCs are equal. Not a number where they differ and their
+  /// variance is estimated as 0 (all rows ranked right by one, all tied by the other): the test
+  /// then says nothing.
+  double p = 1.0;
 };
 DeLong delong_test(const std::vector<double>& a, const std::vector<double>& b,
                    const std::vector<bool>& positive);

@@ -14,7 +14,7 @@ namespace echopath::evaluation {
 struct CompareOptions {
   std::string real;  ///< see VideoSet
   /// Name and sample directory of each arm. Videos of one place in the lists belong together: one
-  /// class, and as a rule one seed.
+  /// class, and one seed.
   std::vector<std::pair<std::string, std::string>> arms;
   std::string model;                   ///< model directory of the in-domain detector
   std::string detector = "in-domain";  ///< of frames; see DetectorOptions::what
@@ -43,8 +43,9 @@ struct CompareReport {
 /// The Fréchet distance of each arm to the same real frames, and how much it differs from the first
 /// arm's. The intervals are jackknives over videos of the samples and patients of the real set; for
 /// a difference the same videos of both arms and the same patients are left out together, so that
-/// what they share cancels. Throws UsageError on fewer than two arms, DataError where arms have
-/// other numbers of videos or classes, and what detectors and sets throw; Interrupted.
+/// what they share cancels. Warns where no manifest tells the seeds of an arm. Throws UsageError on
+/// fewer than two arms, DataError where arms have other numbers of videos, classes or seeds, and
+/// what detectors and sets throw; Interrupted.
 CompareReport report_compare(const CompareOptions& options);
 
 }  // namespace echopath::evaluation

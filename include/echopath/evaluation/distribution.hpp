@@ -15,8 +15,9 @@ namespace echopath::evaluation {
 
 /// What `echopath eval fid|fvd|is|generation` is asked for.
 struct DistributionOptions {
-  /// Folders of videos (see VideoSet), or files of features (see read_feature_table). An inception
-  /// score needs the synthetic side alone.
+  /// Folders of videos (see VideoSet), or files of features (see read_feature_table), whose
+  /// metadata `takes` may say that they are of frames or of clips. An inception score needs the
+  /// synthetic side alone.
   std::filesystem::path real;
   std::filesystem::path synthetic;
   std::filesystem::path real_features;
@@ -74,8 +75,8 @@ struct DistributionReport {
   std::string synthetic_sha256;
 
   config::Json to_json(const DistributionOptions& options) const;
-  /// Plain text, one table for each detector.
-  std::string to_text() const;
+  /// Plain text, one table for each detector; the options are those that were measured with.
+  std::string to_text(const DistributionOptions& options) const;
 };
 
 /// $XDG_CACHE_HOME/echopath/features, else ~/.cache/echopath/features.

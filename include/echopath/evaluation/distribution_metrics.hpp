@@ -27,7 +27,14 @@ MetricValue kernel_metric(const FeatureTable& real, const FeatureTable& syntheti
                           const MetricProtocol& protocol, const IntervalOptions& options);
 
 /// Precision and recall (Kynkäänniemi et al., 2019) and density and coverage (Naeem et al., 2020),
-/// in this order.
+/// in this order. Their intervals are of the figure to expect of as many patients: the patients of
+/// both sides are dealt at random to two halves, `folds` times; the halves' figures are
+/// independent, and a quarter of their mean squared difference is the variance of the figure of all
+/// (McCarthy, 1969). A jackknife would count what several rows decide together once for each of
+/// them, and overstate the variance. On the scale of the arcsine (density: of the square root) an
+/// interval stays within the figure's range. There is none where halves have too few neighbours, or
+/// all give the same figure. Throws DataError on fewer patients (with `neighbours` "any": rows)
+/// than neighbours are looked for.
 std::vector<MetricValue> manifold_metrics(const FeatureTable& real, const FeatureTable& synthetic,
                                           const MetricProtocol& protocol,
                                           const IntervalOptions& options);

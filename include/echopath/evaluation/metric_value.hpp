@@ -24,9 +24,11 @@ struct Estimate {
 };
 
 struct IntervalOptions {
-  std::int64_t folds = 20;  ///< of the jackknife; 0 for no intervals
+  /// Groups of patients that the jackknife leaves out in turn, and halvings of manifold_metrics();
+  /// 0 for no intervals.
+  std::int64_t folds = 20;
   double coverage = 0.95;
-  std::uint64_t seed = 0;  ///< of the dealing to folds, and of random subsets
+  std::uint64_t seed = 0;  ///< of the dealing to folds and halves, and of random subsets
 };
 
 /// A metric with all that has to stand beside it.
@@ -37,6 +39,9 @@ struct MetricValue {
   std::optional<double> spread;
   /// Whether the interval stands around the corrected figure or around the figure itself.
   bool corrected = true;
+  /// Why there is no interval although one was asked for, where the metric knows a reason of its
+  /// own.
+  std::string no_interval;
   std::vector<std::string> warnings;
 };
 

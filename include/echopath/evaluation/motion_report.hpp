@@ -50,7 +50,8 @@ struct TraceSummary {
 
 struct MotionReport {
   /// clear_beat (share), heart_rate (of clear beats), rate_variation, steady_beat (share whose rate
-  /// varies by less than 15 % over the blocks), rate_in_range (share).
+  /// varies by less than 15 % over the blocks), rate_in_range (share), whole_beat (share of
+  /// both).
   std::vector<FigureComparison> figures;
   double lowest_rate = 0.0, highest_rate = 0.0;  ///< beats per minute, of the real set
   std::string range_source;                      ///< phantom.csv or measured

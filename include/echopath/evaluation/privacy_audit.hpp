@@ -39,6 +39,7 @@ struct PrivacyAudit {
   /// By network (lidm, lvdm): can the videos that it was trained on be told by how well it denoises
   /// them?
   std::map<std::string, MembershipInference> denoising;
+  std::vector<std::string> warnings;  ///< of thresholds that cannot keep the rate asked for
 
   config::Json to_json() const;
 };
@@ -53,9 +54,10 @@ struct PrivacyAudit {
 /// largest correlation of a frame (clip) of one with one of the other.
 ///
 /// Writes into `out`: privacy.json, privacy_audit.csv (a row for each synthetic video with its
-/// nearest training video), privacy_histogram.{csv,png} and motion_histogram.{csv,png}.
-/// Throws UsageError (`out` holding something else) and DataError: a patient in TRAIN and in
-/// another split, sets that are too small (a single synthetic video), latents that are not finite.
+/// nearest training video and where the two are most alike), privacy_histogram.{csv,png} and
+/// motion_histogram.{csv,png}. Throws UsageError (`out` holding something else) and DataError: a
+/// patient in TRAIN and in another split, sets that are too small (a single synthetic video),
+/// latents that are not finite.
 PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options);
 
 }  // namespace echopath::evaluation

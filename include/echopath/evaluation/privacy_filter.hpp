@@ -39,10 +39,12 @@ struct FilterSummary {
   std::int64_t judged = 0;
   std::int64_t kept = 0;
   double tau = 0.0;
-  std::string tau_source;      ///< given, model or real
-  std::string tau_over;        ///< what it is a percentile over: frames, videos or training frames
-  std::int64_t held_out = 0;   ///< values that τ was compared with or taken from; 0: no hold-out
-  double held_out_rate = 0.0;  ///< share of them at or over τ
+  std::string tau_source;  ///< given, model or real
+  /// What τ is a percentile over (a given one: is compared with): held-out frames, held-out videos,
+  /// or, as published, training frames.
+  std::string tau_over;
+  std::int64_t compared = 0;   ///< how many of these --real has; 0: it holds nothing back
+  double compared_rate = 0.0;  ///< share of them at or over τ
   std::int64_t training_frames = 0;
 
   config::Json to_json() const;
@@ -51,8 +53,11 @@ struct FilterSummary {
 /// Judges every synthetic item by its largest Pearson similarity (over its judged frames) of re-ID
 /// embeddings to the frames of the TRAIN videos of `real`. Writes into `out`: privacy_scores.csv,
 /// kept.csv (the kept rows of the list), privacy_histogram.{csv,png}, filter.json, and with `copy`
-/// the kept files with a FileList.csv. Frame by frame both sides are stretched to [−1, 1] on their
-/// own, so that adding a file changes no verdict.
+/// the kept files with a FileList.csv. Of a sample directory it copies the kept lines of
+/// manifest.jsonl and their videos too, where latents were judged as well, and config.json with the
+/// key `filtered_from`, so that `echopath sample --resume` does not take the copy for its run.
+/// Frame by frame both sides are stretched to [−1, 1] on their own, so that adding a file changes
+/// no verdict.
 /// τ for items of one frame is a percentile over held-out frames of their largest similarity to the
 /// training frames, as in reid/threshold.json. An item of several judged frames has more chances to
 /// come near, so there τ is the percentile over held-out videos judged in the same way: in both

@@ -19,6 +19,19 @@ struct AuditStatisticsOptions {
   std::int64_t resamples = 1000;  ///< of the bootstrap
 };
 
+/// A threshold, and how often one more value of the same kind lies above it.
+struct ConformalThreshold {
+  double value = 0.0;
+  double expected_rate = 0.0;  ///< at most, on average over the values that it is taken from
+};
+
+/// The k-th smallest of n values, k = ⌈(1 − rate)(n + 1)⌉ (Vovk, Gammerman and Shafer 2005; split
+/// conformal prediction): one more value that could change places with any of them lies above it,
+/// not only at it, with a probability of at most (n + 1 − k)/(n + 1) ≤ `rate`. Where k is over n
+/// (n < 1/rate − 1) no threshold from n values keeps the rate: the largest is taken, above which
+/// one in n + 1 is expected. `values` must not be empty.
+ConformalThreshold conformal_threshold(std::vector<double> values, double rate);
+
 /// The largest share of positive rows that a threshold on the scores takes in without taking in
 /// more than `false_positive_rate` of the others; with fewer than 1/rate of these, without a single
 /// one. Not a number where one of the two kinds is missing.
@@ -45,14 +58,16 @@ MembershipInference membership_inference(const std::vector<double>& members,
 /// The figures of one level. Intervals are by bootstrap; where no resample differs (0 of N), by
 /// bounded_bootstrap()'s bounds at N samples or patients.
 struct LevelAudit {
-  double threshold = 0.0;  ///< similarity that a share of calibrating held-out items reaches
+  double threshold = 0.0;        ///< conformal_threshold() of the calibrating held-out items
+  std::int64_t calibrating = 0;  ///< how many these are
+  double expected_rate = 0.0;    ///< share of unseen real items above the threshold, at most
   /// Memorisation rate by sample: share of synthetic items whose largest similarity to a training
-  /// item reaches the threshold. Interval over synthetic items and held-out patients.
+  /// item is above the threshold. Interval over synthetic items and held-out patients.
   Interval flagged_samples;
   /// Memorisation rate by patient: share of training patients that are the nearest of at least one
   /// flagged synthetic item. Interval over patients.
   Interval flagged_patients;
-  double flagged_patients_by_chance = 0.0;  ///< false positives alone give at most so many
+  double flagged_patients_by_chance = 0.0;  ///< at most, expected of `expected_rate` alone
   double calibration_rate = 0.0;  ///< flagged share of the held-out items the threshold is from
   std::optional<Interval> check_rate;  ///< and of the held-out items that it is not from
   /// Share of synthetic items nearer to a training item than to any held-out one, both sets drawn

@@ -61,5 +61,7 @@ struct MetricProtocol {
 const std::vector<std::string>& protocol_names();
 /// What a tool does. Throws UsageError on an unknown name.
 MetricProtocol protocol_of(const std::string& tool);
+/// Whether a tool computes inception scores at all.
+bool has_inception_score(const std::string& tool);
 
 }  // namespace echopath::evaluation

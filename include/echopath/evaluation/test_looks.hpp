@@ -27,8 +27,8 @@ class TestLooks {
   /// Earlier looks at this split by an arm of this name or with one of these sources.
   std::int64_t looks_at(const std::string& split, const std::string& arm,
                         const std::vector<std::string>& sources) const;
-  /// Appends a look, with the time of now; synced. Throws DataError where it cannot be written.
-  void add(TestLook look);
+  /// Appends looks, with the time of now; synced. Throws DataError where they cannot be written.
+  void add(std::vector<TestLook> several);
 
   const std::vector<TestLook>& looks() const { return looks_; }
   const std::filesystem::path& file() const { return file_; }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "echopath/config/options.hpp"
+#include "echopath/diffusion/guidance_options.hpp"
 
 namespace echopath::generation {
 
@@ -18,7 +19,9 @@ struct ManifestEntry {
   std::vector<std::string> also;  ///< the same video in other formats, relative to the directory
   std::string class_name;
   std::uint64_t seed = 0;
-  double guidance_scale = 0.0;
+  double guidance_scale = 0.0;  ///< w: the LIDM's
+  /// How the LVDM was guided; its scale is its own. Absent in manifests of earlier versions.
+  std::optional<diffusion::GuidanceOptions> video_guidance;
   std::string solver;
   std::int64_t steps = 0;
   std::string sampler = "blocks";  ///< blocks or stitched
@@ -35,7 +38,7 @@ struct ManifestEntry {
   std::optional<double> privacy_tau;
   std::int64_t redraws = 0;
   bool filtered = false;  ///< false: the heart frame did not pass the privacy gate
-  std::map<std::string, std::string> weight_hashes;  ///< component → SHA-256
+  std::map<std::string, std::string> weight_hashes;  ///< part of the model → SHA-256
 
   config::Json to_json() const;
   /// Throws DataError naming `source`.

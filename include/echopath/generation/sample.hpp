@@ -44,7 +44,9 @@ struct SampleOptions {
   // Where and how, not what: left out of visit() and of config.json.
   std::string out = "samples";  ///< sample directory
   bool resume = false;          ///< go on with the run in `out`
-  std::string trace;            ///< safetensors file for undropped block latents; empty: none
+  /// Safetensors file for undropped block latents, written at the end; empty: none. Not with
+  /// resume.
+  std::string trace;
   std::string device = "auto";
 
   SampleOptions();
@@ -70,9 +72,10 @@ struct SampleSummary {
 /// the same seed gives the same video at any count. After every video its manifest line is on disk.
 /// Several processes (torchrun's or SLURM's variables) share the missing videos; rank 0 writes what
 /// lies beside them, and its summary is the run's.
-/// Throws UsageError (an unknown class, the known ones listed; `out` holding another run, or in use
-/// by another program), DataError (a part of the model missing or of another latent shape; no heart
-/// frame passing the privacy gate), DeviceError (a process lost) and Interrupted.
+/// Throws UsageError (an unknown class, the known ones listed; `out` holding another run or a
+/// dataset, or in use by another program), DataError (a part of the model missing or of another
+/// latent shape; no heart frame passing the privacy gate; a file that cannot be written),
+/// DeviceError (a process lost) and Interrupted.
 SampleSummary run_sampling(const SampleOptions& options);
 
 }  // namespace echopath::generation

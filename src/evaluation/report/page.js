@@ -46,8 +46,32 @@ function chartOptions(section) {
       y: axis(section.y, section.logarithmic ? "logarithmic" : "linear")}};
 }
 
+// Draws the mark of a chart: a line across it with a label beside it.
+function markPlugin(mark) {
+  return {id: "mark", afterDatasetsDraw(chart) {
+    const {ctx, chartArea: {left, right, top, bottom}, scales: {x}} = chart;
+    const place = x.getPixelForValue(mark.place);
+    const isLeft = place < (left + right) / 2;
+    ctx.save();
+    ctx.strokeStyle = style("--warn");
+    ctx.fillStyle = style("--ink");
+    ctx.lineWidth = 1.5;
+    ctx.setLineDash([5, 3]);
+    ctx.beginPath();
+    ctx.moveTo(place, top);
+    ctx.lineTo(place, bottom);
+    ctx.stroke();
+    ctx.font = "12px system-ui, sans-serif";
+    ctx.textAlign = isLeft ? "left" : "right";
+    ctx.textBaseline = "top";
+    ctx.fillText(mark.label, place + (isLeft ? 5 : -5), top + 2);
+    ctx.restore();
+  }};
+}
+
 function addChart(place, section) {
-  const canvas = element("canvas", {role: "img", "aria-label": section.title});
+  const label = section.title + (section.mark ? ", " + section.mark.label : "");
+  const canvas = element("canvas", {role: "img", "aria-label": label});
   place.append(element("div", {class: "chart"}, canvas));
   const lines = section.type === "lines";
   const datasets = section.series.map((series, i) => {
@@ -61,7 +85,8 @@ function addChart(place, section) {
   });
   charts.push([new Chart(canvas, {type: lines ? "line" : "bar",
     data: lines ? {datasets} : {labels: section.labels, datasets},
-    options: chartOptions(section)}), section]);
+    options: chartOptions(section), plugins: section.mark ? [markPlugin(section.mark)] : []}),
+    section]);
 }
 
 function picture(item) {

@@ -1,0 +1,71 @@
+// What a run does not write over, and what becomes of it where it cannot write.
+#include <gtest/gtest.h>
+
+#include "sample_support.hpp"
+
+namespace echopath::generation {
+namespace {
+
+using testing::files_in;
+using testing::message_of;
+using testing::TemporaryFolder;
+using testing::toy_options;
+
+TEST(SampleFiles, ADatasetOrItsLatentsAreNotWrittenOver) {
+  for (const char* held : {"FileList.csv", "Videos/heart.avi", "Latents/heart.safetensors"}) {
+    const TemporaryFolder folder;
+    SampleOptions options = toy_options(folder / "out");
+    write_file(folder / "out" / held, "precious");
+    for (const bool resume : {false, true}) {
+      options.resume = resume;
+      EXPECT_THROW(run_sampling(options), UsageError) << held;
+      EXPECT_NE(message_of(options).find("and no manifest.jsonl"), std::string::npos) << held;
+    }
+    EXPECT_EQ(read_file(folder / "out" / held), "precious");
+    EXPECT_EQ(files_in(folder / "out"), 1U);
+  }
+}
+
+// A full disk shows there first: the contact sheet is the largest of the files beside the videos.
+TEST(SampleFiles, ThePageIsThereWhereTheContactSheetCannotBeWritten) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  write_file(folder / "out/contact_sheet.png/in_the_way", "");
+  const std::string message = message_of(options);
+  EXPECT_NE(message.find("out/contact_sheet.png'"), std::string::npos) << message;
+  EXPECT_NE(message.find("go on with --resume"), std::string::npos) << message;
+  EXPECT_NE(read_file(folder / "out/index.html").find("Videos/ASD_000010.mp4"), std::string::npos);
+  fs::remove_all(folder / "out/contact_sheet.png");
+  options.resume = true;
+  EXPECT_EQ(run_sampling(options).skipped, 1);
+  EXPECT_TRUE(fs::is_regular_file(folder / "out/contact_sheet.png"));
+}
+
+TEST(SampleTrace, DoesNotGoWithResume) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  run_sampling(options);
+  options.trace = (folder / "trace.safetensors").string();
+  options.resume = true;
+  options.count = 2;
+  EXPECT_THROW(run_sampling(options), UsageError);
+  EXPECT_NE(message_of(options).find("--trace does not go with --resume"), std::string::npos);
+  EXPECT_FALSE(fs::exists(options.trace));
+}
+
+TEST(SampleTrace, ThatCannotBeWrittenIsRefusedBeforeAnythingIsDrawn) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.trace = (folder / "").string();
+  EXPECT_THROW(run_sampling(options), UsageError);
+  write_file(folder / "file", "");
+  options.trace = (folder / "file/trace.safetensors").string();
+  EXPECT_THROW(run_sampling(options), DataError);
+  EXPECT_FALSE(fs::exists(folder / "out"));
+  options.trace = (folder / "traces/trace.safetensors").string();
+  run_sampling(options);
+  EXPECT_EQ(files_in(folder / "traces"), 1U);  // nothing of the trial is left
+}
+
+}  // namespace
+}  // namespace echopath::generation
