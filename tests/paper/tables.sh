@@ -15,6 +15,7 @@ while [ $# -gt 0 ]; do
 done
 work="${keep:-$(mktemp -d)}"
 [ -n "$keep" ] || trap 'rm -rf "$work"' EXIT
+mkdir -p "$work"
 tables() { ECHOPATH="$program" "$root/scripts/paper/tables.sh" --scale smoke --run "$work/run" --device cpu "$@"; }
 
 # refused TEXT options…: before anything is made.
