@@ -39,6 +39,16 @@ leg() {
   touch "$run/$name.done"
 }
 
+# diffusion_legs PREFIX CONFIGS MODEL_FOLDER: LIDM and LVDM, the same legs for ours and the baseline.
+diffusion_legs() {
+  local latents="data.latents=$run/latents"
+  leg "$1lidm" lidm "$2/lidm" "$3" "$latents"
+  leg "$1lidm_2" lidm "$2/lidm" "$3" "$latents" training.steps=5500 training.learning_rate=4e-4
+  leg "$1lvdm" lvdm "$2/lvdm" "$3" "$latents" training.time_limit_minutes=90
+  leg "$1lvdm_2" lvdm "$2/lvdm" "$3" "$latents" training.steps=2600
+  leg "$1lvdm_3" lvdm "$2/lvdm" "$3" "$latents" training.steps=2000 training.learning_rate=6e-4 training.seed=2
+}
+
 mkdir -p "$run"
 if [ ! -e "$run/data/FileList.csv" ]; then
   stage "phantom: simulating 600 patients"
@@ -55,20 +65,12 @@ leg vae_4 vae phantom/vae "$model" "data.dataset=$run/data" training.steps=400 t
 stage "encode: videos to latents"
 "$echopath" encode --data "$run/data" --model "$model" --out "$run/latents" "${device[@]}"
 leg reid reid phantom/reid "$model" "data.latents=$run/latents"
-leg lidm lidm phantom/lidm "$model" "data.latents=$run/latents"
-leg lidm_2 lidm phantom/lidm "$model" "data.latents=$run/latents" training.steps=5500 training.learning_rate=4e-4
-leg lvdm lvdm phantom/lvdm "$model" "data.latents=$run/latents" training.time_limit_minutes=90
-leg lvdm_2 lvdm phantom/lvdm "$model" "data.latents=$run/latents" training.steps=2600
-leg lvdm_3 lvdm phantom/lvdm "$model" "data.latents=$run/latents" training.steps=2000 training.learning_rate=6e-4 training.seed=2
+diffusion_legs "" phantom "$model"
 # The judges: two classifiers (their features are the in-domain detectors) and the chamber read-out.
 leg segmentation classifier phantom/segmentation "$model" "data.dataset=$run/data"
 leg classifier_asd classifier phantom/classifier_resnet50_asd "$model" "data.dataset=$run/data"
 leg classifier_pah classifier phantom/classifier_resnet50_pah "$model" "data.dataset=$run/data"
 # The baseline: the same latents, the same number of frames and clips.
 if [ ! -e "$baseline/vae" ]; then mkdir -p "$baseline" && cp -r "$model/vae" "$baseline/"; fi
-leg echosyn_lidm lidm phantom_echosyn/lidm "$baseline" "data.latents=$run/latents"
-leg echosyn_lidm_2 lidm phantom_echosyn/lidm "$baseline" "data.latents=$run/latents" training.steps=5500 training.learning_rate=4e-4
-leg echosyn_lvdm lvdm phantom_echosyn/lvdm "$baseline" "data.latents=$run/latents" training.time_limit_minutes=90
-leg echosyn_lvdm_2 lvdm phantom_echosyn/lvdm "$baseline" "data.latents=$run/latents" training.steps=2600
-leg echosyn_lvdm_3 lvdm phantom_echosyn/lvdm "$baseline" "data.latents=$run/latents" training.steps=2000 training.learning_rate=6e-4 training.seed=2
+diffusion_legs echosyn_ phantom_echosyn "$baseline"
 stage "done: $model, $baseline"

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/evaluation/class_figures.hpp"
 #include "echopath/io/csv.hpp"
 
 namespace echopath::evaluation {
@@ -47,16 +48,10 @@ std::string text_of(double value) {
   return text;
 }
 
-config::Json number(double value) {
-  return std::isfinite(value) ? config::Json(value) : config::Json(nullptr);
-}
-
 config::Json figures_json(const std::vector<Interval>& intervals) {
   config::Json json = config::Json::object();
   for (std::size_t k = 0; k < intervals.size(); ++k) {
-    json[score_names()[k]] = {{"estimate", number(intervals[k].estimate)},
-                              {"low", number(intervals[k].low)},
-                              {"high", number(intervals[k].high)}};
+    json[score_names()[k]] = to_json(intervals[k]);
   }
   return json;
 }
@@ -71,7 +66,7 @@ config::Json arm_json(const ArmResult& arm) {
   }
   row["scores"] = figures_json(arm.intervals);
   for (std::size_t k = 0; k < arm.deviation.size(); ++k) {
-    row["scores"][score_names()[k]]["sd"] = number(arm.deviation[k]);
+    row["scores"][score_names()[k]]["sd"] = number_or_null(arm.deviation[k]);
   }
   return row;
 }
@@ -85,9 +80,9 @@ config::Json comparison_json(const ArmComparison& pair) {
             {"p", pair.mcnemar.p}}},
           {"delong",
            {{"auc_from", "scores"},
-            {"auc_arm", number(pair.delong.auc_a)},
-            {"auc_against", number(pair.delong.auc_b)},
-            {"p", number(pair.delong.p)}}},
+            {"auc_arm", number_or_null(pair.delong.auc_a)},
+            {"auc_against", number_or_null(pair.delong.auc_b)},
+            {"p", number_or_null(pair.delong.p)}}},
           {"differences", figures_json(pair.differences)}};
 }
 

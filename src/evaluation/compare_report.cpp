@@ -97,7 +97,7 @@ void require_pairs(const std::vector<VideoSet>& sets, const CompareOptions& opti
 std::vector<std::optional<std::uint64_t>> seeds_of(const VideoSet& set) {
   std::map<std::string, std::uint64_t> known;
   if (set.is_sampled()) {
-    for (const auto& entry : generation::read_manifest(set.directory() / "manifest.jsonl")) {
+    for (const auto& entry : generation::read_manifest(set.directory() / generation::kManifest)) {
       known[std::filesystem::path(entry.file).stem().string()] = entry.seed;
     }
   }

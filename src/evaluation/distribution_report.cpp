@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "echopath/core/files.hpp"
+#include "echopath/evaluation/class_figures.hpp"
 #include "echopath/evaluation/distribution.hpp"
 
 namespace echopath::evaluation {
@@ -11,15 +12,11 @@ namespace {
 
 using config::Json;
 
-Json number(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
-}
-
-Json to_json(const SideCount& count) {
+Json json_of(const SideCount& count) {
   return {{"items", count.items}, {"videos", count.videos}, {"patients", count.patients}};
 }
 
-Json to_json(const std::vector<SkippedVideo>& skipped) {
+Json json_of(const std::vector<SkippedVideo>& skipped) {
   Json list = Json::array();
   for (const SkippedVideo& video : skipped) {
     list.push_back({{"name", video.name}, {"reason", video.reason}});
@@ -27,24 +24,24 @@ Json to_json(const std::vector<SkippedVideo>& skipped) {
   return list;
 }
 
-Json to_json(const DistributionRow& row) {
+Json json_of(const DistributionRow& row) {
   const MetricValue& metric = row.metric;
   Json json = {{"metric", metric.metric},
                {"class", row.class_name.empty() ? Json(nullptr) : Json(row.class_name)},
-               {"value", number(metric.estimate.value)}};
-  if (metric.spread) json["spread"] = number(*metric.spread);
+               {"value", number_or_null(metric.estimate.value)}};
+  if (metric.spread) json["spread"] = number_or_null(*metric.spread);
   if (metric.estimate.has_interval) {
-    if (metric.corrected) json["corrected"] = number(metric.estimate.corrected);
-    json["standard_error"] = number(metric.estimate.deviation);
-    json["interval"] = {number(metric.estimate.low), number(metric.estimate.high)};
+    if (metric.corrected) json["corrected"] = number_or_null(metric.estimate.corrected);
+    json["standard_error"] = number_or_null(metric.estimate.deviation);
+    json["interval"] = {number_or_null(metric.estimate.low), number_or_null(metric.estimate.high)};
   }
-  json["real"] = row.real ? to_json(*row.real) : Json(nullptr);
-  json["synthetic"] = to_json(row.synthetic);
+  json["real"] = row.real ? json_of(*row.real) : Json(nullptr);
+  json["synthetic"] = json_of(row.synthetic);
   json["warnings"] = metric.warnings;
   return json;
 }
 
-Json to_json(const DetectorDescription& detector) {
+Json json_of(const DetectorDescription& detector) {
   return {{"name", detector.name},
           {"hash", detector.hash},
           {"preprocessing", detector.preprocessing},
@@ -146,11 +143,11 @@ Json DistributionReport::to_json(const DistributionOptions& options) const {
   Json results = Json::array();
   for (const DetectorResults& one : detectors) {
     Json rows = Json::array();
-    for (const DistributionRow& row : one.rows) rows.push_back(evaluation::to_json(row));
-    results.push_back({{"detector", evaluation::to_json(one.detector)},
+    for (const DistributionRow& row : one.rows) rows.push_back(json_of(row));
+    results.push_back({{"detector", json_of(one.detector)},
                        {"metrics", rows},
-                       {"left_out_real", evaluation::to_json(one.skipped_real)},
-                       {"left_out_synthetic", evaluation::to_json(one.skipped_synthetic)}});
+                       {"left_out_real", json_of(one.skipped_real)},
+                       {"left_out_synthetic", json_of(one.skipped_synthetic)}});
   }
   const auto path = [](const fs::path& folder, const fs::path& file) {
     const fs::path& one = folder.empty() ? file : folder;

@@ -99,9 +99,9 @@ class FeatureWriter {
     std::int64_t begin = 0;
     for (const Waiting& item : waiting_) {
       const std::int64_t end = begin + item.clips.size(0);
-      save(item, {output.features.slice(0, begin, end),
-                  options_.probabilities ? output.log_probabilities.slice(0, begin, end)
-                                         : at::Tensor()});
+      save(item,
+           {output.features.slice(0, begin, end),
+            options_.probabilities ? output.log_probabilities.slice(0, begin, end) : at::Tensor()});
       begin = end;
     }
     waiting_.clear();
@@ -203,13 +203,14 @@ void FeatureCache::fill(const VideoSet& set, Detector& detector, const ExtractOp
   jpeg.jpeg = options.jpeg;
   Progress progress(what.name, static_cast<std::int64_t>(missing.size()));
   FeatureWriter writer(detector, options);
-  for_each_video(
-      missing, static_cast<int>(what.channels), [&](std::size_t i, const io::Frames& frames) {
-        io::Frames chosen = chosen_frames(frames, missing[i], content_of(missing[i]), what, options);
-        if (chosen.count > 0) chosen = frames_to_measure(chosen, options.side, jpeg);
-        writer.add(missing[i], paths[i], std::move(chosen), frames.count);
-        progress.update(static_cast<std::int64_t>(i) + 1);
-      });
+  for_each_video(missing, static_cast<int>(what.channels),
+                 [&](std::size_t i, const io::Frames& frames) {
+                   io::Frames chosen =
+                       chosen_frames(frames, missing[i], content_of(missing[i]), what, options);
+                   if (chosen.count > 0) chosen = frames_to_measure(chosen, options.side, jpeg);
+                   writer.add(missing[i], paths[i], std::move(chosen), frames.count);
+                   progress.update(static_cast<std::int64_t>(i) + 1);
+                 });
   writer.flush();
   progress.finish();
 }

@@ -4,12 +4,11 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
-#include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/io/csv.hpp"
+#include "echopath/io/png.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -121,11 +120,7 @@ void Histogram::write_png(const std::filesystem::path& path, const std::string& 
     write_words(picture, "tau " + short_number(*mark_), {std::max(kLeft, x - 90), kTop + 4},
                 cv::Scalar(0, 0, 200));
   }
-  AtomicFile file(path);
-  if (!cv::imwrite(file.temporary_path().string(), picture)) {
-    throw DataError("cannot write '" + path.string() + "': is the disk full?");
-  }
-  file.commit();
+  write_file(path, io::png_of(picture));
 }
 
 }  // namespace echopath::evaluation

@@ -6,6 +6,7 @@
 #include "echopath/core/files.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/data/fingerprint.hpp"
+#include "echopath/generation/manifest.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -108,8 +109,8 @@ void warn_of_confused_directories(const fs::path& real, const fs::path& syntheti
   if (data::fingerprint(real) == data::fingerprint(synthetic)) {
     log_warning(names + " hold the same files: what follows compares a set with its copy");
   }
-  if (fs::exists(real / "manifest.jsonl", unknown) &&
-      !fs::exists(synthetic / "manifest.jsonl", unknown)) {
+  if (fs::exists(real / generation::kManifest, unknown) &&
+      !fs::exists(synthetic / generation::kManifest, unknown)) {
     log_warning(names + " look swapped: only the first has a manifest.jsonl, as sampled videos do");
   }
 }

@@ -271,11 +271,11 @@ void Filter::copy_kept(const std::vector<data::Study>& kept) const {
 /// What makes the copy a sample directory, where it is of one.
 void Filter::copy_manifest(const std::vector<data::Study>& kept) const {
   const fs::path from = synthetic_.directory(), out = options_.out;
-  if (!fs::is_regular_file(from / "manifest.jsonl")) return;
+  if (!fs::is_regular_file(from / generation::kManifest)) return;
   std::set<std::string> names;
   for (const data::Study& study : kept) names.insert(study.stem());
   std::string lines;
-  for (generation::ManifestEntry& entry : generation::read_manifest(from / "manifest.jsonl")) {
+  for (generation::ManifestEntry& entry : generation::read_manifest(from / generation::kManifest)) {
     const fs::path video = entry.file;
     if (!names.contains(video.stem().string()) || video.parent_path() != "Videos" ||
         !fs::is_regular_file(from / video)) {
@@ -296,7 +296,7 @@ void Filter::copy_manifest(const std::vector<data::Study>& kept) const {
     document["filtered_from"] = options_.synthetic;
     write_file(out / "config.json", document.dump(2) + "\n");
   }
-  write_file(out / "manifest.jsonl", lines);
+  write_file(out / generation::kManifest, lines);
 }
 
 }  // namespace

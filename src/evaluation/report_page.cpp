@@ -6,11 +6,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <opencv2/imgcodecs.hpp>
+#include <opencv2/core.hpp>
 
 #include "echopath/core/build_info.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/io/png.hpp"
 #include "echopath/io/video.hpp"
 
 namespace echopath::evaluation {
@@ -186,9 +187,7 @@ std::string picture_address(const io::Frames& frames, std::int64_t frame) {
   auto* bytes = const_cast<std::uint8_t*>(frames.frame(frame));
   const cv::Mat picture(static_cast<int>(frames.height), static_cast<int>(frames.width), CV_8UC1,
                         bytes);
-  std::vector<std::uint8_t> png;
-  if (!cv::imencode(".png", picture, png)) throw DataError("a frame cannot be written as PNG");
-  return data_address("image/png", std::string(png.begin(), png.end()));
+  return data_address("image/png", io::png_of(picture));
 }
 
 std::string video_address(const std::filesystem::path& path) {

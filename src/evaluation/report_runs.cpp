@@ -120,7 +120,7 @@ bool is_run(const fs::path& directory) {
 }
 
 bool is_samples(const fs::path& directory) {
-  return has_file(directory, "manifest.jsonl");
+  return has_file(directory, generation::kManifest);
 }
 
 std::vector<config::Json> read_metrics(const fs::path& run, const std::string& kind) {
@@ -165,7 +165,7 @@ std::vector<Chapter> run_chapters(const fs::path& run) {
 }
 
 std::vector<Chapter> sample_chapters(const fs::path& samples, const ReportOptions& options) {
-  const auto entries = generation::read_manifest(samples / "manifest.jsonl");
+  const auto entries = generation::read_manifest(samples / generation::kManifest);
   Chapter made = make_chapter("How " + samples.filename().string() + " was made");
   if (entries.empty()) {
     add_note(made, "No video has been made yet.");
@@ -211,7 +211,7 @@ std::vector<Chapter> comparison_chapters(const std::vector<fs::path>& directorie
       const config::Json last = last_figures(validation);
       runs.push_back({name, last.value("step", config::Json(nullptr)), last.dump()});
     } else if (is_samples(directory)) {
-      const auto entries = generation::read_manifest(directory / "manifest.jsonl");
+      const auto entries = generation::read_manifest(directory / generation::kManifest);
       if (entries.empty()) continue;
       const config::Json facts = facts_of(entries);
       config::Json row = config::Json::array({name});

@@ -8,6 +8,7 @@
 #include "echopath/core/files.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/data/dataset.hpp"
+#include "echopath/generation/manifest.hpp"
 #include "evaluation/find_videos.hpp"
 
 namespace echopath::evaluation {
@@ -73,7 +74,7 @@ VideoSet VideoSet::open(const fs::path& directory, const VideoSetOptions& option
   require_directory(directory, "folder of videos");
   VideoSet set;
   set.directory_ = directory;
-  set.sampled_ = fs::is_regular_file(directory / "manifest.jsonl");
+  set.sampled_ = fs::is_regular_file(directory / generation::kManifest);
   if (fs::is_regular_file(directory / "FileList.csv")) {
     set.videos_ = listed_videos(data::Dataset::open(directory));
     if (options.refuse_shared_patients) require_patients_in_one_split(set.videos_, directory);

@@ -3,9 +3,9 @@
 #include <opencv2/imgproc.hpp>
 
 #include "echopath/core/files.hpp"
+#include "echopath/io/png.hpp"
 #include "echopath/io/video.hpp"
 #include "generation/gallery.hpp"
-#include "generation/png.hpp"
 
 namespace echopath::generation {
 namespace {
@@ -72,7 +72,7 @@ void write_contact_sheet(const std::filesystem::path& directory,
       tile.copyTo(sheet(place));
     }
   }
-  write_file(png, png_of(sheet));
+  write_file(png, io::png_of(sheet));
 }
 
 }  // namespace echopath::generation

@@ -10,7 +10,6 @@
 namespace echopath::generation {
 namespace {
 
-constexpr const char* kManifest = "manifest.jsonl";
 constexpr const char* kPart = "manifest.part-";
 
 /// What two legs of one run must agree on: all but how many videos, where files lie, how they are

@@ -2,13 +2,14 @@
 
 #include <cstdio>
 #include <fstream>
+#include <opencv2/core.hpp>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/data/latent_dataset.hpp"
 #include "echopath/io/dicom_writer.hpp"
+#include "echopath/io/png.hpp"
 #include "echopath/io/video.hpp"
-#include "generation/png.hpp"
 
 namespace echopath::generation {
 namespace {
@@ -56,7 +57,7 @@ class PngSink final : public FrameSink {
     const cv::Mat image(static_cast<int>(entry_.height), static_cast<int>(entry_.width), CV_8UC1,
                         const_cast<std::uint8_t*>(frame));
     std::ofstream file(folder_.temporary_path() / name, std::ios::binary);
-    if (!(file << png_of(image)).flush()) {
+    if (!(file << io::png_of(image)).flush()) {
       throw DataError("cannot write '" + (path_ / name).string() + "': is the disk full?");
     }
   }

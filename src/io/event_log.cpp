@@ -8,12 +8,12 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <system_error>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/io/png.hpp"
 #include "echopath/io/video.hpp"
 #include "io/disk_full.hpp"
 #include "io/event_messages.hpp"
@@ -55,16 +55,13 @@ fs::path next_path(const fs::path& directory) {
          (std::string(kPrefix) + digits + "." + host_name() + "." + std::to_string(getpid()));
 }
 
-std::string png_of(const Frames& frames) {
+std::string picture_of(const Frames& frames) {
   const int type = frames.channels == 3 ? CV_8UC3 : CV_8UC1;
   const cv::Mat given(static_cast<int>(frames.height), static_cast<int>(frames.width), type,
                       const_cast<std::uint8_t*>(frames.frame(0)));
   cv::Mat image;
   if (frames.channels == 3) cv::cvtColor(given, image, cv::COLOR_RGB2BGR);
-  std::vector<std::uint8_t> bytes;
-  if (!cv::imencode(".png", frames.channels == 3 ? image : given, bytes))
-    throw DataError("a sample image cannot become a PNG");
-  return {bytes.begin(), bytes.end()};
+  return png_of(frames.channels == 3 ? image : given);
 }
 
 /// An animated GIF, made in a file beside `near` that is gone afterwards.
@@ -100,7 +97,7 @@ void EventLog::add_frames(std::int64_t step, const std::string& tag, const Frame
   if (frames.count < 1) throw UsageError("sample '" + tag + "' has no frame");
   write(image_event({now(), step}, tag,
                     {frames.height, frames.width, frames.channels,
-                     frames.count == 1 ? png_of(frames) : gif_of(frames, path_)}));
+                     frames.count == 1 ? picture_of(frames) : gif_of(frames, path_)}));
 }
 
 void EventLog::add_histogram(std::int64_t step, const std::string& tag,

@@ -124,7 +124,8 @@ std::int64_t ResNetImpl::feature_dim() const {
 
 std::vector<torch::Tensor> ResNetImpl::feature_maps(const torch::Tensor& x) {
   torch::Tensor h = x.contiguous(at::MemoryFormat::ChannelsLast);
-  // A picture of one channel has no format of its own, so that the convolution's answer has not either.
+  // A picture of one channel has no format of its own, so that the convolution's answer has not
+  // either.
   h = layers_->conv1->forward(h).contiguous(at::MemoryFormat::ChannelsLast);
   std::vector<torch::Tensor> maps = {at::relu(layers_->bn1->forward(h))};
   h = at::max_pool2d(maps.front(), 3, 2, 1);

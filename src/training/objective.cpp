@@ -20,8 +20,8 @@ at::Tensor mean_square(const at::Tensor& differences) {
   return differences.square().flatten(1).mean(1);
 }
 
-/// [B]: the weighted mean of the mean squares of [B, …, H, W] and of its averages over squares of 2, 4, …
-/// cells, the weight doubling with each.
+/// [B]: the weighted mean of the mean squares of [B, …, H, W] and of its averages over squares of
+/// 2, 4, … cells, the weight doubling with each.
 at::Tensor over_scales(const at::Tensor& differences, std::int64_t scales) {
   at::Tensor scaled = differences.flatten(1, -3);
   at::Tensor sum = mean_square(scaled);

@@ -10,8 +10,8 @@ namespace echopath {
 
 namespace fs = std::filesystem;
 
-/// Whether a file must outlast a loss of power the moment it is there, or can be made again (a cache's
-/// file, which its reader checks): syncing takes a millisecond or more.
+/// Whether a file must outlast a loss of power the moment it is there, or can be made again (one of
+/// a cache, which its reader checks): syncing takes a millisecond or more.
 enum class Durability { kSynced, kUnsynced };
 
 /// A file that appears under its final name only when whole: written to a temporary name beside it,

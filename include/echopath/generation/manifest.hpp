@@ -12,7 +12,10 @@
 
 namespace echopath::generation {
 
-/// One line of a sample directory's manifest.jsonl: everything that made one video.
+/// Name of the manifest in a sample directory.
+inline constexpr const char* kManifest = "manifest.jsonl";
+
+/// One line of a sample directory's manifest: everything that made one video.
 struct ManifestEntry {
   std::int64_t index = 0;         ///< place in the run's plan
   std::string file;               ///< relative to the directory: Videos/NAME.mp4

@@ -67,7 +67,6 @@ TensorMap load_safetensors(const std::filesystem::path& path);
 /// name), so that each tensor is aligned and the same tensors give the same bytes. Throws DataError
 /// on a dtype that cannot be read back, a name that is not UTF-8, or a failed write.
 void save_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
-                      const Metadata& metadata = {},
-                      Durability durability = Durability::kSynced);
+                      const Metadata& metadata = {}, Durability durability = Durability::kSynced);
 
 }  // namespace echopath::io

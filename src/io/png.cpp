@@ -1,4 +1,4 @@
-#include "generation/png.hpp"
+#include "echopath/io/png.hpp"
 
 #include <c10/util/Exception.h>
 
@@ -6,7 +6,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <vector>
 
-namespace echopath::generation {
+namespace echopath::io {
 
 std::string png_of(const cv::Mat& picture) {
   std::vector<std::uint8_t> bytes;
@@ -14,4 +14,4 @@ std::string png_of(const cv::Mat& picture) {
   return {bytes.begin(), bytes.end()};
 }
 
-}  // namespace echopath::generation
+}  // namespace echopath::io
