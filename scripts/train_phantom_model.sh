@@ -42,11 +42,12 @@ leg() {
 # diffusion_legs PREFIX CONFIGS MODEL_FOLDER: LIDM and LVDM, the same legs for ours and the baseline.
 diffusion_legs() {
   local latents="data.latents=$run/latents"
-  leg "$1lidm" lidm "$2/lidm" "$3" "$latents"
-  leg "$1lidm_2" lidm "$2/lidm" "$3" "$latents" training.steps=5500 training.learning_rate=4e-4
-  leg "$1lvdm" lvdm "$2/lvdm" "$3" "$latents" training.time_limit_minutes=90
-  leg "$1lvdm_2" lvdm "$2/lvdm" "$3" "$latents" training.steps=2600
-  leg "$1lvdm_3" lvdm "$2/lvdm" "$3" "$latents" training.steps=2000 training.learning_rate=6e-4 training.seed=2
+  # From all frames to those that videos start from.
+  leg "$1lidm" lidm "$2/lidm" "$3" "$latents" heart_phase_window=0.5
+  leg "$1lidm_2" lidm "$2/lidm" "$3" "$latents" training.steps=5500 training.learning_rate=4e-4 \
+    heart_phase_window=0.5
+  leg "$1lidm_3" lidm "$2/lidm" "$3" "$latents" training.steps=1200 training.learning_rate=2e-4
+  leg "$1lvdm" lvdm "$2/lvdm" "$3" "$latents" training.steps=2000
 }
 
 mkdir -p "$run"

@@ -51,6 +51,7 @@ void take_all(const SampleArguments& given, generation::SampleOptions& options) 
   take(given.blocks, options.blocks);
   take(given.count, options.count);
   if (given.ejection_fraction) options.ejection_fraction = given.ejection_fraction;
+  take(given.heart_rate, options.heart_rate);
   take(given.steps, options.solver.num_inference_steps);
   take(given.solver, options.solver.name);
   take(given.anchor, options.anchor);
@@ -84,6 +85,10 @@ void add_what(CLI::App& verb, SampleArguments& given) {
   verb.add_option("--ef", given.ejection_fraction,
                   "ejection fraction in percent, for a model that is conditioned on it")
       ->type_name("PERCENT");
+  verb.add_option("--heart-rate", given.heart_rate,
+                  "beats per minute of every video, for a model that is conditioned on them "
+                  "(default: drawn for each video from those of its class in training)")
+      ->type_name("BPM");
   verb.add_option("--max-redraws", given.max_redraws,
                   "heart frames drawn again before the privacy gate gives up (default 50)")
       ->type_name("N");

@@ -24,6 +24,7 @@ struct SampleArguments {
   std::optional<std::int64_t> blocks;
   std::optional<std::int64_t> count;
   std::optional<std::int64_t> ejection_fraction;
+  std::optional<double> heart_rate;
   std::optional<std::int64_t> steps;
   std::optional<std::string> solver;
   std::optional<std::string> anchor;

@@ -8,6 +8,7 @@
 #include "echopath/core/random.hpp"
 #include "echopath/data/clips.hpp"
 #include "echopath/diffusion/schedule.hpp"
+#include "echopath/models/heart_cycle.hpp"
 #include "echopath/models/padding.hpp"
 
 namespace echopath::evaluation {
@@ -90,6 +91,8 @@ class VideoDenoiser : public Denoiser {
         fps_(model.info().fps),
         length_(model.info().block_length),
         network_(model.load_lvdm(device)),
+        takes_phase_(network_->config().in_channels ==
+                     2 * network_->config().out_channels + models::kPhaseChannels),
         conditions_(model, "lvdm", device) {}
 
   at::Tensor clean(const LatentReader& reader, const data::Study& study) const override {
@@ -106,9 +109,14 @@ class VideoDenoiser : public Denoiser {
 
   at::Tensor predict(const at::Tensor& noisy, const at::Tensor& clean, std::int64_t timestep,
                      const data::Study& study) override {
-    const at::Tensor reference = clean.slice(1, 0, 1).expand_as(clean);
-    const models::PaddedLatents padded =
-        models::pad_latents(at::cat({noisy, reference}, 2).to(device_));
+    std::vector<at::Tensor> channels = {noisy, clean.slice(1, 0, 1).expand_as(clean)};
+    if (takes_phase_) {
+      // Unknown, as in a share of the training: samples and real videos are asked the same way.
+      channels.push_back(
+          models::heart_phase(std::nullopt, fps_, clean.size(1), clean.size(3), clean.size(4))
+              .unsqueeze(0));
+    }
+    const models::PaddedLatents padded = models::pad_latents(at::cat(channels, 2).to(device_));
     const at::Tensor time_ids =
         at::full({1, network_->config().added_time_id_count()}, fps_, at::kFloat).to(device_);
     const at::Tensor output =
@@ -123,6 +131,7 @@ class VideoDenoiser : public Denoiser {
   double fps_;
   std::int64_t length_;
   models::UNetSpatioTemporalConditionModel network_;
+  bool takes_phase_;
   Conditions conditions_;
 };
 

@@ -20,7 +20,7 @@ namespace {
 /// Groups of videos that the jackknife leaves out in turn.
 constexpr std::int64_t kFolds = 16;
 
-double mean_grey(const io::Frames& frames, const FrameRange& range) {
+double mean_grey(const io::Frames& frames, const data::FrameRange& range) {
   double sum = 0.0;
   const std::uint8_t* begin = frames.frame(range.begin);
   const std::uint8_t* end = frames.frame(range.end);

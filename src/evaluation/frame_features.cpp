@@ -11,7 +11,8 @@ constexpr std::int64_t kFramesAtOnce = 64;
 
 }  // namespace
 
-at::Tensor frame_features(Detector& detector, const io::Frames& frames, const FrameRange& range) {
+at::Tensor frame_features(Detector& detector, const io::Frames& frames,
+                          const data::FrameRange& range) {
   std::vector<at::Tensor> parts;
   for (std::int64_t first = range.begin; first < range.end; first += kFramesAtOnce) {
     const std::int64_t count = std::min(kFramesAtOnce, range.end - first);

@@ -8,7 +8,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/progress.hpp"
-#include "echopath/evaluation/heartbeat.hpp"
+#include "echopath/data/heartbeat.hpp"
 #include "echopath/evaluation/seams.hpp"
 #include "echopath/io/csv.hpp"
 #include "evaluation/block_plan.hpp"
@@ -23,7 +23,7 @@ constexpr double kSteady = 0.15;
 
 struct MeasuredVideo {
   std::string name, class_name, patient;
-  Heartbeat beat;
+  data::Heartbeat beat;
   SeamFigures seams;
   std::int64_t seam_count = 0;
 };
@@ -41,9 +41,9 @@ std::vector<MeasuredVideo> measure(const std::vector<VideoItem>& videos, const B
     const VideoItem& video = videos[index];
     const Blocks blocks = synthetic ? plan.of(video.name) : plan.usual();
     const auto ranges = block_ranges(frames.count, blocks.length, blocks.context);
-    const CoarseVideo coarse = make_coarse(frames);
+    const data::CoarseVideo coarse = data::make_coarse(frames);
     measured.push_back({video.name, video.class_name, video.patient,
-                        measure_heartbeat(coarse, rate_of(frames, video), ranges),
+                        data::measure_heartbeat(coarse, rate_of(frames, video), ranges),
                         measure_seams(frames, coarse, ranges),
                         std::max<std::int64_t>(0, static_cast<std::int64_t>(ranges.size()) - 1)});
     progress.update(done + static_cast<std::int64_t>(index) + 1);
@@ -125,7 +125,7 @@ void find_range(MotionReport& report, const std::vector<MeasuredVideo>& real,
 }
 
 VideoFigures figures_of(const std::vector<MeasuredVideo>& videos,
-                        double (*value)(const Heartbeat&, const MotionReport&),
+                        double (*value)(const data::Heartbeat&, const MotionReport&),
                         const MotionReport& report) {
   VideoFigures figures;
   for (const MeasuredVideo& video : videos) {
@@ -134,27 +134,27 @@ VideoFigures figures_of(const std::vector<MeasuredVideo>& videos,
   return figures;
 }
 
-double clear_beat(const Heartbeat& beat, const MotionReport& /*report*/) {
+double clear_beat(const data::Heartbeat& beat, const MotionReport& /*report*/) {
   return beat.clear ? 1.0 : 0.0;
 }
-double heart_rate(const Heartbeat& beat, const MotionReport& /*report*/) {
+double heart_rate(const data::Heartbeat& beat, const MotionReport& /*report*/) {
   return beat.clear ? beat.beats_per_minute : kNotANumber;
 }
-double rate_variation(const Heartbeat& beat, const MotionReport& /*report*/) {
+double rate_variation(const data::Heartbeat& beat, const MotionReport& /*report*/) {
   return beat.clear ? beat.variation : kNotANumber;
 }
-double steady_beat(const Heartbeat& beat, const MotionReport& /*report*/) {
+double steady_beat(const data::Heartbeat& beat, const MotionReport& /*report*/) {
   return beat.clear && beat.variation < kSteady ? 1.0 : 0.0;
 }
 /// A rate measured to 2 % may lie that far outside.
-double rate_in_range(const Heartbeat& beat, const MotionReport& report) {
+double rate_in_range(const data::Heartbeat& beat, const MotionReport& report) {
   constexpr double kAllowed = 0.02;
   return beat.clear && beat.beats_per_minute >= (1.0 - kAllowed) * report.lowest_rate &&
                  beat.beats_per_minute <= (1.0 + kAllowed) * report.highest_rate
              ? 1.0
              : 0.0;
 }
-double whole_beat(const Heartbeat& beat, const MotionReport& report) {
+double whole_beat(const data::Heartbeat& beat, const MotionReport& report) {
   return steady_beat(beat, report) * rate_in_range(beat, report);
 }
 
@@ -177,7 +177,7 @@ MotionReport report_motion(const MotionOptions& options) {
   MotionReport report;
   find_range(report, real, true_rates(options.real));
   const auto compare = [&](const FigureName& name,
-                           double (*value)(const Heartbeat&, const MotionReport&)) {
+                           double (*value)(const data::Heartbeat&, const MotionReport&)) {
     report.figures.push_back(compare_by_class(name, figures_of(real, value, report),
                                               figures_of(synthetic, value, report), sets.classes));
   };

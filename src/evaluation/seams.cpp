@@ -24,7 +24,7 @@ double mean_change(const io::Frames& frames, std::int64_t t) {
 }
 
 /// m(t) · m(u) of the coarse frames.
-double motion_product(const CoarseVideo& video, std::int64_t t, std::int64_t u) {
+double motion_product(const data::CoarseVideo& video, std::int64_t t, std::int64_t u) {
   double sum = 0.0;
   for (std::int64_t i = 0; i < video.width; ++i) {
     sum += (video.frame(t)[i] - video.frame(t - kSpan)[i]) *
@@ -36,7 +36,7 @@ double motion_product(const CoarseVideo& video, std::int64_t t, std::int64_t u) 
 /// Tells at which frames the heart moves and turns.
 class Motion {
  public:
-  explicit Motion(const CoarseVideo& video) : video_(video) {
+  explicit Motion(const data::CoarseVideo& video) : video_(video) {
     for (std::int64_t t = kSpan; t < video.count; ++t) speeds_.push_back(speed(t));
     if (!speeds_.empty()) usual_ = percentile(speeds_, 50.0);
   }
@@ -51,7 +51,7 @@ class Motion {
  private:
   double speed(std::int64_t t) const { return std::sqrt(motion_product(video_, t, t)); }
 
-  const CoarseVideo& video_;
+  const data::CoarseVideo& video_;
   std::vector<double> speeds_;
   double usual_ = 0.0;
 };
@@ -62,9 +62,9 @@ double distance(const at::Tensor& a, const at::Tensor& b) {
 
 }  // namespace
 
-std::vector<FrameRange> block_ranges(std::int64_t frames, std::int64_t block_length,
-                                     std::int64_t context_frames) {
-  std::vector<FrameRange> ranges;
+std::vector<data::FrameRange> block_ranges(std::int64_t frames, std::int64_t block_length,
+                                           std::int64_t context_frames) {
+  std::vector<data::FrameRange> ranges;
   std::int64_t begin = 0, length = block_length;
   while (begin + length <= frames) {
     ranges.push_back({begin, begin + length});
@@ -74,8 +74,8 @@ std::vector<FrameRange> block_ranges(std::int64_t frames, std::int64_t block_len
   return ranges;
 }
 
-SeamFigures measure_seams(const io::Frames& frames, const CoarseVideo& coarse,
-                          const std::vector<FrameRange>& blocks) {
+SeamFigures measure_seams(const io::Frames& frames, const data::CoarseVideo& coarse,
+                          const std::vector<data::FrameRange>& blocks) {
   std::vector<std::int64_t> seams;
   for (std::size_t i = 1; i < blocks.size(); ++i) seams.push_back(blocks[i].begin);
   const auto near_seam = [&](std::int64_t b, std::int64_t reach) {

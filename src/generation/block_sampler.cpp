@@ -27,6 +27,12 @@ std::vector<std::int64_t> labels_of(const std::vector<BlockStart>& videos) {
   return labels;
 }
 
+std::vector<std::optional<models::HeartCycle>> cycles_of(const std::vector<BlockStart>& videos) {
+  std::vector<std::optional<models::HeartCycle>> cycles;
+  for (const BlockStart& video : videos) cycles.push_back(video.cycle);
+  return cycles;
+}
+
 }  // namespace
 
 Anchor parse_anchor(const std::string& name) {
@@ -80,7 +86,7 @@ std::vector<at::Tensor> BlockSampler::sample(const std::vector<BlockStart>& vide
   shape[1] = block_length() - count;
   const at::Tensor last = clean.slice(1, count - 1);
   const VideoDenoiser::References references =
-      lvdm_->prepare(at::cat({clean, last.expand(shape)}, 1));
+      lvdm_->prepare(at::cat({clean, last.expand(shape)}, 1), cycles_of(videos));
   const VideoDenoiser::Batch batch = lvdm_->prepare(labels_of(videos));
   shape[0] = 1;
   shape[1] = block_length();

@@ -44,6 +44,7 @@ config::Json ManifestEntry::to_json() const {
           {"seed", seed},
           {"guidance_scale", guidance_scale},
           {"video_guidance", guidance_to_json(video_guidance)},
+          {"heart_rate", or_null(heart_rate)},
           {"solver", solver},
           {"steps", steps},
           {"sampler", sampler},
@@ -76,6 +77,7 @@ ManifestEntry ManifestEntry::from_json(const config::Json& json, const std::stri
     if (json.contains("video_guidance") && !json.at("video_guidance").is_null()) {
       entry.video_guidance = guidance_from_json(json.at("video_guidance"));
     }
+    if (json.contains("heart_rate")) entry.heart_rate = optional_number(json.at("heart_rate"));
     json.at("solver").get_to(entry.solver);
     json.at("steps").get_to(entry.steps);
     json.at("sampler").get_to(entry.sampler);

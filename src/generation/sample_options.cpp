@@ -29,6 +29,7 @@ void check_sample_options(const SampleOptions& options) {
   }
   if (options.blocks < 1) throw UsageError("the number of blocks must be at least 1");
   if (options.count < 1) throw UsageError("the number of videos must be at least 1");
+  if (!(options.heart_rate >= 0)) throw UsageError("the heart rate must not be negative");
   if (options.seed < 0) throw UsageError("the seed must not be negative");
   if (options.max_redraws < 0) throw UsageError("max_redraws must not be negative");
   if (options.heart_frame < 0) throw UsageError("the heart frame is counted from 0");
@@ -72,6 +73,10 @@ void SampleOptions::visit(config::Visitor& v) {
   v.integer("count", count, {1, 1'000'000'000}, "videos of each class");
   v.optional_integer("ejection_fraction", ejection_fraction, {0, 100},
                      "percent, for a model that is conditioned on it and not on the class");
+  v.real(
+      "heart_rate", heart_rate, {0, 400},
+      "beats per minute of every video, for a model that is conditioned on it (0: drawn for each "
+      "video from those of its class in training)");
   v.integer("seed", seed, {0, std::numeric_limits<std::int64_t>::max()},
             "seed of the first video; the next ones count on from it");
   v.real("guidance_scale", guidance.scale, {0, 1000},
@@ -102,6 +107,9 @@ void SampleOptions::visit(config::Visitor& v) {
          "file whose frame the videos start from: a picture, video, DICOM or latents (empty: the "
          "LIDM draws)");
   v.integer("heart_frame", heart_frame, {0, 1'000'000'000}, "which frame of that file, from 0");
+  v.real("heart_phase", heart_phase, {0, 1},
+         "how far that heart is in its cycle, from where it moves least, for a model that is "
+         "conditioned on it (hearts that the LIDM draws are at 0)");
   v.integer("max_redraws", max_redraws, {0, 1'000'000},
             "heart frames drawn again before the privacy gate gives up");
   v.boolean("allow_unfiltered", allow_unfiltered,

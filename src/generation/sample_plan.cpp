@@ -5,8 +5,10 @@
 #include <limits>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/random.hpp"
 #include "echopath/core/text.hpp"
 #include "echopath/generation/stitched_sampler.hpp"
+#include "echopath/models/heart_cycle.hpp"
 
 namespace echopath::generation {
 namespace {
@@ -40,6 +42,21 @@ std::vector<std::int64_t> window_labels(const SampleOptions& options, std::int64
   return published_window_labels(batch, place, options.blocks);
 }
 
+/// The heart rates that the LVDM learned; none where it is not conditioned on them.
+std::optional<models::HeartRates> learned_heart_rates(const SampleOptions& options,
+                                                      const models::ModelInfo& info) {
+  const auto record = info.trained_on.find("lvdm");
+  if (record != info.trained_on.end() && record->second.contains("heart_rates")) {
+    return models::HeartRates::from_json(record->second.at("heart_rates"),
+                                         options.model + "/echopath.json");
+  }
+  if (options.heart_rate > 0) {
+    throw UsageError("--heart-rate is given, but the LVDM of '" + options.model +
+                     "' was trained without heart_cycle_conditioning; leave it out");
+  }
+  return std::nullopt;
+}
+
 /// Throws UsageError where the seeds of so many videos from the first one on would overflow.
 void require_seeds(std::int64_t first, std::int64_t videos) {
   constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
@@ -70,6 +87,7 @@ std::vector<VideoPlan> plan_videos(const SampleOptions& options, const models::M
   const auto classes = static_cast<std::int64_t>(options.classes.size());
   const std::int64_t videos = options.count * classes;
   require_seeds(options.seed, videos);
+  const std::optional<models::HeartRates> heart_rates = learned_heart_rates(options, info);
   std::vector<std::int64_t> labels;
   for (const std::string& name : options.classes) labels.push_back(info.label(name));
   for (std::int64_t index = 0; index < videos; ++index) {
@@ -79,6 +97,14 @@ std::vector<VideoPlan> plan_videos(const SampleOptions& options, const models::M
     plan.label = labels[static_cast<std::size_t>(index % classes)];
     if (options.sampler == "stitched") plan.window_labels = window_labels(options, index, labels);
     plan.seed = static_cast<std::uint64_t>(options.seed + index);
+    if (heart_rates) {
+      // Which clip of all is made: the stream's draw of a video.
+      const double share = uniform_number({plan.seed, Stream::kClipChoice}, 0);
+      const std::optional<double> rate = options.heart_rate > 0
+                                             ? std::optional(options.heart_rate)
+                                             : heart_rates->at(plan.class_name, share);
+      if (rate) plan.cycle = {*rate, options.heart.empty() ? 0.0 : options.heart_phase};
+    }
     plan.stem = file_stem(plan.class_name, plan.seed);
     plans.push_back(std::move(plan));
   }

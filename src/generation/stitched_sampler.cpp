@@ -37,14 +37,23 @@ std::int64_t StitchedSampler::window_length() const {
 }
 
 at::Tensor StitchedSampler::sample(const at::Tensor& heart, const std::vector<std::int64_t>& labels,
-                                   std::uint64_t seed, const StepCallback& on_window) const {
+                                   std::uint64_t seed, std::optional<models::HeartCycle> cycle,
+                                   const StepCallback& on_window) const {
   const at::NoGradGuard no_grad;
   TORCH_CHECK(heart.dim() == 3 && !labels.empty(),
               "a stitched video takes a heart frame [C, h, w] and a label for each window");
   std::vector<std::int64_t> shape = heart.sizes().vec();
   shape.insert(shape.begin(), {1, window_length()});
-  const VideoDenoiser::References references =
-      lvdm_->prepare(heart.to(lvdm_->device(), at::kFloat).expand(shape));
+  const at::Tensor reference = heart.to(lvdm_->device(), at::kFloat).expand(shape);
+  const std::int64_t advance = window_length() - overlap_;
+  std::vector<VideoDenoiser::References> references;  // of each window
+  for (std::size_t r = 0; r < labels.size(); ++r) {
+    std::optional<models::HeartCycle> of_window = cycle;
+    if (cycle)
+      of_window =
+          cycle->after(static_cast<double>(static_cast<std::int64_t>(r) * advance) / lvdm_->fps());
+    references.push_back(lvdm_->prepare(reference, {of_window}));
+  }
   shape[1] = video_length(window_length(), overlap_, static_cast<std::int64_t>(labels.size()));
   const auto noise = [&](Stream stream, std::size_t step) {
     return normal_tensor(shape, {seed, stream, 0, static_cast<std::uint32_t>(step)})
@@ -53,13 +62,12 @@ at::Tensor StitchedSampler::sample(const at::Tensor& heart, const std::vector<st
   Trajectory trajectory;
   trajectory.predict = [&](const at::Tensor& sample, std::size_t index) {
     std::vector<at::Tensor> answers;
-    std::int64_t first = 0;
-    for (const std::int64_t label : labels) {
+    for (std::size_t r = 0; r < labels.size(); ++r) {
+      const std::int64_t first = static_cast<std::int64_t>(r) * advance;
       const at::Tensor window = sample.slice(1, first, first + window_length());
       const at::Tensor answer =
-          lvdm_->predict(window, references, index, lvdm_->prepare(std::vector{label}));
-      answers.push_back(first == 0 ? answer : answer.slice(1, overlap_));
-      first += window_length() - overlap_;
+          lvdm_->predict(window, references[r], index, lvdm_->prepare(std::vector{labels[r]}));
+      answers.push_back(r == 0 ? answer : answer.slice(1, overlap_));
       if (on_window) on_window();
     }
     return at::cat(answers, 1);

@@ -2,6 +2,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/diffusion/guidance.hpp"
+#include "echopath/models/heart_cycle.hpp"
 #include "echopath/models/padding.hpp"
 #include "generation/denoise.hpp"
 
@@ -21,8 +22,10 @@ VideoDenoiser::VideoDenoiser(const models::ModelDirectory& model, const Denoisin
   models::ClassEmbedding embedding = model.load_class_embedding("lvdm", device, compatibility);
   const auto& config = network_->config();
   const auto& shape = model.info().latent_shape;
-  require_channels(shape, config.in_channels, shape.empty() ? 0 : 2 * shape[0], config.out_channels,
-                   "LVDM", path);
+  const std::int64_t both = shape.empty() ? 0 : 2 * shape[0];
+  takes_phase_ = config.in_channels == both + models::kPhaseChannels;
+  require_channels(shape, config.in_channels, both + (takes_phase_ ? models::kPhaseChannels : 0),
+                   config.out_channels, "LVDM", path);
   for (const std::int64_t width : config.cross_attention_dim) {
     if (width == embedding->context_width()) continue;
     throw DataError(path + ": the LVDM's class embedding is " +
@@ -71,9 +74,18 @@ VideoDenoiser::Batch VideoDenoiser::prepare(const std::vector<std::int64_t>& lab
           network_->prepare_context(contexts_.back().expand({videos, -1, -1}))};
 }
 
-VideoDenoiser::References VideoDenoiser::prepare(const at::Tensor& reference) const {
+VideoDenoiser::References VideoDenoiser::prepare(
+    const at::Tensor& reference,
+    const std::vector<std::optional<models::HeartCycle>>& cycles) const {
+  std::vector<at::Tensor> phases;
+  for (const std::optional<models::HeartCycle>& cycle : cycles) {
+    phases.push_back(
+        models::heart_phase(cycle, fps_, reference.size(1), reference.size(3), reference.size(4)));
+  }
   const auto share = [&](const at::Tensor& frames) {
-    return network_->prepare_reference(models::pad_latents(frames, 8, compatibility_).latents);
+    const at::Tensor known =
+        takes_phase_ ? at::cat({frames, at::stack(phases).to(frames.device())}, 2) : frames;
+    return network_->prepare_reference(models::pad_latents(known, 8, compatibility_).latents);
   };
   return {share(reference), share(at::zeros_like(reference))};
 }

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "echopath/diffusion/solver.hpp"
 #include "echopath/generation/denoising.hpp"
+#include "echopath/models/heart_cycle.hpp"
 #include "echopath/models/model_directory.hpp"
 
 namespace echopath::generation {
@@ -24,10 +26,12 @@ class VideoDenoiser {
   struct References {
     using Share = std::shared_ptr<const nn::Conv2dOfKnownChannels>;
     Share given;
-    Share none;  ///< of zeros: no reference
+    Share none;  ///< its reference is zeros: none
   };
-  /// reference [B, n, C, h, w], n the block length, on the device.
-  References prepare(const at::Tensor& reference) const;
+  /// reference [B, n, C, h, w], n the block length, on the device. A network that is conditioned on
+  /// the heart's cycle is told those of the B blocks.
+  References prepare(const at::Tensor& reference,
+                     const std::vector<std::optional<models::HeartCycle>>& cycles) const;
 
   /// What the network is told of the videos that it denoises together, one label each.
   struct Batch {
@@ -47,6 +51,7 @@ class VideoDenoiser {
   const diffusion::NoiseSchedule& schedule() const { return schedule_; }
   at::Device device() const { return device_; }
   std::int64_t block_length() const { return block_length_; }
+  double fps() const { return fps_; }
 
  private:
   void prepare_conditions(models::ClassEmbedding& embedding);
@@ -60,6 +65,7 @@ class VideoDenoiser {
   std::int64_t block_length_;
   mutable models::UNetSpatioTemporalConditionModel network_{nullptr};
   double fps_;
+  bool takes_phase_ = false;
   std::vector<double> timesteps_;     ///< of every trajectory
   std::vector<at::Tensor> contexts_;  ///< [1, 1, D] of each class and the null
   std::vector<Batch> single_;         ///< one video of each class

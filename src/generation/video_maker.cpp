@@ -129,6 +129,7 @@ ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& hear
   entry.seed = plan.seed;
   entry.guidance_scale = options_.guidance.scale;
   entry.video_guidance = video_denoising(options_).guidance;
+  if (plan.cycle) entry.heart_rate = plan.cycle->beats_per_minute;
   entry.solver = options_.solver.name;
   entry.steps = options_.solver.num_inference_steps;
   entry.sampler = options_.sampler;
@@ -174,7 +175,8 @@ void VideoMaker::make_blocks(std::vector<Job>& jobs, io::TensorMap* trace,
   const StepCallback on_step = [&] { on_work(videos * block_length()); };
   std::vector<BlockStart> starts;
   for (const Job& job : jobs) {
-    starts.push_back({job.heart.latent.unsqueeze(0), job.plan->label, job.plan->seed});
+    starts.push_back(
+        {job.heart.latent.unsqueeze(0), job.plan->label, job.plan->seed, job.plan->cycle});
   }
   for (std::int64_t k = 0; k < options_.blocks; ++k) {
     const std::vector<at::Tensor> blocks =
@@ -183,14 +185,18 @@ void VideoMaker::make_blocks(std::vector<Job>& jobs, io::TensorMap* trace,
       if (trace != nullptr) (*trace)[block_name(*jobs[i].plan, k)] = blocks[i].clone();
       // The frames a block was given are already in the video, but for the heart frame of block 0.
       write(blocks[i].slice(0, k == 0 ? 0 : starts[i].given.size(0)), *jobs[i].outputs);
-      starts[i].given = blocks[i].slice(0, block_length() - blocks_->context_frames()).clone();
+      const std::int64_t next = block_length() - blocks_->context_frames();
+      starts[i].given = blocks[i].slice(0, next).clone();
+      if (starts[i].cycle)
+        starts[i].cycle = starts[i].cycle->after(static_cast<double>(next) / fps_);
     }
   }
 }
 
 void VideoMaker::make_windows(Job& job, io::TensorMap* trace, const WorkCallback& on_work) const {
-  const at::Tensor video = stitched_->sample(job.heart.latent, job.plan->window_labels,
-                                             job.plan->seed, [&] { on_work(block_length()); });
+  const at::Tensor video =
+      stitched_->sample(job.heart.latent, job.plan->window_labels, job.plan->seed, job.plan->cycle,
+                        [&] { on_work(block_length()); });
   if (trace != nullptr) (*trace)[job.plan->stem + "/video"] = video;
   write(video, *job.outputs);
 }

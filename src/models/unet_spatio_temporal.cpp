@@ -12,7 +12,6 @@ namespace echopath::models {
 namespace {
 
 constexpr const char* kName = "UNetSpatioTemporalConditionModel";
-constexpr std::int64_t kGroups = 32;  // diffusers has no option for it here
 
 /// The lists of the config with one entry for each block.
 struct PerBlock {
@@ -44,7 +43,8 @@ class Builder {
     for (std::size_t i = 0; i < blocks_; ++i) parts.down_blocks.push_back(down_block(i));
     parts.mid_block = mid_block();
     for (std::size_t i = 0; i < blocks_; ++i) parts.up_blocks.push_back(up_block(i));
-    parts.conv_norm_out = std::make_shared<nn::GroupNorm>(kGroups, channels.front(), 1e-5);
+    parts.conv_norm_out =
+        std::make_shared<nn::GroupNorm>(config_.norm_num_groups, channels.front(), 1e-5);
     parts.conv_out =
         std::make_shared<nn::Conv2d>(nn::Conv2dOptions{channels.front(), config_.out_channels});
     return parts;
@@ -52,8 +52,8 @@ class Builder {
 
  private:
   std::shared_ptr<nn::FeatureLayer> resnet(std::int64_t in, std::int64_t out, double eps) const {
-    return std::make_shared<nn::SpatioTemporalResBlock>(
-        nn::SpatioTemporalResBlockOptions{in, out, config_.block_out_channels[0] * 4, eps});
+    return std::make_shared<nn::SpatioTemporalResBlock>(nn::SpatioTemporalResBlockOptions{
+        in, out, config_.block_out_channels[0] * 4, eps, config_.norm_num_groups});
   }
 
   std::shared_ptr<nn::FeatureLayer> attention(std::size_t level) const {
@@ -62,7 +62,7 @@ class Builder {
     options.heads = lists_.heads[level];
     options.cross_attention_dim = lists_.cross_attention_dim[level];
     options.layers = lists_.transformer_layers[level];
-    options.groups = kGroups;
+    options.groups = config_.norm_num_groups;
     return std::make_shared<nn::TransformerSpatioTemporal>(options);
   }
 
@@ -124,6 +124,9 @@ void UNetSpatioTemporalConfig::visit(config::Visitor& v) {
   v.integer("projection_class_embeddings_input_dim", projection_class_embeddings_input_dim,
             {1, 65536}, "addition_time_embed_dim times the number of added time ids");
   v.integer_or_list("layers_per_block", layers_per_block, {1, 16}, "resnets per encoder block");
+  v.integer(
+      "norm_num_groups", norm_num_groups, {1, 1024},
+      "groups of every GroupNorm; 4 channels and more in each keep what is constant over a frame");
   v.integer_or_list("cross_attention_dim", cross_attention_dim, {1, 65536}, "width of the context");
   v.integer_or_list("transformer_layers_per_block", transformer_layers_per_block, {1, 64},
                     "transformer blocks per attention");
@@ -141,7 +144,8 @@ void UNetSpatioTemporalConfig::check() const {
                       {"DownBlockSpatioTemporal", "CrossAttnDownBlockSpatioTemporal"}, blocks);
   require_block_types(kName, "up_block_types", up_block_types,
                       {"UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"}, blocks);
-  require_divisible(kName, "block_out_channels", block_out_channels, kGroups, "the norms' groups");
+  require_divisible(kName, "block_out_channels", block_out_channels, norm_num_groups,
+                    "norm_num_groups");
   const PerBlock lists(*this);
   for (std::size_t i = 0; i < blocks; ++i) {
     require_divisible(kName, "block_out_channels", {block_out_channels[i]}, lists.heads[i],

@@ -27,14 +27,16 @@ torch::Tensor AlphaBlender::forward(const torch::Tensor& spatial, const torch::T
   return at::lerp(temporal, spatial, alpha.to(spatial.scalar_type()));
 }
 
-TemporalResnetBlock::TemporalResnetBlock(std::int64_t channels, std::int64_t temb_channels,
-                                         double eps) {
-  constexpr std::int64_t kGroups = 32;
-  norm1_ = register_module("norm1", std::make_shared<GroupNorm>(kGroups, channels, eps));
+TemporalResnetBlock::TemporalResnetBlock(const SpatioTemporalResBlockOptions& options) {
+  const std::int64_t channels = options.out_channels;
+  const auto norm = [&] {
+    return std::make_shared<GroupNorm>(options.groups, channels, options.eps);
+  };
+  norm1_ = register_module("norm1", norm());
   conv1_ = register_module("conv1", std::make_shared<TemporalConv>(channels, channels));
   time_emb_proj_ =
-      register_module("time_emb_proj", std::make_shared<Linear>(temb_channels, channels));
-  norm2_ = register_module("norm2", std::make_shared<GroupNorm>(kGroups, channels, eps));
+      register_module("time_emb_proj", std::make_shared<Linear>(options.temb_channels, channels));
+  norm2_ = register_module("norm2", norm());
   conv2_ = register_module("conv2", std::make_shared<TemporalConv>(channels, channels));
 }
 
@@ -51,12 +53,12 @@ SpatioTemporalResBlock::SpatioTemporalResBlock(const SpatioTemporalResBlockOptio
   spatial.in_channels = options.in_channels;
   spatial.out_channels = options.out_channels;
   spatial.temb_channels = options.temb_channels;
+  spatial.groups = options.groups;
   spatial.eps = options.eps;
   spatial_res_block_ =
       register_module("spatial_res_block", std::make_shared<ResnetBlock2D>(spatial));
-  temporal_res_block_ = register_module(
-      "temporal_res_block", std::make_shared<TemporalResnetBlock>(
-                                options.out_channels, options.temb_channels, options.eps));
+  temporal_res_block_ =
+      register_module("temporal_res_block", std::make_shared<TemporalResnetBlock>(options));
   time_mixer_ = register_module("time_mixer", std::make_shared<AlphaBlender>());
 }
 

@@ -38,11 +38,22 @@ LidmRecipe::LidmRecipe(const LidmOptions& options, at::Device device)
                    options.architecture == "UNet2DModel" ? options.unconditional.out_channels
                                                          : options.conditional.out_channels,
                    source_.latent_shape(), options.data.latents);
+  if (options.heart_phase_window < 0.5) find_still_frames();
   network_->module().to(device_);
   if (network_->conditional()) {
     require_conditions(source_, options.class_embedding, options.data.latents);
     embedding_ = models::ClassEmbedding(options.class_embedding);
     embedding_->to(device_);
+  }
+}
+
+void LidmRecipe::find_still_frames() {
+  const HeartCycles cycles(source_, options_.data);
+  for (const auto* items : {&source_.train(), &source_.val()}) {
+    for (const LatentItem& item : *items) {
+      std::vector<std::int64_t> frames = cycles.still_frames(item, options_.heart_phase_window);
+      if (!frames.empty()) still_frames_.emplace(&item, std::move(frames));
+    }
   }
 }
 
@@ -62,6 +73,15 @@ at::Tensor LidmRecipe::predict(const Batch& batch, const at::Tensor& noisy) {
   return models::unpad_latents(output, padded);
 }
 
+std::int64_t LidmRecipe::choose_frame(const LatentItem& item, const NoiseKey& key) const {
+  const auto still = still_frames_.find(&item);
+  if (still == still_frames_.end()) {
+    return uniform_integer(key, static_cast<std::int64_t>(item.frames.size()));
+  }
+  const auto count = static_cast<std::int64_t>(still->second.size());
+  return still->second[static_cast<std::size_t>(uniform_integer(key, count))];
+}
+
 Batch LidmRecipe::frames(const std::vector<LatentItem>& items,
                          const std::vector<std::int64_t>& chosen, const MicroBatch& batch) const {
   Batch loaded{batch, {}, {}};
@@ -71,8 +91,7 @@ Batch LidmRecipe::frames(const std::vector<LatentItem>& items,
     const LatentItem& item = items[static_cast<std::size_t>(chosen[i])];
     const std::int64_t position = batch.positions[i];
     const std::int64_t frame =
-        uniform_integer(draws_.key(Stream::kClipChoice, batch.step, position),
-                        static_cast<std::int64_t>(item.frames.size()));
+        choose_frame(item, draws_.key(Stream::kClipChoice, batch.step, position));
     frames.push_back(
         source_.frames(item, frame, 1, draws_.key(Stream::kPosterior, batch.step, position))[0]);
     sources.push_back(&item);
@@ -165,6 +184,7 @@ void LidmRecipe::export_model(const std::filesystem::path& model_directory, std:
     if (embedding_) describe_conditioning(info, embedding_);
     info.trained_on["lidm"] = describe_training(options_.training, steps, options_.data.latents,
                                                 source_.train().size(), source_.encoder_hash());
+    info.trained_on["lidm"]["heart_phase_window"] = options_.heart_phase_window;
   });
 }
 

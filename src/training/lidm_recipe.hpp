@@ -1,16 +1,19 @@
 #pragma once
 
+#include <map>
 #include <memory>
 
 #include "echopath/data/batching.hpp"
 #include "echopath/models/class_embedding.hpp"
 #include "echopath/models/latent_image_model.hpp"
+#include "training/heart_cycles.hpp"
 #include "training/latent_source.hpp"
 #include "training/objective.hpp"
 
 namespace echopath::training {
 
-/// Latent image diffusion: a random frame of each video, conditioned on its class.
+/// Latent image diffusion: a random frame of each video (near the heart's stillest moment, where
+/// heart_phase_window asks for it), conditioned on its class.
 class LidmRecipe : public Recipe {
  public:
   LidmRecipe(const LidmOptions& options, at::Device device);
@@ -30,6 +33,8 @@ class LidmRecipe : public Recipe {
   /// `noise`.
   Batch frames(const std::vector<LatentItem>& items, const std::vector<std::int64_t>& chosen,
                const MicroBatch& batch) const;
+  void find_still_frames();
+  std::int64_t choose_frame(const LatentItem& item, const NoiseKey& key) const;
   /// The network's answer [B, C, H, W] to the noisy frames.
   at::Tensor predict(const Batch& batch, const at::Tensor& noisy);
 
@@ -39,6 +44,9 @@ class LidmRecipe : public Recipe {
   data::BatchOrder order_;
   DiffusionLoss objective_;
   ObjectiveDraws draws_;
+  /// Frames of each video to choose from; any where it has none here: all videos where the window
+  /// is open, and the few whose cycle is not known.
+  std::map<const LatentItem*, std::vector<std::int64_t>> still_frames_;
   std::unique_ptr<models::LatentImageModel> network_;
   models::ClassEmbedding embedding_{nullptr};  ///< empty where unconditional
 };

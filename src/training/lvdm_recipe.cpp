@@ -43,6 +43,7 @@ LvdmRecipe::LvdmRecipe(const LvdmOptions& options, at::Device device)
   require_channels("model.out_channels", options.model.out_channels, source_.latent_shape(),
                    options.data.latents);
   require_conditions(source_, options.class_embedding, options.data.latents);
+  if (options.heart_cycle_conditioning) heart_cycles_ = HeartCycles(source_, options_.data);
   network_->to(device_);
   embedding_->to(device_);
 }
@@ -75,12 +76,19 @@ at::Tensor LvdmRecipe::reference(const LatentItem& item, const at::Tensor& frame
   return at::cat({given, last.expand(rest)});
 }
 
+at::Tensor LvdmRecipe::phase(const LatentItem& item, std::int64_t first,
+                             at::IntArrayRef shape) const {
+  std::optional<models::HeartCycle> cycle = heart_cycles_.of(item);
+  if (cycle) cycle = cycle->after(static_cast<double>(first) / options_.data.fps);
+  return models::heart_phase(cycle, options_.data.fps, shape[0], shape[2], shape[3]);
+}
+
 Batch LvdmRecipe::clips(const std::vector<LatentItem>& items,
                         const std::vector<std::int64_t>& chosen, const MicroBatch& batch) const {
   const std::int64_t length = options_.block_length;
   const models::Compatibility& compatibility = options_.compatibility;
   Batch loaded{batch, {}, {}};
-  std::vector<at::Tensor> x0, references, valid;
+  std::vector<at::Tensor> x0, given, valid;
   std::vector<const LatentItem*> sources;
   for (std::size_t i = 0; i < batch.positions.size(); ++i) {
     const LatentItem& item = items[static_cast<std::size_t>(chosen[i])];
@@ -92,7 +100,10 @@ Batch LvdmRecipe::clips(const std::vector<LatentItem>& items,
     x0.push_back(pad_frames(source_.frames(item, clip.start, length,
                                            draws_.key(Stream::kPosterior, batch.step, position)),
                             length));
-    references.push_back(reference(item, x0.back(), clip.valid, batch.step, position));
+    given.push_back(reference(item, x0.back(), clip.valid, batch.step, position));
+    if (options_.heart_cycle_conditioning) {
+      given.back() = at::cat({given.back(), phase(item, clip.start, given.back().sizes())}, 1);
+    }
     const std::int64_t counted =
         std::min(length, clip.valid + (compatibility.valid_frame_mask == "less_equal" ? 1 : 0));
     valid.push_back((at::arange(length) < counted).to(at::kFloat));
@@ -101,7 +112,7 @@ Batch LvdmRecipe::clips(const std::vector<LatentItem>& items,
   }
   const at::Tensor stacked = at::stack(x0);
   loaded.tensors = {{"x0", stacked},
-                    {"reference", at::stack(references)},
+                    {"given", at::stack(given)},
                     {"valid", at::stack(valid).view({-1, length, 1, 1, 1})},
                     {"conditions", conditions_of(sources, options_.class_embedding)},
                     {"noise", draws_.noise(batch, stacked.sizes().slice(1), 1)}};
@@ -113,20 +124,25 @@ Batch LvdmRecipe::load(const MicroBatch& batch) const {
   loaded.tensors["timesteps"] = draws_.timesteps(batch);
   at::Tensor& conditions = loaded.tensors.at("conditions");
   conditions = draws_.drop_conditions(conditions, batch, embedding_->null_condition());
-  // Zeros are what a sampler gives for "no reference".
-  const at::Tensor& references = loaded.tensors.at("reference");
+  // Zeros are what a sampler gives for "no reference" and for a heart's cycle that is not known.
+  const at::Tensor& given = loaded.tensors.at("given");
+  const std::int64_t reference_channels = source_.latent_shape().at(0);
   for (std::size_t i = 0; i < batch.positions.size(); ++i) {
+    const at::Tensor item = given[static_cast<std::int64_t>(i)];
     if (draws_.drops_reference(options_.reference_dropout, batch.step, batch.positions[i])) {
-      references[static_cast<std::int64_t>(i)].zero_();
+      item.slice(1, 0, reference_channels).zero_();
+    }
+    if (draws_.drops_heart_cycle(options_.heart_cycle_dropout, batch.step, batch.positions[i])) {
+      item.slice(1, reference_channels).zero_();
     }
   }
   return loaded;
 }
 
 at::Tensor LvdmRecipe::predict(const Batch& batch, const at::Tensor& noisy) {
-  // The reference is concatenated before padding, and the loss is taken on the unpadded part.
+  // What is given is concatenated before padding, and the loss is taken on the unpadded part.
   const models::PaddedLatents padded = models::pad_latents(
-      at::cat({noisy, batch.tensors.at("reference")}, 2).to(device_, precision_of(*network_)));
+      at::cat({noisy, batch.tensors.at("given")}, 2).to(device_, precision_of(*network_)));
   const at::Tensor time_ids =
       at::full({noisy.size(0), options_.model.added_time_id_count()}, options_.data.fps)
           .to(device_);
@@ -196,11 +212,13 @@ void LvdmRecipe::check_target(const std::filesystem::path& model_directory) cons
 
 void LvdmRecipe::export_model(const std::filesystem::path& model_directory, std::int64_t steps) {
   check_target(model_directory);
-  models::save_component(
-      model_directory,
-      {"lvdm", "UNetSpatioTemporalConditionModel", config::dump(config::visit_of(options_.model)),
-       dtype_of(options_.output.weights_dtype)},
-      *network_);
+  config::Json network = config::dump(config::visit_of(options_.model));
+  // diffusers knows no other number, and no key for it.
+  if (options_.model.norm_num_groups == 32) network.erase("norm_num_groups");
+  models::save_component(model_directory,
+                         {"lvdm", "UNetSpatioTemporalConditionModel", network,
+                          dtype_of(options_.output.weights_dtype)},
+                         *network_);
   models::save_class_embedding(model_directory, "lvdm", embedding_);
   models::save_schedule(model_directory, options_.diffusion.schedule);
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {
@@ -212,6 +230,10 @@ void LvdmRecipe::export_model(const std::filesystem::path& model_directory, std:
     info.trained_on["lvdm"] = describe_training(options_.training, steps, options_.data.latents,
                                                 source_.train().size(), source_.encoder_hash());
     info.trained_on["lvdm"]["reference_dropout"] = options_.reference_dropout;
+    if (options_.heart_cycle_conditioning) {
+      info.trained_on["lvdm"]["heart_rates"] =
+          heart_cycles_.rates(source_.train(), options_.data.classes).to_json();
+    }
   });
 }
 

@@ -13,6 +13,7 @@ namespace {
 constexpr double kMisspeltClassDropout = 0.3;
 /// Words of a condition-drop key: one for the class, one for the reference.
 constexpr std::uint32_t kReferenceWord = 1;
+constexpr std::uint32_t kHeartCycleWord = 2;
 constexpr std::int64_t kMostRemembered = 16384;
 
 /// [B] of [B, …].
@@ -64,6 +65,11 @@ at::Tensor ObjectiveDraws::drop_conditions(const at::Tensor& conditions, const M
 bool ObjectiveDraws::drops_reference(double probability, std::int64_t step,
                                      std::int64_t position) const {
   return uniform_number(key(Stream::kConditionDrop, step, position), kReferenceWord) < probability;
+}
+
+bool ObjectiveDraws::drops_heart_cycle(double probability, std::int64_t step,
+                                       std::int64_t position) const {
+  return uniform_number(key(Stream::kConditionDrop, step, position), kHeartCycleWord) < probability;
 }
 
 std::int64_t ObjectiveDraws::timestep(const NoiseKey& key) const {

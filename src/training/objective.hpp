@@ -26,6 +26,8 @@ class ObjectiveDraws {
   /// Whether the reference of an item is left out, which has this probability; independent of
   /// whether its class is.
   bool drops_reference(double probability, std::int64_t step, std::int64_t position) const;
+  /// The same of the heart's phase.
+  bool drops_heart_cycle(double probability, std::int64_t step, std::int64_t position) const;
   /// Time steps [B], uniform over the schedule or logit-normal.
   at::Tensor timesteps(const MicroBatch& batch) const;
   /// Noise [B, item shape…] with the noise offset over all but the channel dimension, which is

@@ -126,6 +126,9 @@ void LidmOptions::visit(config::Visitor& v) {
   }
   v.nested("data", data, "training data");
   v.nested("diffusion", diffusion, "noise schedule and objective");
+  v.real("heart_phase_window", heart_phase_window, {0.01, 0.5},
+         "only frames this near the moment at which hearts move least, in cycles, for an LVDM with "
+         "heart_cycle_conditioning, whose videos start there (0.5: any frame)");
   v.section(
       "compatibility", [this](config::Visitor& c) { compatibility.visit_lidm_training(c); },
       "reproduction switches");
@@ -151,6 +154,11 @@ void LvdmOptions::visit(config::Visitor& v) {
          "largest standard deviation of noise added to the given frames");
   v.real("reference_dropout", reference_dropout, {0, 1},
          "probability of giving zeros in place of the given frames, for guidance by the frame");
+  v.boolean("heart_cycle_conditioning", heart_cycle_conditioning,
+            "two more input channels tell how far the heart is in its cycle, which is measured on "
+            "the latents");
+  v.real("heart_cycle_dropout", heart_cycle_dropout, {0, 1},
+         "probability of giving zeros in their place, as where no cycle is found");
   v.section(
       "compatibility", [this](config::Visitor& c) { compatibility.visit_lvdm_training(c); },
       "reproduction switches");

@@ -5,6 +5,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/diffusion/loss_weighting.hpp"
+#include "echopath/models/heart_cycle.hpp"
 #include "echopath/models/model_directory.hpp"
 
 namespace echopath::training {
@@ -154,9 +155,12 @@ void validate(const LvdmOptions& options) {
   validate_classes(options.data);
   validate_objective(options.diffusion);
   options.model.check();
-  require_equal("model.in_channels", options.model.in_channels, 2 * options.model.out_channels,
+  const bool phase = options.heart_cycle_conditioning;
+  require_equal("model.in_channels", options.model.in_channels,
+                2 * options.model.out_channels + (phase ? models::kPhaseChannels : 0),
                 "model.out_channels is " + std::to_string(options.model.out_channels) +
-                    "; it takes the noisy frames and the given ones, twice as many channels");
+                    "; it takes the noisy frames and the given ones, twice as many channels" +
+                    (phase ? ", and two of the heart's phase (heart_cycle_conditioning)" : ""));
   validate_conditioning(options.class_embedding, options.data, options.model.cross_attention_dim);
   if (options.context_frames >= options.block_length) {
     throw ConfigError("context_frames is " + std::to_string(options.context_frames) +

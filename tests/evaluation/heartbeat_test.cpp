@@ -1,4 +1,4 @@
-#include "echopath/evaluation/heartbeat.hpp"
+#include "echopath/data/heartbeat.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,6 +13,11 @@
 namespace echopath::evaluation {
 namespace {
 
+using data::CoarseVideo;
+using data::FrameRange;
+using data::Heartbeat;
+using data::make_coarse;
+using data::measure_heartbeat;
 using testing::phantom_video;
 
 const std::vector<FrameRange> kThirds = {{0, 32}, {32, 64}, {64, 96}};

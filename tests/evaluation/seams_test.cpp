@@ -12,8 +12,8 @@ namespace {
 
 using testing::phantom_video;
 
-SeamFigures measure(const io::Frames& frames, const std::vector<FrameRange>& blocks) {
-  return measure_seams(frames, make_coarse(frames), blocks);
+SeamFigures measure(const io::Frames& frames, const std::vector<data::FrameRange>& blocks) {
+  return measure_seams(frames, data::make_coarse(frames), blocks);
 }
 
 TEST(Seams, BlocksRepeatTheirContextAndEndWithTheVideo) {
@@ -97,7 +97,7 @@ TEST(Seams, AJumpShowsAsAChange) {
     whole.push_back(t);
     jumping.push_back(t < 32 ? t : t + 9);
   }
-  const std::vector<FrameRange> blocks = {{0, 32}, {32, 64}};
+  const std::vector<data::FrameRange> blocks = {{0, 32}, {32, 64}};
   const SeamFigures even = measure(select(video.frames, whole), blocks);
   const SeamFigures jump = measure(select(video.frames, jumping), blocks);
   EXPECT_LT(even.change_at_seams, 1.2 * even.change_inside);

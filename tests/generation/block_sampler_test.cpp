@@ -6,6 +6,7 @@
 #include "echopath/core/random.hpp"
 #include "echopath/diffusion/guidance.hpp"
 #include "echopath/diffusion/solver.hpp"
+#include "echopath/models/heart_cycle.hpp"
 #include "echopath/models/padding.hpp"
 #include "toy_model.hpp"
 
@@ -122,10 +123,11 @@ TEST(BlockSampler, EverySolverForThisPredictionWalksABlockAndKeepsTheGivenFrames
 }
 
 /// A block without an anchor in the plainest words: everything is computed at every step.
-at::Tensor plain_block(const at::Tensor& given, std::int64_t label,
-                       const DenoisingOptions& options) {
+/// `phase` [n, K, h, w] stands behind the reference: K = 0 for a network without it.
+at::Tensor plain_block(const fs::path& path, const at::Tensor& given, std::int64_t label,
+                       const DenoisingOptions& options, const at::Tensor& phase) {
   const torch::NoGradGuard no_grad;
-  const auto model = models::ModelDirectory::open(testing::shared_toy_model());
+  const auto model = models::ModelDirectory::open(path);
   auto network = model.load_lvdm(at::kCPU);
   auto embedding = model.load_class_embedding("lvdm", at::kCPU);
   const at::Tensor last = given.slice(0, given.size(0) - 1);
@@ -139,8 +141,8 @@ at::Tensor plain_block(const at::Tensor& given, std::int64_t label,
     const double t = solver->timesteps()[i];
     const auto predict = [&](diffusion::Conditions with) {
       const at::Tensor frames = with.frame ? reference : at::zeros_like(reference);
-      const auto padded =
-          models::pad_latents(at::cat({solver->scale_model_input(x, i), frames}, 2));
+      const auto padded = models::pad_latents(
+          at::cat({solver->scale_model_input(x, i), frames, phase.unsqueeze(0)}, 2));
       const at::Tensor token = at::full({1}, with.label ? label : 2, at::kLong);
       const at::Tensor fps = at::full({1, 1}, model.info().fps);
       return models::unpad_latents(
@@ -160,11 +162,36 @@ TEST(BlockSampler, WhatItPreparesOnceIsWhatThePlainNetworkComputesAtEveryStep) {
     options.guidance.frame_scale = 1.5;  // a branch without the reference too
     const BlockSampler blocks = sampler(Anchor::kNone, options);
     blocks.sample(frames(1), 0, 5, 0);  // another block and class before
-    const at::Tensor expected = plain_block(given, 1, options);
+    const at::Tensor expected =
+        plain_block(testing::shared_toy_model(), given, 1, options, at::zeros({6, 0, 14, 14}));
     const double error = (blocks.sample(given, 1, 1, 1) - expected).abs().max().item<double>();
     // Rounding in conv_in, amplified by guidance; one wrong condition changes a tenth.
     EXPECT_LE(error, 5e-5 * expected.abs().max().item<double>()) << solver;
   }
+}
+
+TEST(BlockSampler, TheHeartsCycleReachesTheNetworkAsThePhaseOfEveryFrame) {
+  const testing::TemporaryFolder folder;
+  testing::ToyModelOptions toy;
+  toy.heart_cycle = true;
+  testing::write_toy_model(folder / "model", toy);
+  DenoisingOptions options = two_steps();
+  options.guidance.frame_scale = 1.5;  // a branch without the reference, with the phase
+  const BlockSampler blocks(models::ModelDirectory::open(folder / "model"), options,
+                            {Anchor::kNone}, at::kCPU);
+  const at::Tensor given = frames(2);
+  using Cycle = std::optional<models::HeartCycle>;
+  const auto sampled = [&](const Cycle& cycle) {
+    return blocks.sample({BlockStart{given, 1, 1, cycle}}, 1).front();
+  };
+  for (const Cycle& cycle : {Cycle({90.0, 0.3}), Cycle()}) {
+    const at::Tensor expected = plain_block(folder / "model", given, 1, options,
+                                            models::heart_phase(cycle, 32.0, 6, 14, 14));
+    EXPECT_LE((sampled(cycle) - expected).abs().max().item<double>(),
+              5e-5 * expected.abs().max().item<double>());
+  }
+  EXPECT_GT((sampled(Cycle({90.0, 0.3})) - sampled(Cycle({90.0, 0.0}))).abs().max().item<double>(),
+            1e-2);
 }
 
 TEST(BlockSampler, RefusesAModelWithOtherLatents) {

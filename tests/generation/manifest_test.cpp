@@ -17,6 +17,7 @@ ManifestEntry entry_of(std::int64_t index) {
   entry.guidance_scale = 5;
   entry.video_guidance = diffusion::GuidanceOptions{
       .scale = 2.0, .frame_scale = 1.5, .rescale = 0.5, .interval_start = 0.1, .interval_end = 0.8};
+  entry.heart_rate = 71.5;
   entry.solver = "ddim";
   entry.steps = 50;
   entry.frames = 253;
@@ -31,6 +32,7 @@ TEST(Manifest, EntrySurvivesTheWayThroughJson) {
   const ManifestEntry entry = entry_of(4);
   const ManifestEntry back = ManifestEntry::from_json(entry.to_json(), "test");
   EXPECT_EQ(back.to_json(), entry.to_json());
+  EXPECT_EQ(back.heart_rate, 71.5);
   EXPECT_EQ(back.seed, entry.seed);
   ASSERT_TRUE(back.video_guidance.has_value());
   EXPECT_EQ(back.video_guidance->scale, 2.0);

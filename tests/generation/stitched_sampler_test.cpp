@@ -8,6 +8,7 @@
 #include "echopath/generation/manifest.hpp"
 #include "echopath/generation/sample.hpp"
 #include "echopath/io/video.hpp"
+#include "echopath/models/heart_cycle.hpp"
 #include "echopath/models/padding.hpp"
 #include "toy_model.hpp"
 
@@ -67,10 +68,12 @@ TEST(PublishedWindowLabels, AreRightForOneVideoOneWindowOrOneClass) {
 
 /// Videos as the published code makes them: at every step all windows of all videos are one batch
 /// [window][video], row i of which has the i-th of `row_labels`. seeds and hearts are of videos.
-at::Tensor plain_videos(const std::vector<std::uint64_t>& seeds, const at::Tensor& row_labels,
-                        std::int64_t windows) {
+/// `phase` [F, K, h, w] stands behind the reference: K = 0 for a network without it.
+at::Tensor plain_videos(const fs::path& path, const std::vector<std::uint64_t>& seeds,
+                        const at::Tensor& row_labels, std::int64_t windows,
+                        const at::Tensor& phase) {
   const torch::NoGradGuard no_grad;
-  const auto model = models::ModelDirectory::open(testing::shared_toy_model());
+  const auto model = models::ModelDirectory::open(path);
   auto network = model.load_lvdm(at::kCPU);
   auto embedding = model.load_class_embedding("lvdm", at::kCPU);
   const diffusion::NoiseSchedule schedule(model.schedule());
@@ -88,7 +91,8 @@ at::Tensor plain_videos(const std::vector<std::uint64_t>& seeds, const at::Tenso
   std::vector<at::Tensor> hearts;
   for (const std::uint64_t seed : seeds) hearts.push_back(heart(seed));
   at::Tensor x = noise(Stream::kInitialNoise, 0);
-  const at::Tensor reference = at::stack(hearts).unsqueeze(1).expand_as(x);
+  const at::Tensor reference = at::cat(
+      {at::stack(hearts).unsqueeze(1).expand_as(x), phase.expand({x.size(0), -1, -1, -1, -1})}, 2);
   for (std::size_t i = 0; i < solver->timesteps().size(); ++i) {
     const at::Tensor input = at::cat({x, reference}, 2);
     std::vector<at::Tensor> cut;
@@ -109,6 +113,13 @@ at::Tensor plain_videos(const std::vector<std::uint64_t>& seeds, const at::Tenso
     x = solver->step(at::cat(kept, 1), i, x, [&] { return noise(Stream::kSolverNoise, i); });
   }
   return x;
+}
+
+at::Tensor plain_videos(const std::vector<std::uint64_t>& seeds, const at::Tensor& row_labels,
+                        std::int64_t windows) {
+  const std::int64_t frames = kWindow + kWindow / 2 * (windows - 1);
+  return plain_videos(testing::shared_toy_model(), seeds, row_labels, windows,
+                      at::zeros({frames, 0, testing::kToyLatentSize, testing::kToyLatentSize}));
 }
 
 double largest_difference(const at::Tensor& a, const at::Tensor& b) {
@@ -134,6 +145,21 @@ TEST(StitchedSampler, WithEachVideosOwnLabelMakesThatOfTheRightOrder) {
   EXPECT_LT(largest_difference(sampler().sample(heart(8), {1, 1, 1}, 8), expected[1]), 5e-5);
 }
 
+TEST(StitchedSampler, ThePhaseOfTheHeartGoesOnFromWindowToWindow) {
+  const testing::TemporaryFolder folder;
+  testing::ToyModelOptions toy;
+  toy.heart_cycle = true;
+  testing::write_toy_model(folder / "model", toy);
+  const StitchedSampler stitched(models::ModelDirectory::open(folder / "model"), two_steps(), 0,
+                                 at::kCPU);
+  const models::HeartCycle cycle{70.0, 0.4};
+  const at::Tensor phase =
+      models::heart_phase(cycle, 32.0, 12, testing::kToyLatentSize, testing::kToyLatentSize);
+  const at::Tensor expected =
+      plain_videos(folder / "model", {7}, at::tensor(Labels{0, 0, 0}), 3, phase);
+  EXPECT_LT(largest_difference(stitched.sample(heart(7), {0, 0, 0}, 7, cycle), expected[0]), 5e-5);
+}
+
 TEST(StitchedSampler, OverlapIsHalfAWindowOrAsAsked) {
   EXPECT_EQ(sampler().overlap(), 3);
   const StitchedSampler one = sampler(1);
@@ -144,7 +170,7 @@ TEST(StitchedSampler, OverlapIsHalfAWindowOrAsAsked) {
 
 TEST(StitchedSampler, ReportsEveryWindowOfEveryStep) {
   int windows = 0;
-  sampler().sample(heart(1), {0, 0}, 1, [&] { ++windows; });
+  sampler().sample(heart(1), {0, 0}, 1, {}, [&] { ++windows; });
   EXPECT_EQ(windows, 4);
 }
 

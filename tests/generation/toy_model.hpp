@@ -8,6 +8,7 @@
 
 #include "echopath/core/files.hpp"
 #include "echopath/io/safetensors.hpp"
+#include "echopath/models/heart_cycle.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/reid_threshold.hpp"
 
@@ -40,6 +41,7 @@ struct ToyModelOptions {
   double tau = 2.0;  ///< no correlation reaches it: every frame passes
   bool with_reid = true;
   bool with_lvdm = true;
+  bool heart_cycle = false;  ///< an LVDM that is conditioned on it
 };
 
 constexpr std::int64_t kToyLatentSize = 14;  ///< padded to 16 for the UNets
@@ -66,8 +68,12 @@ inline models::UNet2DConditionModel toy_lidm() {
   return models::UNet2DConditionModel(config);
 }
 
-inline models::UNetSpatioTemporalConditionModel toy_lvdm() {
+inline models::UNetSpatioTemporalConditionModel toy_lvdm(bool heart_cycle) {
   models::UNetSpatioTemporalConfig config;
+  if (heart_cycle) {
+    config.in_channels += models::kPhaseChannels;
+    config.norm_num_groups = 8;
+  }
   config.down_block_types = {"CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"};
   config.up_block_types = {"UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"};
   config.block_out_channels = {32, 32};
@@ -115,7 +121,7 @@ inline void write_toy_model(const fs::path& directory, const ToyModelOptions& op
   save_toy(directory, "lidm", "UNet2DConditionModel", toy_lidm());
   models::save_class_embedding(directory, "lidm", embedding);
   if (options.with_lvdm) {
-    save_toy(directory, "lvdm", "UNetSpatioTemporalConditionModel", toy_lvdm());
+    save_toy(directory, "lvdm", "UNetSpatioTemporalConditionModel", toy_lvdm(options.heart_cycle));
     models::save_class_embedding(directory, "lvdm", embedding);
   }
   models::save_schedule(directory, {});
@@ -126,6 +132,10 @@ inline void write_toy_model(const fs::path& directory, const ToyModelOptions& op
     info.image_size = kToyImageSize;
     info.block_length = options.block_length;
     info.context_frames = options.context_frames;
+    if (options.heart_cycle) {
+      info.trained_on["lvdm"]["heart_rates"] =
+          models::HeartRates::of({{"ASD", {60.0, 80.0}}, {"Non-ASD", {}}}).to_json();
+    }
   });
   if (options.with_reid) save_toy_gate(directory, options.tau);
 }

@@ -53,7 +53,7 @@ TEST(NetworkConfig, UnknownKeysAndUnsupportedValuesAreRefusedByName) {
       {"unet_2d_condition", "cross_attention_norm", "layer_norm"},
       {"unet_2d_condition", "mid_block_type", "UNetMidBlock2DSimpleCrossAttn"},
       {"unet_2d_condition", "attention_head_dim", {4, 8}},
-      {"unet_spatio_temporal", "norm_num_groups", 16},
+      {"unet_spatio_temporal", "norm_num_groups", 12},
       {"unet_spatio_temporal", "down_block_types", {"DownBlock3D", "DownBlockSpatioTemporal"}},
       {"unet_spatio_temporal", "num_attention_heads", 5},
       {"unet_spatio_temporal", "layers_per_block", "two"},

@@ -85,6 +85,10 @@ TEST(UNetSpatioTemporalParity, SeveralTokensTimeIdsAndLayersEqualDiffusers) {
   check_all("unet_spatio_temporal_tokens");
 }
 
+TEST(UNetSpatioTemporalParity, FewerGroupsOfNormsEqualDiffusersLayers) {
+  check_all("unet_spatio_temporal_groups");
+}
+
 TEST(UNetSpatioTemporalParity, ContextMixUpEqualsDiffusersBefore028) {
   Compatibility compatibility;
   compatibility.context_mixup_0_27 = true;

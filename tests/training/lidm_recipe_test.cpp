@@ -2,12 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <numeric>
 #include <set>
 
 #include "echopath/io/safetensors.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/unet_2d_condition.hpp"
+#include "training/heart_cycles.hpp"
 #include "training/loss_of.hpp"
 #include "training/made_latents.hpp"
 #include "training/order.hpp"
@@ -229,6 +231,37 @@ TEST(ClassDropout, HasItsRateAndLeavesTheOthersAsTheyAre) {
     const double spread = 4.0 * std::sqrt(kItems * rate * (1.0 - rate));
     EXPECT_NEAR(static_cast<double>(dropped), kItems * rate, spread) << rate;
   }
+}
+
+TEST_F(LidmRecipeTest, TheWindowLeavesFramesNearTheStillestMoment) {
+  write({beating_video(0, "TRAIN", 24.0, 6.0, kSide), beating_video(1, "TRAIN", 30.0, 0.0, kSide),
+         made_video(2, "TRAIN", 96, kSide)});
+  const LidmOptions options = this->options({"training.batch_size=24", "heart_phase_window=0.1"});
+  LidmRecipe recipe(options, at::kCPU);
+  const LatentSource source(options.data, options.compatibility);
+  const HeartCycles cycles(source, options.data);
+  const Batch batch = recipe.load(whole_batch(0, 24));
+  std::set<std::int64_t> drawn;
+  for (std::size_t i = 0; i < batch.items.size(); ++i) {
+    const auto item = std::find_if(
+        source.train().begin(), source.train().end(),
+        [&](const LatentItem& each) { return each.study.file_name == batch.items[i]; });
+    const at::Tensor away =
+        (source.frames(*item, 0, 96, {}) - batch.tensors.at("x0")[static_cast<std::int64_t>(i)])
+            .abs()
+            .flatten(1)
+            .amax(1);
+    const std::int64_t frame = away.argmin().item<std::int64_t>();
+    const std::vector<std::int64_t> still = cycles.still_frames(*item, 0.1);
+    if (still.empty()) continue;  // the video without a beat: any frame
+    EXPECT_TRUE(std::find(still.begin(), still.end(), frame) != still.end())
+        << batch.items[i] << " frame " << frame;
+    drawn.insert(frame);
+  }
+  EXPECT_GT(drawn.size(), 3U);
+  recipe.export_model(folder_ / "model", 7);
+  const auto model = models::ModelDirectory::open(folder_ / "model");
+  EXPECT_EQ(model.info().trained_on.at("lidm").at("heart_phase_window"), 0.1);
 }
 
 }  // namespace

@@ -102,6 +102,8 @@ TEST(Validate, ChannelsFitTheLatentsAndTheFrames) {
   EXPECT_THAT(complaint("lidm", {"architecture=UNet2DModel", "model.in_channels=3"}),
               HasSubstr("model.in_channels is 3"));
   EXPECT_THAT(complaint("lvdm", {"model.in_channels=4"}), HasSubstr("twice as many"));
+  EXPECT_THAT(complaint("lvdm", {"heart_cycle_conditioning=true"}),
+              AllOf(HasSubstr("model.in_channels is 8"), HasSubstr("two of the heart's phase")));
   EXPECT_THAT(complaint("vae", {"model.in_channels=1"}), HasSubstr("three channels"));
   EXPECT_THAT(complaint("vae", {"model.out_channels=1"}), HasSubstr("model.out_channels is 1"));
 }

@@ -5,15 +5,15 @@
 #include <cstdint>
 #include <vector>
 
-#include "echopath/evaluation/heartbeat.hpp"
+#include "echopath/data/heartbeat.hpp"
 #include "echopath/io/frames.hpp"
 
 namespace echopath::evaluation {
 
 /// Blocks of a finished video of blocks of n frames, all but the first repeating c: the new frames
 /// of each, as far as the video lasts.
-std::vector<FrameRange> block_ranges(std::int64_t frames, std::int64_t block_length,
-                                     std::int64_t context_frames);
+std::vector<data::FrameRange> block_ranges(std::int64_t frames, std::int64_t block_length,
+                                           std::int64_t context_frames);
 
 /// How a video goes on from block to block. A seam is the step to the first new frame of a block.
 struct SeamFigures {
@@ -30,8 +30,8 @@ struct SeamFigures {
 /// is too and the angle between the two has a cosine below −0.3. Hearts turn at end-systole and
 /// end-diastole as well, but slowly: so few places inside blocks count. These are all frames whose
 /// comparison touches no seam.
-SeamFigures measure_seams(const io::Frames& frames, const CoarseVideo& coarse,
-                          const std::vector<FrameRange>& blocks);
+SeamFigures measure_seams(const io::Frames& frames, const data::CoarseVideo& coarse,
+                          const std::vector<data::FrameRange>& blocks);
 
 /// Latents of the blocks of one video as the sampler made them, before the frames that they repeat
 /// are dropped (`echopath sample --trace`): each [n, C, h, w].

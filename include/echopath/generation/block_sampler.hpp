@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "echopath/generation/denoising.hpp"
+#include "echopath/models/heart_cycle.hpp"
 #include "echopath/models/model_directory.hpp"
 
 namespace echopath::generation {
@@ -33,6 +35,9 @@ struct BlockStart {
   at::Tensor given;  ///< [g, C, h, w] scaled latents, its first frames
   std::int64_t label = 0;
   std::uint64_t seed = 0;
+  /// The heart's cycle from its first frame on, for an LVDM that is conditioned on it; none: not
+  /// known.
+  std::optional<models::HeartCycle> cycle = {};
 };
 
 /// How a block continues the one before.

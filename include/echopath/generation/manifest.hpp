@@ -25,6 +25,7 @@ struct ManifestEntry {
   double guidance_scale = 0.0;  ///< w: the LIDM's
   /// How the LVDM was guided; its scale is its own. Absent in manifests of earlier versions.
   std::optional<diffusion::GuidanceOptions> video_guidance;
+  std::optional<double> heart_rate;  ///< beats per minute that the LVDM was told
   std::string solver;
   std::int64_t steps = 0;
   std::string sampler = "blocks";  ///< blocks or stitched

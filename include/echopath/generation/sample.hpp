@@ -18,6 +18,9 @@ struct SampleOptions {
   std::vector<std::string> classes;               ///< empty: every class of the model
   std::int64_t count = 1;                         ///< videos of each class
   std::optional<std::int64_t> ejection_fraction;  ///< percent; of models conditioned on it
+  /// Beats per minute of every video; 0: drawn for each from those of its class in training. Of
+  /// models conditioned on it.
+  double heart_rate = 0.0;
   std::int64_t seed = 0;  ///< of the first video; the next ones count on from it
   diffusion::GuidanceOptions guidance{.scale = 5.0};
   /// How much of the class's guidance the LVDM gets: where w > 1 its scale is 1 + share·(w − 1).
@@ -33,6 +36,9 @@ struct SampleOptions {
   std::int64_t published_batch = 24;
   std::string heart;             ///< file to start from (docs/sampling.md); empty: the LIDM draws
   std::int64_t heart_frame = 0;  ///< of a file with several
+  /// How far the heart is in its cycle in a frame that a file gives, 0 to 1 from where it moves
+  /// least. Of models conditioned on it.
+  double heart_phase = 0.0;
   std::int64_t max_redraws = 50;
   bool allow_unfiltered = false;
   std::string codec = "h264";     ///< of Videos/; another than h264 and ffv1 is replaced

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "echopath/generation/denoising.hpp"
+#include "echopath/models/heart_cycle.hpp"
 #include "echopath/models/model_directory.hpp"
 
 namespace echopath::generation {
@@ -40,10 +42,12 @@ class StitchedSampler {
 
   /// The video with this seed: `[F, C, h, w]`, float32 on the CPU, scaled latents, F =
   /// video_length(window_length(), overlap(), windows). `heart` `[C, h, w]` is the reference of
-  /// every frame; no frame is pinned to it. `labels` holds the class of each window. `on_window` is
+  /// every frame; no frame is pinned to it. `cycle` is for an
+  /// LVDM that is conditioned on it. `labels` holds the class of each window. `on_window` is
   /// called after each window of each step.
   at::Tensor sample(const at::Tensor& heart, const std::vector<std::int64_t>& labels,
-                    std::uint64_t seed, const StepCallback& on_window = {}) const;
+                    std::uint64_t seed, std::optional<models::HeartCycle> cycle = {},
+                    const StepCallback& on_window = {}) const;
 
  private:
   std::unique_ptr<const VideoDenoiser> lvdm_;

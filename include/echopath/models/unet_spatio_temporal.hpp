@@ -33,6 +33,10 @@ struct UNetSpatioTemporalConfig {
   /// addition_time_embed_dim × the number of added time ids.
   std::int64_t projection_class_embeddings_input_dim = 1;
   std::vector<std::int64_t> layers_per_block = {2};
+  /// diffusers has no such key and always takes 32. Where that leaves a group one channel or two,
+  /// as in narrow networks, the norms wipe out what is constant over a frame: the time embedding,
+  /// the strength of the noise, the phase of the heart.
+  std::int64_t norm_num_groups = 32;
   std::vector<std::int64_t> cross_attention_dim = {64};
   std::vector<std::int64_t> transformer_layers_per_block = {1};
   std::vector<std::int64_t> num_attention_heads = {8, 16, 16, 32};

@@ -30,14 +30,16 @@ struct SpatioTemporalResBlockOptions {
   std::int64_t in_channels = 0;
   std::int64_t out_channels = 0;
   std::int64_t temb_channels = 0;
-  double eps = 1e-6;  ///< of the spatial and the temporal norms
+  double eps = 1e-6;         ///< of the spatial and the temporal norms
+  std::int64_t groups = 32;  ///< of both norms
 };
 
 /// Residual block over time: norm1 → SiLU → conv1 → + time_emb_proj → norm2 → SiLU → conv2, plus
 /// the input. The norms span all frames of a sample.
 class TemporalResnetBlock : public torch::nn::Module {
  public:
-  TemporalResnetBlock(std::int64_t channels, std::int64_t temb_channels, double eps);
+  /// Of `options` the spatial block's input channels do not count.
+  explicit TemporalResnetBlock(const SpatioTemporalResBlockOptions& options);
   /// x [B, C, T, S].
   torch::Tensor forward(const torch::Tensor& x, const StepContext& step);
 

@@ -93,6 +93,7 @@ struct LidmOptions {
   models::ClassEmbeddingConfig class_embedding;
   LatentDataOptions data;
   ObjectiveOptions diffusion;
+  double heart_phase_window = 0.5;
   models::Compatibility compatibility;
   LoopOptions training;
   OutputOptions output;
@@ -109,6 +110,8 @@ struct LvdmOptions {
   std::int64_t context_frames = 1;
   double reference_noise = 0.0;
   double reference_dropout = 0.0;
+  bool heart_cycle_conditioning = false;
+  double heart_cycle_dropout = 0.1;
   models::Compatibility compatibility;
   LoopOptions training;
   OutputOptions output;

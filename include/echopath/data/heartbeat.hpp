@@ -5,7 +5,7 @@
 
 #include "echopath/io/frames.hpp"
 
-namespace echopath::evaluation {
+namespace echopath::data {
 
 /// Grey frames as means over square cells: coarse enough that speckle averages out and what is left
 /// to move is the heart.
@@ -52,4 +52,4 @@ constexpr double kSlowestBeat = 40.0, kFastestBeat = 140.0;
 Heartbeat measure_heartbeat(const CoarseVideo& video, double fps,
                             const std::vector<FrameRange>& blocks);
 
-}  // namespace echopath::evaluation
+}  // namespace echopath::data

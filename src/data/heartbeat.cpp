@@ -1,10 +1,10 @@
-#include "echopath/evaluation/heartbeat.hpp"
+#include "echopath/data/heartbeat.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-namespace echopath::evaluation {
+namespace echopath::data {
 namespace {
 
 constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
@@ -181,4 +181,4 @@ Heartbeat measure_heartbeat(const CoarseVideo& video, double fps,
   return beat;
 }
 
-}  // namespace echopath::evaluation
+}  // namespace echopath::data

@@ -1,0 +1,197 @@
+#include "training/heart_cycles.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <numbers>
+
+#include "echopath/core/errors.hpp"
+#include "echopath/core/interrupt.hpp"
+#include "echopath/core/logging.hpp"
+#include "echopath/data/heartbeat.hpp"
+
+namespace echopath::training {
+namespace {
+
+using Pattern = std::vector<std::complex<double>>;
+
+constexpr double kTurn = 2.0 * std::numbers::pi;
+constexpr int kRounds = 50;
+/// Least agreement with the common pattern, a cosine, at which a video's phase is believed.
+/// Patterns of single videos are noisy: of phantoms the median agreement is 0.37.
+constexpr double kAgreement = 0.15;
+/// Parts of the cycle in which motion is compared.
+constexpr std::int64_t kParts = 24;
+
+/// A video with a clear beat, and what of it goes with the beat: x(t) = Re(pattern · e^{i·rate·t}).
+struct Beating {
+  const LatentItem* item;
+  double rate;  ///< radians a frame
+  Pattern pattern;
+  std::vector<double> motion;  ///< of frames 1 to T − 2: mean square of the difference around them
+  double phase = 0.0;          ///< radians at frame 0
+};
+
+/// Means over 2×2 latents, [T, D] in double precision.
+at::Tensor coarse_frames(const LatentItem& item) {
+  const at::Tensor frames = item.latents.mean.index_select(0, at::tensor(item.frames, at::kLong));
+  const bool small = std::min(frames.size(2), frames.size(3)) < 2;
+  return (small ? frames : at::avg_pool2d(frames, 2)).flatten(1).to(at::kDouble).contiguous();
+}
+
+Pattern pattern_of(const at::Tensor& frames, double rate) {
+  const at::Tensor phase = at::arange(frames.size(0), at::kDouble) * rate;
+  const at::Tensor basis = at::stack({at::ones_like(phase), phase.cos(), phase.sin()}, 1);
+  const at::Tensor fit =
+      at::linalg_solve(basis.t().matmul(basis), basis.t().matmul(frames)).contiguous();
+  const std::int64_t width = frames.size(1);
+  const double* cosine = fit.const_data_ptr<double>() + width;
+  const double* sine = cosine + width;
+  Pattern pattern;
+  double square = 0.0;
+  for (std::int64_t i = 0; i < width; ++i) {
+    pattern.emplace_back(cosine[i], -sine[i]);
+    square += std::norm(pattern.back());
+  }
+  for (std::complex<double>& value : pattern) value /= std::sqrt(square);
+  return pattern;
+}
+
+std::optional<Beating> beating(const LatentItem& item, double fps) {
+  const at::Tensor frames = coarse_frames(item);
+  data::CoarseVideo video{frames.size(0), frames.size(1), {}};
+  video.values.assign(frames.const_data_ptr<double>(),
+                      frames.const_data_ptr<double>() + frames.numel());
+  const data::Heartbeat beat = data::measure_heartbeat(video, fps, {});
+  if (!beat.clear) return std::nullopt;
+  Beating found{&item, kTurn / beat.period, {}, {}};
+  found.pattern = pattern_of(frames, found.rate);
+  const at::Tensor motion =
+      (frames.slice(0, 2) - frames.slice(0, 0, -2)).square().mean(1).contiguous();
+  found.motion.assign(motion.const_data_ptr<double>(),
+                      motion.const_data_ptr<double>() + motion.numel());
+  return found;
+}
+
+std::complex<double> product(const Pattern& a, const Pattern& b) {
+  std::complex<double> sum = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * std::conj(b[i]);
+  return sum;
+}
+
+/// Sets the phases and leaves only videos that agree with the common pattern.
+void synchronise(std::vector<Beating>& videos) {
+  if (videos.empty()) return;
+  Pattern common = videos.front().pattern;
+  std::vector<double> agreement(videos.size());
+  for (int round = 0; round < kRounds; ++round) {
+    Pattern sum(common.size());
+    for (std::size_t v = 0; v < videos.size(); ++v) {
+      const std::complex<double> both = product(videos[v].pattern, common);
+      videos[v].phase = std::arg(both);
+      agreement[v] = std::abs(both) / std::sqrt(product(common, common).real());
+      const std::complex<double> turn = std::polar(1.0, -videos[v].phase);
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += videos[v].pattern[i] * turn;
+    }
+    common = sum;
+  }
+  std::vector<Beating> kept;
+  for (std::size_t v = 0; v < videos.size(); ++v) {
+    if (agreement[v] >= kAgreement) kept.push_back(std::move(videos[v]));
+  }
+  videos = std::move(kept);
+}
+
+/// The phase, in radians, at which the videos move least on the mean.
+double stillest_phase(const std::vector<Beating>& videos) {
+  std::vector<double> motion(kParts, 0.0), count(kParts, 0.0);
+  for (const Beating& video : videos) {
+    double mean = 0.0;
+    for (const double value : video.motion) mean += value;
+    mean /= static_cast<double>(video.motion.size());
+    for (std::size_t i = 0; i < video.motion.size(); ++i) {
+      const double turns = (video.phase + video.rate * static_cast<double>(i + 1)) / kTurn;
+      const auto part = static_cast<std::size_t>((turns - std::floor(turns)) * kParts) % kParts;
+      motion[part] += video.motion[i] / mean;
+      count[part] += 1.0;
+    }
+  }
+  std::size_t still = 0;
+  double least = std::numeric_limits<double>::max();
+  for (std::size_t part = 0; part < kParts; ++part) {
+    double sum = 0.0, frames = 0.0;  // with its neighbours
+    for (const std::size_t near : {part + kParts - 1, part, part + 1}) {
+      sum += motion[near % kParts];
+      frames += count[near % kParts];
+    }
+    if (frames > 0.0 && sum / frames < least) {
+      least = sum / frames;
+      still = part;
+    }
+  }
+  return kTurn * (static_cast<double>(still) + 0.5) / kParts;
+}
+
+}  // namespace
+
+HeartCycles::HeartCycles(const LatentSource& source, const LatentDataOptions& options)
+    : fps_(options.fps) {
+  std::vector<Beating> videos;
+  std::size_t all = 0;
+  for (const auto* items : {&source.train(), &source.val()}) {
+    for (const LatentItem& item : *items) {
+      throw_if_interrupted("stopped while heart cycles were measured; nothing was written");
+      ++all;
+      std::optional<Beating> found = beating(item, fps_);
+      if (found) videos.push_back(std::move(*found));
+    }
+  }
+  const std::size_t clear = videos.size();
+  synchronise(videos);
+  if (2 * videos.size() < all) {
+    throw DataError(options.latents + ": the heart's cycle is found in " +
+                    std::to_string(videos.size()) + " of " + std::to_string(all) + " videos (" +
+                    std::to_string(clear) +
+                    " have a clear beat); it needs two beats a video and one view; train without "
+                    "heart_cycle_conditioning and heart_phase_window");
+  }
+  const double still = stillest_phase(videos);
+  for (const Beating& video : videos) {
+    const double turns = (video.phase - still) / kTurn;
+    cycles_[video.item] = {60.0 * fps_ * video.rate / kTurn, turns - std::floor(turns)};
+  }
+  log_info("heart cycle: found in " + std::to_string(videos.size()) + " of " + std::to_string(all) +
+           " videos");
+}
+
+std::optional<models::HeartCycle> HeartCycles::of(const LatentItem& item) const {
+  const auto found = cycles_.find(&item);
+  if (found == cycles_.end()) return std::nullopt;
+  return found->second;
+}
+
+models::HeartRates HeartCycles::rates(const std::vector<LatentItem>& items,
+                                      const std::vector<std::string>& names) const {
+  std::map<std::string, std::vector<double>> rates;
+  for (const std::string& name : names) rates[name];
+  for (const LatentItem& item : items) {
+    const auto cycle = of(item);
+    if (cycle) {
+      rates[names.at(static_cast<std::size_t>(item.label))].push_back(cycle->beats_per_minute);
+    }
+  }
+  return models::HeartRates::of(rates);
+}
+
+std::vector<std::int64_t> HeartCycles::still_frames(const LatentItem& item, double window) const {
+  std::vector<std::int64_t> frames;
+  const auto cycle = of(item);
+  if (!cycle) return frames;
+  for (std::int64_t t = 0; t < static_cast<std::int64_t>(item.frames.size()); ++t) {
+    const double turns = cycle->after(static_cast<double>(t) / fps_).start;
+    if (std::min(turns, 1.0 - turns) <= window) frames.push_back(t);
+  }
+  return frames;
+}
+
+}  // namespace echopath::training
