@@ -60,8 +60,10 @@ def make_network(network, config):
     options = reference.read_config(ROOT / config)
     if network == "lidm":
         return reference.lidm_case("", options).make()
-    # What our configs may leave out has another default in diffusers.
-    options = {"addition_time_embed_dim": 1, "projection_class_embeddings_input_dim": 1, **options}
+    # What our configs may leave out has another default in diffusers. Random latents have no beat, so
+    # both sides go without the channels of the heart's cycle.
+    options = {"addition_time_embed_dim": 1, "projection_class_embeddings_input_dim": 1, **options,
+               "in_channels": 8}
     return reference.lvdm_case("", options, frames=1).make()
 
 
@@ -153,7 +155,9 @@ def measure(options, case, dtype, work):
     overrides = [f"data.latents={work / 'latents'}", f"training.batch_size={items}",
                  "training.micro_batch_size=0", f"training.precision={precision}"]
     if network == "lvdm":
-        overrides.append(f"block_length={frames}")
+        overrides += [f"block_length={frames}", "heart_cycle_conditioning=false", "model.in_channels=8"]
+    else:
+        overrides.append("heart_phase_window=0.5")
     ours = Side(options.build / "bin/bench_train_step", network, ROOT / config, work / "model",
                 options.threads, *overrides)
     settings = {"work": str(work), "network": network, "config": config, "items": items, "frames": frames,

@@ -42,7 +42,7 @@ leg() {
 # diffusion_legs PREFIX CONFIGS MODEL_FOLDER: LIDM and LVDM, the same legs for ours and the baseline.
 diffusion_legs() {
   local latents="data.latents=$run/latents"
-  # From all frames to those that videos start from.
+  # Ours goes on from all frames to those that its videos start from; the baseline has none of those.
   leg "$1lidm" lidm "$2/lidm" "$3" "$latents" heart_phase_window=0.5
   leg "$1lidm_2" lidm "$2/lidm" "$3" "$latents" training.steps=5500 training.learning_rate=4e-4 \
     heart_phase_window=0.5

@@ -117,14 +117,23 @@ def lidm_case(title, config):
     return Case(f"{title} lidm", "lidm", lambda: diffusers.UNet2DConditionModel(**config), inputs)
 
 
+def set_groups(module, config):
+    """Our norm_num_groups, which diffusers does not know: its video UNet has 32 in every norm."""
+    for norm in module.modules():
+        if isinstance(norm, torch.nn.GroupNorm) and "norm_num_groups" in config:
+            norm.num_groups = config["norm_num_groups"]
+    return module
+
+
 def lvdm_case(title, config, frames):
+    known = {key: value for key, value in config.items() if key != "norm_num_groups"}
     size = image_size(config)
     inputs = {"sample": torch.randn(2, frames, config["in_channels"], size, size),
               "timestep": torch.tensor([871, 12]),
               "encoder_hidden_states": torch.randn(2, 1, config["cross_attention_dim"]),
               "added_time_ids": torch.tensor([[32.0], [24.0]])}
     return Case(f"{title} lvdm", "lvdm",
-                lambda: diffusers.UNetSpatioTemporalConditionModel(**config), inputs)
+                lambda: set_groups(diffusers.UNetSpatioTemporalConditionModel(**known), config), inputs)
 
 
 def resnet_cases(reid):
@@ -174,10 +183,13 @@ def trained_cases(model):
 
 def load_trained(case):
     """As Python opens it, in float32."""
-    name = json.loads((case.trained / "config.json").read_text())["_class_name"]
+    config = json.loads((case.trained / "config.json").read_text())
+    name = config["_class_name"]
     module, info = getattr(diffusers, name).from_pretrained(case.trained, output_loading_info=True)
     if info["missing_keys"] or info["unexpected_keys"] or info["mismatched_keys"]:
         raise ValueError(f"{case.trained}: Python does not find the weights that it looks for")
+    if name == "UNetSpatioTemporalConditionModel":
+        set_groups(module, config)
     return module.float().eval()
 
 

@@ -91,8 +91,8 @@ class VideoDenoiser : public Denoiser {
         fps_(model.info().fps),
         length_(model.info().block_length),
         network_(model.load_lvdm(device)),
-        takes_phase_(network_->config().in_channels ==
-                     2 * network_->config().out_channels + models::kPhaseChannels),
+        takes_phase_(models::takes_heart_cycle(network_->config().in_channels,
+                                               network_->config().out_channels)),
         conditions_(model, "lvdm", device) {}
 
   at::Tensor clean(const LatentReader& reader, const data::Study& study) const override {
@@ -111,7 +111,7 @@ class VideoDenoiser : public Denoiser {
                      const data::Study& study) override {
     std::vector<at::Tensor> channels = {noisy, clean.slice(1, 0, 1).expand_as(clean)};
     if (takes_phase_) {
-      // Unknown, as in a share of the training: samples and real videos are asked the same way.
+      // Unknown, as in a share of the training (heart_cycle_dropout).
       channels.push_back(
           models::heart_phase(std::nullopt, fps_, clean.size(1), clean.size(3), clean.size(4))
               .unsqueeze(0));

@@ -17,7 +17,13 @@ constexpr const char* kSettings[] = {"vae/config.json",
 
 std::string settings_hash(const models::ModelDirectory& model) {
   config::Json settings = model.info().to_json();
-  settings.erase("components");  // their weights are hashed; how they were trained decides nothing
+  // The weights of the parts are hashed, and how they were trained decides nothing, but for the
+  // heart rates that are drawn.
+  settings.erase("components");
+  const auto lvdm = model.info().trained_on.find("lvdm");
+  if (lvdm != model.info().trained_on.end() && lvdm->second.contains("heart_rates")) {
+    settings["heart_rates"] = lvdm->second.at("heart_rates");
+  }
   for (const char* file : kSettings) {
     const fs::path path = model.path() / file;
     if (fs::is_regular_file(path)) settings[file] = sha256_file(path);

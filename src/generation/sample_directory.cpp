@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/generation/sample.hpp"
 #include "generation/model_hashes.hpp"
 #include "generation/output_formats.hpp"
 
@@ -20,6 +21,17 @@ config::Json essence(config::Json document) {
          {"model", "count", "heart", "batch", "deterministic", "max_redraws", "allow_unfiltered"}) {
       document["options"].erase(key);
     }
+  }
+  return document;
+}
+
+/// Options that the version that wrote the document did not have yet are at their defaults.
+config::Json completed(config::Json document) {
+  if (!document.contains("options") || !document["options"].is_object()) return document;
+  SampleOptions options;
+  const config::Json defaults = config::dump(config::visit_of(options));
+  for (const char* key : {"heart_rate", "heart_phase"}) {
+    if (!document["options"].contains(key)) document["options"][key] = defaults.at(key);
   }
   return document;
 }
@@ -46,7 +58,8 @@ void require_same_document(const fs::path& directory, const config::Json& before
                      "of an earlier version of echopath, which did not record every part of its "
                      "model; finish it with that version, or choose another --out");
   }
-  const config::Json change = config::Json::diff(essence(before), essence(now));
+  const config::Json change =
+      config::Json::diff(essence(completed(before)), essence(completed(now)));
   if (change.empty()) return;
   throw UsageError(named + "with other options (" + change[0].at("path").get<std::string>() +
                    " differs); resume it with its own, or choose another --out");

@@ -30,6 +30,10 @@ void check_sample_options(const SampleOptions& options) {
   if (options.blocks < 1) throw UsageError("the number of blocks must be at least 1");
   if (options.count < 1) throw UsageError("the number of videos must be at least 1");
   if (!(options.heart_rate >= 0)) throw UsageError("the heart rate must not be negative");
+  if (options.heart_phase != 0 && options.heart.empty()) {
+    throw UsageError(
+        "heart_phase is of a heart that --heart gives; those that the LIDM draws are at 0");
+  }
   if (options.seed < 0) throw UsageError("the seed must not be negative");
   if (options.max_redraws < 0) throw UsageError("max_redraws must not be negative");
   if (options.heart_frame < 0) throw UsageError("the heart frame is counted from 0");

@@ -50,8 +50,9 @@ std::optional<models::HeartRates> learned_heart_rates(const SampleOptions& optio
     return models::HeartRates::from_json(record->second.at("heart_rates"),
                                          options.model + "/echopath.json");
   }
-  if (options.heart_rate > 0) {
-    throw UsageError("--heart-rate is given, but the LVDM of '" + options.model +
+  if (options.heart_rate > 0 || options.heart_phase > 0) {
+    throw UsageError(std::string(options.heart_rate > 0 ? "--heart-rate" : "heart_phase") +
+                     " is given, but the LVDM of '" + options.model +
                      "' was trained without heart_cycle_conditioning; leave it out");
   }
   return std::nullopt;
@@ -98,7 +99,7 @@ std::vector<VideoPlan> plan_videos(const SampleOptions& options, const models::M
     if (options.sampler == "stitched") plan.window_labels = window_labels(options, index, labels);
     plan.seed = static_cast<std::uint64_t>(options.seed + index);
     if (heart_rates) {
-      // Which clip of all is made: the stream's draw of a video.
+      // Keyed by the video's seed alone: the rate depends on neither count nor order.
       const double share = uniform_number({plan.seed, Stream::kClipChoice}, 0);
       const std::optional<double> rate = options.heart_rate > 0
                                              ? std::optional(options.heart_rate)

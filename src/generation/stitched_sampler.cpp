@@ -46,13 +46,12 @@ at::Tensor StitchedSampler::sample(const at::Tensor& heart, const std::vector<st
   shape.insert(shape.begin(), {1, window_length()});
   const at::Tensor reference = heart.to(lvdm_->device(), at::kFloat).expand(shape);
   const std::int64_t advance = window_length() - overlap_;
-  std::vector<VideoDenoiser::References> references;  // of each window
-  for (std::size_t r = 0; r < labels.size(); ++r) {
-    std::optional<models::HeartCycle> of_window = cycle;
-    if (cycle)
-      of_window =
-          cycle->after(static_cast<double>(static_cast<std::int64_t>(r) * advance) / lvdm_->fps());
-    references.push_back(lvdm_->prepare(reference, {of_window}));
+  std::vector<VideoDenoiser::References> references;  // of each window, or one of all
+  for (std::size_t r = 0; r < (cycle ? labels.size() : 1); ++r) {
+    const double seconds =
+        static_cast<double>(static_cast<std::int64_t>(r) * advance) / lvdm_->fps();
+    references.push_back(
+        lvdm_->prepare(reference, {cycle ? std::optional(cycle->after(seconds)) : std::nullopt}));
   }
   shape[1] = video_length(window_length(), overlap_, static_cast<std::int64_t>(labels.size()));
   const auto noise = [&](Stream stream, std::size_t step) {
@@ -65,8 +64,8 @@ at::Tensor StitchedSampler::sample(const at::Tensor& heart, const std::vector<st
     for (std::size_t r = 0; r < labels.size(); ++r) {
       const std::int64_t first = static_cast<std::int64_t>(r) * advance;
       const at::Tensor window = sample.slice(1, first, first + window_length());
-      const at::Tensor answer =
-          lvdm_->predict(window, references[r], index, lvdm_->prepare(std::vector{labels[r]}));
+      const at::Tensor answer = lvdm_->predict(window, references[cycle ? r : 0], index,
+                                               lvdm_->prepare(std::vector{labels[r]}));
       answers.push_back(r == 0 ? answer : answer.slice(1, overlap_));
       if (on_window) on_window();
     }

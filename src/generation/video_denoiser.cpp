@@ -7,6 +7,23 @@
 #include "generation/denoise.hpp"
 
 namespace echopath::generation {
+namespace {
+
+/// Throws DataError where the network and echopath.json disagree on whether it is told the cycle.
+void require_heart_rates(const models::ModelDirectory& model, bool takes_phase) {
+  const auto record = model.info().trained_on.find("lvdm");
+  const bool has_rates =
+      record != model.info().trained_on.end() && record->second.contains("heart_rates");
+  if (has_rates == takes_phase) return;
+  throw DataError(model.path().string() + ": the LVDM " +
+                  (takes_phase
+                       ? "takes the heart's cycle, but echopath.json has no heart_rates"
+                       : "does not take the heart's cycle, but echopath.json has heart_rates") +
+                  " under components.lvdm.trained_on; take both from the training that made the "
+                  "weights");
+}
+
+}  // namespace
 
 VideoDenoiser::VideoDenoiser(const models::ModelDirectory& model, const DenoisingOptions& options,
                              at::Device device, const models::Compatibility& compatibility)
@@ -23,7 +40,8 @@ VideoDenoiser::VideoDenoiser(const models::ModelDirectory& model, const Denoisin
   const auto& config = network_->config();
   const auto& shape = model.info().latent_shape;
   const std::int64_t both = shape.empty() ? 0 : 2 * shape[0];
-  takes_phase_ = config.in_channels == both + models::kPhaseChannels;
+  takes_phase_ = models::takes_heart_cycle(config.in_channels, config.out_channels);
+  require_heart_rates(model, takes_phase_);
   require_channels(shape, config.in_channels, both + (takes_phase_ ? models::kPhaseChannels : 0),
                    config.out_channels, "LVDM", path);
   for (const std::int64_t width : config.cross_attention_dim) {

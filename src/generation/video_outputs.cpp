@@ -113,6 +113,7 @@ std::map<std::string, std::string> tags_of(const ManifestEntry& entry) {
                                 {"seed", entry.seed},
                                 {"guidance_scale", entry.guidance_scale},
                                 {"video_guidance", entry.to_json().at("video_guidance")},
+                                {"heart_rate", entry.to_json().at("heart_rate")},
                                 {"model_hash", sha256_hex(hashes)}};
   return {{"title", entry.class_name + " seed " + std::to_string(entry.seed) + " (synthetic)"},
           {"comment", comment.dump()}};

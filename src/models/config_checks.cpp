@@ -59,4 +59,9 @@ void require_one_for_each_sample(const char* network, const char* what, std::int
                   "; give one for each sample");
 }
 
+void drop_default_groups(const std::string& class_name, config::Json& config) {
+  const bool video = class_name == "UNetSpatioTemporalConditionModel";
+  if (video && config.value("norm_num_groups", 32) == 32) config.erase("norm_num_groups");
+}
+
 }  // namespace echopath::models

@@ -28,6 +28,10 @@ std::vector<std::int64_t> per_block(const char* network, const char* key,
 void require_spatial_multiple(const char* network, std::int64_t height, std::int64_t width,
                               std::int64_t multiple);
 
+/// diffusers' video UNet has 32 groups in each norm and no key for it: ours is left out of a
+/// config.json that says so.
+void drop_default_groups(const std::string& class_name, config::Json& config);
+
 /// Throws DataError unless there are as many of `what` as there are samples.
 void require_one_for_each_sample(const char* network, const char* what, std::int64_t count,
                                  std::int64_t samples);

@@ -10,7 +10,12 @@
 namespace echopath::models {
 namespace {
 
-constexpr std::size_t kDeciles = 11;
+constexpr std::size_t kPercentiles = 11;
+
+/// From the 5th to the 95th.
+double percent(std::size_t i) {
+  return 5.0 + 9.0 * static_cast<double>(i);
+}
 
 }  // namespace
 
@@ -34,12 +39,11 @@ at::Tensor heart_phase(const std::optional<HeartCycle>& cycle, double fps, std::
 HeartRates HeartRates::of(const std::map<std::string, std::vector<double>>& rates) {
   HeartRates result;
   for (const auto& [name, values] : rates) {
-    std::vector<double>& deciles = result.deciles_[name];
+    std::vector<double>& percentiles = result.percentiles_[name];
     if (values.empty()) continue;
-    for (std::size_t i = 0; i < kDeciles; ++i) {
+    for (std::size_t i = 0; i < kPercentiles; ++i) {
       // A tenth of a beat per minute is more than can be measured.
-      deciles.push_back(std::round(percentile(values, 10.0 * static_cast<double>(i)) * 10.0) /
-                        10.0);
+      percentiles.push_back(std::round(percentile(values, percent(i)) * 10.0) / 10.0);
     }
   }
   return result;
@@ -53,26 +57,26 @@ HeartRates HeartRates::from_json(const config::Json& json, const std::string& so
   };
   if (!json.is_object()) throw DataError(source + ": heart_rates must be an object of classes");
   for (const auto& [name, values] : json.items()) {
-    std::vector<double>& deciles = result.deciles_[name];
-    if (!values.is_array() || (!values.empty() && values.size() != kDeciles)) refuse(name);
+    std::vector<double>& percentiles = result.percentiles_[name];
+    if (!values.is_array() || (!values.empty() && values.size() != kPercentiles)) refuse(name);
     for (const config::Json& value : values) {
       if (!value.is_number() || !(value.get<double>() > 0.0)) refuse(name);
-      deciles.push_back(value.get<double>());
+      percentiles.push_back(value.get<double>());
     }
-    if (!std::is_sorted(deciles.begin(), deciles.end())) refuse(name);
+    if (!std::is_sorted(percentiles.begin(), percentiles.end())) refuse(name);
   }
   return result;
 }
 
 config::Json HeartRates::to_json() const {
   config::Json json = config::Json::object();
-  for (const auto& [name, deciles] : deciles_) json[name] = deciles;
+  for (const auto& [name, percentiles] : percentiles_) json[name] = percentiles;
   return json;
 }
 
 std::optional<double> HeartRates::at(const std::string& class_name, double share) const {
-  const auto found = deciles_.find(class_name);
-  if (found == deciles_.end() || found->second.empty()) return std::nullopt;
+  const auto found = percentiles_.find(class_name);
+  if (found == percentiles_.end() || found->second.empty()) return std::nullopt;
   return percentile(found->second, 100.0 * share);
 }
 

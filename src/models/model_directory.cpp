@@ -11,6 +11,7 @@
 #include "echopath/models/scheduler_config.hpp"
 #include "echopath/models/weights.hpp"
 #include "echopath/nn/initialisation.hpp"
+#include "models/config_checks.hpp"
 #include "models/network_config.hpp"
 #include "models/network_weights.hpp"
 
@@ -297,6 +298,7 @@ void save_component(const fs::path& directory, const ComponentWeights& component
   if (read_first != file) fs::remove(read_first);
   config::Json json = {{"_class_name", component.class_name}};
   json.update(component.config);
+  drop_default_groups(component.class_name, json);
   write_json(directory / component.name / "config.json", json);
 }
 

@@ -14,6 +14,7 @@
 #include "echopath/models/video_resnet.hpp"
 #include "echopath/models/weights.hpp"
 #include "echopath/nn/initialisation.hpp"
+#include "models/config_checks.hpp"
 #include "models/network_config.hpp"
 
 namespace echopath::models {
@@ -40,6 +41,7 @@ NetworkPlan plan_of(const std::string& class_name, const config::Json& config,
   plan.class_name = class_name;
   plan.config = {{"_class_name", class_name}};
   plan.config.update(complete_config(config, config::visit_of(options)));
+  drop_default_groups(class_name, plan.config);
   plan.specs = specs_of(state_dict(*module));
   plan.parameters = parameter_count(*module);
   return plan;

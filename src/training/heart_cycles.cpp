@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <limits>
 #include <numbers>
 
 #include "echopath/core/errors.hpp"
@@ -79,25 +80,32 @@ std::complex<double> product(const Pattern& a, const Pattern& b) {
   return sum;
 }
 
+/// Cosine between a video and the sum of the others, `common` being the sum of all.
+double agreement_with_others(const Beating& video, const Pattern& common) {
+  const std::complex<double> turn = std::polar(1.0, -video.phase);
+  Pattern others = common;
+  for (std::size_t i = 0; i < others.size(); ++i) others[i] -= video.pattern[i] * turn;
+  const double norm = std::sqrt(product(others, others).real());
+  return norm > 0.0 ? std::abs(product(video.pattern, others)) / norm : 0.0;
+}
+
 /// Sets the phases and leaves only videos that agree with the common pattern.
 void synchronise(std::vector<Beating>& videos) {
   if (videos.empty()) return;
   Pattern common = videos.front().pattern;
-  std::vector<double> agreement(videos.size());
   for (int round = 0; round < kRounds; ++round) {
     Pattern sum(common.size());
     for (std::size_t v = 0; v < videos.size(); ++v) {
       const std::complex<double> both = product(videos[v].pattern, common);
       videos[v].phase = std::arg(both);
-      agreement[v] = std::abs(both) / std::sqrt(product(common, common).real());
       const std::complex<double> turn = std::polar(1.0, -videos[v].phase);
       for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += videos[v].pattern[i] * turn;
     }
     common = sum;
   }
   std::vector<Beating> kept;
-  for (std::size_t v = 0; v < videos.size(); ++v) {
-    if (agreement[v] >= kAgreement) kept.push_back(std::move(videos[v]));
+  for (Beating& video : videos) {
+    if (agreement_with_others(video, common) >= kAgreement) kept.push_back(std::move(video));
   }
   videos = std::move(kept);
 }
@@ -137,31 +145,35 @@ double stillest_phase(const std::vector<Beating>& videos) {
 HeartCycles::HeartCycles(const LatentSource& source, const LatentDataOptions& options)
     : fps_(options.fps) {
   std::vector<Beating> videos;
-  std::size_t all = 0;
+  std::size_t clear = 0;  // of the training videos, which are first
   for (const auto* items : {&source.train(), &source.val()}) {
     for (const LatentItem& item : *items) {
-      throw_if_interrupted("stopped while heart cycles were measured; nothing was written");
-      ++all;
+      throw_if_interrupted("stopped while heart cycles were measured; no step was made");
       std::optional<Beating> found = beating(item, fps_);
       if (found) videos.push_back(std::move(*found));
     }
+    if (items == &source.train()) clear = videos.size();
   }
-  const std::size_t clear = videos.size();
   synchronise(videos);
-  if (2 * videos.size() < all) {
-    throw DataError(options.latents + ": the heart's cycle is found in " +
-                    std::to_string(videos.size()) + " of " + std::to_string(all) + " videos (" +
-                    std::to_string(clear) +
-                    " have a clear beat); it needs two beats a video and one view; train without "
-                    "heart_cycle_conditioning and heart_phase_window");
+  for (const Beating& video : videos) cycles_[video.item];
+  const std::size_t all = source.train().size();
+  const auto known = static_cast<std::size_t>(
+      std::count_if(source.train().begin(), source.train().end(),
+                    [&](const LatentItem& item) { return of(item).has_value(); }));
+  if (2 * known < all) {
+    throw DataError(options.latents + ": the heart's cycle is found in " + std::to_string(known) +
+                    " of " + std::to_string(all) + " training videos (" + std::to_string(clear) +
+                    " have a clear beat); it needs two beats a video and one view; an LVDM can be "
+                    "trained with heart_cycle_conditioning=false and two input channels less, a "
+                    "LIDM with heart_phase_window=0.5");
   }
   const double still = stillest_phase(videos);
   for (const Beating& video : videos) {
     const double turns = (video.phase - still) / kTurn;
     cycles_[video.item] = {60.0 * fps_ * video.rate / kTurn, turns - std::floor(turns)};
   }
-  log_info("heart cycle: found in " + std::to_string(videos.size()) + " of " + std::to_string(all) +
-           " videos");
+  log_info("heart cycle: found in " + std::to_string(known) + " of " + std::to_string(all) +
+           " training videos");
 }
 
 std::optional<models::HeartCycle> HeartCycles::of(const LatentItem& item) const {
@@ -187,10 +199,18 @@ std::vector<std::int64_t> HeartCycles::still_frames(const LatentItem& item, doub
   std::vector<std::int64_t> frames;
   const auto cycle = of(item);
   if (!cycle) return frames;
+  double nearest = 1.0;
+  std::int64_t nearest_frame = 0;
   for (std::int64_t t = 0; t < static_cast<std::int64_t>(item.frames.size()); ++t) {
     const double turns = cycle->after(static_cast<double>(t) / fps_).start;
-    if (std::min(turns, 1.0 - turns) <= window) frames.push_back(t);
+    const double away = std::min(turns, 1.0 - turns);
+    if (away <= window) frames.push_back(t);
+    if (away < nearest) {
+      nearest = away;
+      nearest_frame = t;
+    }
   }
+  if (frames.empty()) frames.push_back(nearest_frame);
   return frames;
 }
 

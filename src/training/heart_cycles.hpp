@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "echopath/models/heart_cycle.hpp"
@@ -27,7 +30,8 @@ class HeartCycles {
   /// The rates of the videos of a split by class, `names` in label order.
   models::HeartRates rates(const std::vector<LatentItem>& items,
                            const std::vector<std::string>& names) const;
-  /// Frames of the video at most `window` cycles from phase 0; none where its cycle is not known.
+  /// Frames of the video at most `window` cycles from phase 0, the nearest where there is none;
+  /// none at all where its cycle is not known.
   std::vector<std::int64_t> still_frames(const LatentItem& item, double window) const;
 
  private:

@@ -2,6 +2,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/interrupt.hpp"
+#include "echopath/core/logging.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/padding.hpp"
 #include "training/export.hpp"
@@ -54,6 +55,11 @@ void LidmRecipe::find_still_frames() {
       std::vector<std::int64_t> frames = cycles.still_frames(item, options_.heart_phase_window);
       if (!frames.empty()) still_frames_.emplace(&item, std::move(frames));
     }
+  }
+  const std::size_t others = source_.train().size() + source_.val().size() - still_frames_.size();
+  if (others > 0) {
+    log_warning("heart_phase_window: any frame is taken of " + std::to_string(others) +
+                " videos, in which the heart's cycle is not found");
   }
 }
 

@@ -212,13 +212,11 @@ void LvdmRecipe::check_target(const std::filesystem::path& model_directory) cons
 
 void LvdmRecipe::export_model(const std::filesystem::path& model_directory, std::int64_t steps) {
   check_target(model_directory);
-  config::Json network = config::dump(config::visit_of(options_.model));
-  // diffusers knows no other number, and no key for it.
-  if (options_.model.norm_num_groups == 32) network.erase("norm_num_groups");
-  models::save_component(model_directory,
-                         {"lvdm", "UNetSpatioTemporalConditionModel", network,
-                          dtype_of(options_.output.weights_dtype)},
-                         *network_);
+  models::save_component(
+      model_directory,
+      {"lvdm", "UNetSpatioTemporalConditionModel", config::dump(config::visit_of(options_.model)),
+       dtype_of(options_.output.weights_dtype)},
+      *network_);
   models::save_class_embedding(model_directory, "lvdm", embedding_);
   models::save_schedule(model_directory, options_.diffusion.schedule);
   models::update_model_info(model_directory, [&](models::ModelInfo& info) {

@@ -128,7 +128,8 @@ void LidmOptions::visit(config::Visitor& v) {
   v.nested("diffusion", diffusion, "noise schedule and objective");
   v.real("heart_phase_window", heart_phase_window, {0.01, 0.5},
          "only frames this near the moment at which hearts move least, in cycles, for an LVDM with "
-         "heart_cycle_conditioning, whose videos start there (0.5: any frame)");
+         "heart_cycle_conditioning, whose videos start there (0.5: any frame; of a video whose "
+         "cycle is not found, any)");
   v.section(
       "compatibility", [this](config::Visitor& c) { compatibility.visit_lidm_training(c); },
       "reproduction switches");

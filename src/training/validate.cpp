@@ -160,7 +160,8 @@ void validate(const LvdmOptions& options) {
                 2 * options.model.out_channels + (phase ? models::kPhaseChannels : 0),
                 "model.out_channels is " + std::to_string(options.model.out_channels) +
                     "; it takes the noisy frames and the given ones, twice as many channels" +
-                    (phase ? ", and two of the heart's phase (heart_cycle_conditioning)" : ""));
+                    (phase ? ", and two of the heart's phase (heart_cycle_conditioning)"
+                           : " (heart_cycle_conditioning takes two more)"));
   validate_conditioning(options.class_embedding, options.data, options.model.cross_attention_dim);
   if (options.context_frames >= options.block_length) {
     throw ConfigError("context_frames is " + std::to_string(options.context_frames) +

@@ -60,6 +60,7 @@ TEST(SampleVerb, WritesTheVideoAndWhatLiesBesideIt) {
                    {"seed", 3},
                    {"also", json::array()},
                    {"heart", nullptr},
+                   {"heart_rate", nullptr},
                    {"solver", "dpmsolver++"},
                    {"steps", 2},
                    {"sampler", "blocks"},

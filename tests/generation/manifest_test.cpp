@@ -44,6 +44,7 @@ TEST(Manifest, EntrySurvivesTheWayThroughJson) {
 TEST(Manifest, LinesOfEarlierVersionsDoNotSayHowTheVideoWasGuided) {
   config::Json line = entry_of(0).to_json();
   line.erase("video_guidance");
+  line.erase("heart_rate");
   EXPECT_FALSE(ManifestEntry::from_json(line, "test").video_guidance.has_value());
 }
 

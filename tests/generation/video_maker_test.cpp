@@ -47,6 +47,39 @@ TEST(VideoMaker, WindowsOfAStitchedVideoCountAsBlocks) {
   EXPECT_EQ(maker.work_per_video(), std::accumulate(work.begin(), work.end(), std::int64_t{0}));
 }
 
+TEST(VideoMaker, TheHeartsCycleGoesOnFromBlockToBlock) {
+  const TemporaryFolder folder;
+  testing::ToyModelOptions toy;
+  toy.heart_cycle = true;
+  testing::write_toy_model(folder / "model", toy);
+  const auto model = models::ModelDirectory::open(folder / "model");
+  for (const std::int64_t context : {2, 1}) {
+    SampleOptions options;
+    options.guidance.scale = 1.0;
+    options.blocks = 3;
+    options.context_frames = context;
+    options.solver.num_inference_steps = 2;
+    const VideoMaker maker(model, options, at::kCPU, {});
+    VideoPlan plan;
+    plan.class_name = "ASD";
+    plan.stem = "ASD_000000";
+    plan.cycle = models::HeartCycle{75.0, 0.2};
+    io::TensorMap trace;
+    const auto entries = maker.make({plan}, folder / "out", &trace, [](std::int64_t) {});
+    EXPECT_EQ(entries.at(0).heart_rate, 75.0);
+    const BlockSampler blocks(model, {options.solver, options.guidance}, {Anchor::kHard, context},
+                              at::kCPU);
+    for (std::uint32_t k = 1; k < 3; ++k) {
+      const at::Tensor before = trace.at("ASD_000000/block_000" + std::to_string(k - 1));
+      BlockStart start{before.slice(0, 6 - context), 0, 0};
+      start.cycle = plan.cycle->after(static_cast<double>(k * (6 - context)) / 32.0);
+      EXPECT_TRUE(at::allclose(blocks.sample({start}, k).front(),
+                               trace.at("ASD_000000/block_000" + std::to_string(k)), 0.0, 1e-5))
+          << k;
+    }
+  }
+}
+
 /// The length of the uncompressed file that is being written under a temporary name.
 std::uintmax_t written(const fs::path& directory) {
   for (const auto& item : fs::directory_iterator(directory / "DICOM")) {

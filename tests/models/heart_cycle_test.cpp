@@ -38,21 +38,21 @@ TEST(HeartPhase, IsZeroWhereTheCycleIsUnknown) {
   EXPECT_TRUE(at::equal(heart_phase(std::nullopt, kFps, 5, 3, 2), at::zeros({5, 2, 3, 2})));
 }
 
-TEST(HeartRates, AreDrawnByClassBetweenTheirDeciles) {
+TEST(HeartRates, AreDrawnByClassBetweenTheirPercentiles) {
   std::vector<double> rates;
   for (int i = 0; i <= 100; ++i) rates.push_back(60.0 + 0.2 * i);
   const HeartRates heart_rates = HeartRates::of({{"ASD", rates}, {"PAH", {}}});
   const HeartRates read = HeartRates::from_json(heart_rates.to_json(), "echopath.json");
   for (const HeartRates& each : {heart_rates, read}) {
-    EXPECT_DOUBLE_EQ(each.at("ASD", 0.0).value(), 60.0);
-    EXPECT_DOUBLE_EQ(each.at("ASD", 0.35).value(), 67.0);
-    EXPECT_DOUBLE_EQ(each.at("ASD", 1.0).value(), 80.0);
+    EXPECT_DOUBLE_EQ(each.at("ASD", 0.0).value(), 61.0);
+    EXPECT_DOUBLE_EQ(each.at("ASD", 0.3).value(), 66.4);
+    EXPECT_DOUBLE_EQ(each.at("ASD", 1.0).value(), 79.0);
     EXPECT_FALSE(each.at("PAH", 0.5));
     EXPECT_FALSE(each.at("Non-PAH", 0.5));
   }
 }
 
-TEST(HeartRates, RefuseWhatIsNoListOfDeciles) {
+TEST(HeartRates, RefuseWhatIsNoListOfPercentiles) {
   for (const char* text : {"3", "[]", R"({"ASD": 70})", R"({"ASD": [60, 70]})",
                            R"({"ASD": [9, 8, 7, 6, 5, 4, 3, 2, 1, 1, 1]})",
                            R"({"ASD": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]})",

@@ -46,26 +46,26 @@ inline MadeVideo made_video(int index, const std::string& split, std::int64_t fr
 }
 
 /// Video `index` of 96 frames of a heart with a beat every `period` frames, which moves least in
-/// frame `still` and those a whole number of beats from there. All videos move alike.
+/// frame `still` and those a whole number of beats from there. Videos of one `motion` move alike.
 inline MadeVideo beating_video(int index, const std::string& split, double period, double still,
-                               std::int64_t side) {
+                               std::int64_t side, std::uint32_t motion = 0) {
   constexpr std::int64_t kFrames = 96;
   MadeVideo video = made_video(index, split, kFrames, side);
   const auto pattern = [&](std::uint32_t which) {
-    return normal_tensor({1, 4, side / 2, side / 2}, {12, Stream::kDataset, which, 0})
+    return normal_tensor({1, 4, side / 2, side / 2}, {12, Stream::kDataset, which, motion})
         .repeat_interleave(2, 2)
         .repeat_interleave(2, 3);
   };
-  // A harmonic more, so that one of the two turning points is the slower one: that at π.
-  const at::Tensor phase =
+  // Fast on one side of the cycle and slow on the other, slowest at π.
+  const at::Tensor time =
       (at::arange(kFrames, at::kDouble) - still) * (2.0 * std::numbers::pi / period) +
       std::numbers::pi;
-  const at::Tensor first = phase.cos() + 0.25 * (2.0 * phase).cos();
+  const at::Tensor phase = time + 0.6 * time.sin();
   const auto over_time = [](const at::Tensor& values) {
     return values.to(at::kFloat).view({-1, 1, 1, 1});
   };
-  video.mean =
-      0.1 * video.mean + over_time(first) * pattern(1) + 0.3 * over_time(phase.sin()) * pattern(2);
+  video.mean = 0.1 * video.mean + over_time(phase.cos()) * pattern(1) +
+               0.5 * over_time(phase.sin()) * pattern(2);
   return video;
 }
 

@@ -16,6 +16,11 @@ namespace echopath::models {
 /// reference.
 constexpr std::int64_t kPhaseChannels = 2;
 
+/// Whether an LVDM of so many channels is told the heart's cycle.
+constexpr bool takes_heart_cycle(std::int64_t in_channels, std::int64_t out_channels) {
+  return in_channels == 2 * out_channels + kPhaseChannels;
+}
+
 /// A steady heartbeat from some moment on.
 struct HeartCycle {
   double beats_per_minute = 0.0;
@@ -33,7 +38,8 @@ at::Tensor heart_phase(const std::optional<HeartCycle>& cycle, double fps, std::
                        std::int64_t height, std::int64_t width);
 
 /// The heart rates of the videos an LVDM was trained on, from which a sampler draws one for each
-/// video: deciles by class, so that no single patient's is kept.
+/// video: eleven percentiles of each class, the 5th to the 95th. Of few videos they are nearly
+/// single patients' own.
 class HeartRates {
  public:
   /// `rates[class]`: beats per minute of videos with a clear beat; a class may have none.
@@ -47,7 +53,7 @@ class HeartRates {
   std::optional<double> at(const std::string& class_name, double share) const;
 
  private:
-  std::map<std::string, std::vector<double>> deciles_;  ///< 11 values, rising
+  std::map<std::string, std::vector<double>> percentiles_;  ///< 11 values, rising
 };
 
 }  // namespace echopath::models
