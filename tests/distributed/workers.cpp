@@ -189,10 +189,11 @@ void missing_process() {
 /// Rank 1 leaves; the others' collective call must end in a DeviceError with the address.
 void lost_process() {
   const auto group = join(std::chrono::seconds(3));
+  std::vector<at::Tensor> tensors = {at::ones({2})};
+  group->all_reduce_mean(tensors);  // both are connected
   if (group->rank() == 1) {
     _exit(0);
   }
-  std::vector<at::Tensor> tensors = {at::ones({2})};
   try {
     group->all_reduce_mean(tensors);
   } catch (const DeviceError& error) {
