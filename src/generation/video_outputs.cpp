@@ -91,6 +91,7 @@ class DicomSink final : public FrameSink {
     options.height = entry.height;
     options.frames = entry.frames;
     options.fps = entry.fps;
+    options.heart_rate = entry.heart_rate;
     options.name = fs::path(entry.file).stem().string();
     // Each clip is the only one of its study: a study has one patient, and theirs differ.
     options.image_key = run.key + " " + entry.class_name + " " + std::to_string(entry.seed);

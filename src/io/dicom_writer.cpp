@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <sstream>
 #include <string_view>
@@ -97,6 +98,9 @@ void put_image(gdcm::DataSet& set, const DicomWriterOptions& options) {
   put(set, 0x0008, 0x2144, VR::IS, rate);  // Recommended Display Frame Rate
   put(set, 0x0018, 0x0040, VR::IS, rate);  // Cine Rate
   put(set, 0x0018, 0x1063, VR::DS, milliseconds);
+  if (options.heart_rate) {
+    put(set, 0x0018, 0x1088, VR::IS, std::to_string(std::lround(*options.heart_rate)));
+  }
   put_number(set, 0x0002, 1);
   put(set, 0x0028, 0x0004, VR::CS, "MONOCHROME2");
   put(set, 0x0028, 0x0008, VR::IS, std::to_string(options.frames));

@@ -86,6 +86,15 @@ TEST_F(DicomWriterTest, SaysThatItIsSyntheticAndDerived) {
   EXPECT_THAT(bytes, HasSubstr(element(0x0028, 0x0009, "AT", std::string("\x18\0\x63\x10", 4))));
 }
 
+TEST_F(DicomWriterTest, HasTheHeartRateWhereItIsKnown) {
+  DicomWriterOptions beating = options();
+  beating.heart_rate = 71.6;
+  EXPECT_THAT(read_file(write("beating.dcm", beating)),
+              HasSubstr(element(0x0018, 0x1088, "IS", "72")));
+  EXPECT_THAT(read_file(write("unknown.dcm", options())),
+              ::testing::Not(HasSubstr(element(0x0018, 0x1088, "IS", "").substr(0, 6))));
+}
+
 TEST_F(DicomWriterTest, UidsFollowFromTheKeysAlone) {
   const DicomCine one = read_dicom_cine(write("one.dcm", options()));
   DicomWriterOptions other = options();

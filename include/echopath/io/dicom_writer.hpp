@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace echopath::io {
@@ -14,12 +15,13 @@ struct DicomWriterOptions {
   std::int64_t height = 112;
   std::int64_t frames = 0;  ///< that will be written
   double fps = 32.0;
-  std::string name;         ///< stands for the patient; no person is behind it
-  std::string study_key;    ///< what the clips of a study have in common
-  std::string series_key;   ///< what those of a series have in common
-  std::string image_key;    ///< of this clip alone
-  std::int64_t number = 1;  ///< of the clip in its series
-  std::string description;  ///< how it was made, at most 1024 bytes
+  std::optional<double> heart_rate;  ///< beats per minute, where they are known
+  std::string name;                  ///< stands for the patient; no person is behind it
+  std::string study_key;             ///< what the clips of a study have in common
+  std::string series_key;            ///< what those of a series have in common
+  std::string image_key;             ///< of this clip alone
+  std::int64_t number = 1;           ///< of the clip in its series
+  std::string description;           ///< how it was made, at most 1024 bytes
 };
 
 /// Writes grey frames as they come, as an Ultrasound Multi-frame Image (SOP class
