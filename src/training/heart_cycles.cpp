@@ -19,7 +19,7 @@ using Pattern = std::vector<std::complex<double>>;
 constexpr double kTurn = 2.0 * std::numbers::pi;
 constexpr int kRounds = 50;
 /// Least agreement with the common pattern, a cosine, at which a video's phase is believed.
-/// Patterns of single videos are noisy: of phantoms the median agreement is 0.37.
+/// Patterns of single videos are noisy.
 constexpr double kAgreement = 0.15;
 /// Parts of the cycle in which motion is compared.
 constexpr std::int64_t kParts = 24;
@@ -95,11 +95,10 @@ void synchronise(std::vector<Beating>& videos) {
   Pattern common = videos.front().pattern;
   for (int round = 0; round < kRounds; ++round) {
     Pattern sum(common.size());
-    for (std::size_t v = 0; v < videos.size(); ++v) {
-      const std::complex<double> both = product(videos[v].pattern, common);
-      videos[v].phase = std::arg(both);
-      const std::complex<double> turn = std::polar(1.0, -videos[v].phase);
-      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += videos[v].pattern[i] * turn;
+    for (Beating& video : videos) {
+      video.phase = std::arg(product(video.pattern, common));
+      const std::complex<double> turn = std::polar(1.0, -video.phase);
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += video.pattern[i] * turn;
     }
     common = sum;
   }
@@ -155,7 +154,11 @@ HeartCycles::HeartCycles(const LatentSource& source, const LatentDataOptions& op
     if (items == &source.train()) clear = videos.size();
   }
   synchronise(videos);
-  for (const Beating& video : videos) cycles_[video.item];
+  const double still = stillest_phase(videos);
+  for (const Beating& video : videos) {
+    const double turns = (video.phase - still) / kTurn;
+    cycles_[video.item] = {60.0 * fps_ * video.rate / kTurn, turns - std::floor(turns)};
+  }
   const std::size_t all = source.train().size();
   const auto known = static_cast<std::size_t>(
       std::count_if(source.train().begin(), source.train().end(),
@@ -166,11 +169,6 @@ HeartCycles::HeartCycles(const LatentSource& source, const LatentDataOptions& op
                     " have a clear beat); it needs two beats a video and one view; an LVDM can be "
                     "trained with heart_cycle_conditioning=false and two input channels less, a "
                     "LIDM with heart_phase_window=0.5");
-  }
-  const double still = stillest_phase(videos);
-  for (const Beating& video : videos) {
-    const double turns = (video.phase - still) / kTurn;
-    cycles_[video.item] = {60.0 * fps_ * video.rate / kTurn, turns - std::floor(turns)};
   }
   log_info("heart cycle: found in " + std::to_string(known) + " of " + std::to_string(all) +
            " training videos");
