@@ -31,7 +31,8 @@ step_seconds() {
   rm -rf "$run"
   "$program" train lvdm --config "$root/configs/phantom/lvdm.json" --out "$run" --device cpu --quiet \
     --set "data.latents=$work/latents" --set "output.model_directory=$run/model" \
-    --set heart_cycle_conditioning=false --set model.in_channels=8 --set block_length=32 --set training.precision=fp32 --set training.batch_size=4 --set "training.steps=$steps" \
+    --set heart_cycle_conditioning=false --set model.in_channels=8 --set block_length=32 \
+    --set training.precision=fp32 --set training.batch_size=4 --set "training.steps=$steps" \
     --set training.log_every=1 --set training.validate_every=1000 \
     --set training.checkpoint_every=1000 "$@" >"$work/log" 2>&1 || fail "a run failed" "$(tail -3 "$work/log")"
   grep -o '"step_seconds": *[0-9.e-]*' "$run/metrics.jsonl" | tail -n +4 | cut -d: -f2 | median

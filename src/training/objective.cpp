@@ -11,7 +11,7 @@ namespace {
 
 /// The default in EchoPath's code, which its config does not reach.
 constexpr double kMisspeltClassDropout = 0.3;
-/// Words of a condition-drop key: one for the class, one for the reference.
+/// Words of a condition-drop key: the first is for the class.
 constexpr std::uint32_t kReferenceWord = 1;
 constexpr std::uint32_t kHeartCycleWord = 2;
 constexpr std::int64_t kMostRemembered = 16384;

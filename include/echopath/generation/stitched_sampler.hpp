@@ -42,8 +42,8 @@ class StitchedSampler {
 
   /// The video with this seed: `[F, C, h, w]`, float32 on the CPU, scaled latents, F =
   /// video_length(window_length(), overlap(), windows). `heart` `[C, h, w]` is the reference of
-  /// every frame; no frame is pinned to it. `cycle` is for an
-  /// LVDM that is conditioned on it. `labels` holds the class of each window. `on_window` is
+  /// every frame; no frame is pinned to it. `labels` holds the class of each window. `cycle` is the
+  /// heart's from the video's first frame on, for an LVDM that is conditioned on it. `on_window` is
   /// called after each window of each step.
   at::Tensor sample(const at::Tensor& heart, const std::vector<std::int64_t>& labels,
                     std::uint64_t seed, std::optional<models::HeartCycle> cycle = {},

@@ -48,8 +48,8 @@ class HeartRates {
   static HeartRates from_json(const config::Json& json, const std::string& source);
   config::Json to_json() const;
 
-  /// The rate below which a share of the class's videos lies, 0 to 1; none where its videos had no
-  /// clear beat.
+  /// The rate at a share of the way through the class's percentiles, 0 to 1; none where its videos
+  /// had no clear beat.
   std::optional<double> at(const std::string& class_name, double share) const;
 
  private:
