@@ -1,6 +1,7 @@
 #include "generation/model_hashes.hpp"
 
 #include "echopath/core/files.hpp"
+#include "echopath/models/heart_cycle.hpp"
 
 namespace echopath::generation {
 namespace {
@@ -20,9 +21,8 @@ std::string settings_hash(const models::ModelDirectory& model) {
   // The weights of the parts are hashed, and how they were trained decides nothing, but for the
   // heart rates that are drawn.
   settings.erase("components");
-  const auto lvdm = model.info().trained_on.find("lvdm");
-  if (lvdm != model.info().trained_on.end() && lvdm->second.contains("heart_rates")) {
-    settings["heart_rates"] = lvdm->second.at("heart_rates");
+  if (const auto rates = models::HeartRates::learned(model.info(), model.path().string())) {
+    settings["heart_rates"] = rates->to_json();
   }
   for (const char* file : kSettings) {
     const fs::path path = model.path() / file;

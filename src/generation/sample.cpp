@@ -23,6 +23,7 @@
 #include "generation/sample_directory.hpp"
 #include "generation/sample_options.hpp"
 #include "generation/sample_plan.hpp"
+#include "generation/sample_warnings.hpp"
 #include "generation/video_maker.hpp"
 
 namespace echopath::generation {
@@ -30,32 +31,6 @@ namespace {
 
 /// Processes wait for each other at the end alone, and some have more to do.
 constexpr distributed::Timeouts kTimeouts{std::chrono::minutes(10), std::chrono::hours(24 * 30)};
-
-/// Guidance by the frame compares with a prediction without one.
-void warn_of_untrained_guidance(const SampleOptions& options, const models::ModelDirectory& model) {
-  if (options.guidance.frame_scale == 1.0) return;
-  const auto record = model.info().trained_on.find("lvdm");
-  const bool learned = record != model.info().trained_on.end() &&
-                       record->second.value("reference_dropout", 0.0) > 0.0;
-  if (learned) return;
-  log_warning("guidance.frame_scale is not 1, but '" + model.path().string() +
-              "/echopath.json' does not say that the LVDM was trained with reference_dropout; "
-              "without it the network knows no video without a reference");
-}
-
-/// Videos start where the heart moves least, as far as the LVDM is told where that is.
-void warn_of_other_hearts(const SampleOptions& options, const models::ModelDirectory& model) {
-  const auto& trained_on = model.info().trained_on;
-  const auto lvdm = trained_on.find("lvdm"), lidm = trained_on.find("lidm");
-  if (!options.heart.empty() || lvdm == trained_on.end() || !lvdm->second.contains("heart_rates")) {
-    return;
-  }
-  if (lidm != trained_on.end() && lidm->second.value("heart_phase_window", 0.5) < 0.5) return;
-  log_warning("the LVDM of '" + model.path().string() +
-              "' takes each heart frame for one of the moment at which hearts move least, but "
-              "echopath.json does not say that the LIDM was trained on such frames "
-              "(heart_phase_window below 0.5); the first beat may jump");
-}
 
 /// Throws where the trace could not be written when the run is done.
 void require_writable_trace(const fs::path& trace) {
@@ -140,10 +115,7 @@ Run prepare(const SampleOptions& requested, const distributed::ProcessEnvironmen
   // Refuses a solver that does not fit the model's schedule before anything is loaded or written.
   diffusion::make_solver(diffusion::NoiseSchedule(model.schedule()), options.solver);
   options.classes = resolve_classes(options, model.info());
-  if (environment.is_root()) {
-    warn_of_untrained_guidance(options, model);
-    warn_of_other_hearts(options, model);
-  }
+  if (environment.is_root()) warn_of_the_unlearned(options, model);
   run.plans = plan_videos(options, model.info());
   run.document.options = config::dump(config::visit_of(options));
   run.document.weight_hashes = model_hashes(model);

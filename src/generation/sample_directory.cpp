@@ -28,11 +28,10 @@ config::Json essence(config::Json document) {
 /// Options that the version that wrote the document did not have yet are at their defaults.
 config::Json completed(config::Json document) {
   if (!document.contains("options") || !document["options"].is_object()) return document;
-  SampleOptions options;
-  const config::Json defaults = config::dump(config::visit_of(options));
-  for (const char* key : {"heart_rate", "heart_phase"}) {
-    if (!document["options"].contains(key)) document["options"][key] = defaults.at(key);
-  }
+  SampleOptions defaults;
+  config::Json options = config::dump(config::visit_of(defaults));
+  options.merge_patch(document["options"]);
+  document["options"] = std::move(options);
   return document;
 }
 

@@ -42,20 +42,12 @@ std::vector<std::int64_t> window_labels(const SampleOptions& options, std::int64
   return published_window_labels(batch, place, options.blocks);
 }
 
-/// The heart rates that the LVDM learned; none where it is not conditioned on them.
-std::optional<models::HeartRates> learned_heart_rates(const SampleOptions& options,
-                                                      const models::ModelInfo& info) {
-  const auto record = info.trained_on.find("lvdm");
-  if (record != info.trained_on.end() && record->second.contains("heart_rates")) {
-    return models::HeartRates::from_json(record->second.at("heart_rates"),
-                                         options.model + "/echopath.json");
-  }
-  if (options.heart_rate > 0 || options.heart_phase > 0) {
-    throw UsageError(std::string(options.heart_rate > 0 ? "--heart-rate" : "heart_phase") +
-                     " is given, but the LVDM of '" + options.model +
-                     "' was trained without heart_cycle_conditioning; leave it out");
-  }
-  return std::nullopt;
+/// Throws UsageError where a cycle is asked of an LVDM that is not conditioned on it.
+void require_no_cycle(const SampleOptions& options) {
+  if (options.heart_rate <= 0 && options.heart_phase <= 0) return;
+  throw UsageError(std::string(options.heart_rate > 0 ? "--heart-rate" : "heart_phase") +
+                   " is given, but the LVDM of '" + options.model +
+                   "' was trained without heart_cycle_conditioning; leave it out");
 }
 
 /// Throws UsageError where the seeds of so many videos from the first one on would overflow.
@@ -88,7 +80,8 @@ std::vector<VideoPlan> plan_videos(const SampleOptions& options, const models::M
   const auto classes = static_cast<std::int64_t>(options.classes.size());
   const std::int64_t videos = options.count * classes;
   require_seeds(options.seed, videos);
-  const std::optional<models::HeartRates> heart_rates = learned_heart_rates(options, info);
+  const auto heart_rates = models::HeartRates::learned(info, options.model);
+  if (!heart_rates) require_no_cycle(options);
   std::vector<std::int64_t> labels;
   for (const std::string& name : options.classes) labels.push_back(info.label(name));
   for (std::int64_t index = 0; index < videos; ++index) {

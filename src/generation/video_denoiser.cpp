@@ -11,11 +11,9 @@ namespace {
 
 /// Throws DataError where the network and echopath.json disagree on whether it is told the cycle.
 void require_heart_rates(const models::ModelDirectory& model, bool takes_phase) {
-  const auto record = model.info().trained_on.find("lvdm");
-  const bool has_rates =
-      record != model.info().trained_on.end() && record->second.contains("heart_rates");
-  if (has_rates == takes_phase) return;
-  throw DataError(model.path().string() + ": the LVDM " +
+  const std::string path = model.path().string();
+  if (models::HeartRates::learned(model.info(), path).has_value() == takes_phase) return;
+  throw DataError(path + ": the LVDM " +
                   (takes_phase
                        ? "takes the heart's cycle, but echopath.json has no heart_rates"
                        : "does not take the heart's cycle, but echopath.json has heart_rates") +

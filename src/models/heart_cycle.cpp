@@ -6,6 +6,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/statistics.hpp"
+#include "echopath/models/model_directory.hpp"
 
 namespace echopath::models {
 namespace {
@@ -66,6 +67,14 @@ HeartRates HeartRates::from_json(const config::Json& json, const std::string& so
     if (!std::is_sorted(percentiles.begin(), percentiles.end())) refuse(name);
   }
   return result;
+}
+
+std::optional<HeartRates> HeartRates::learned(const ModelInfo& info, const std::string& directory) {
+  const auto record = info.trained_on.find("lvdm");
+  if (record == info.trained_on.end() || !record->second.contains("heart_rates")) {
+    return std::nullopt;
+  }
+  return from_json(record->second.at("heart_rates"), directory + "/echopath.json");
 }
 
 config::Json HeartRates::to_json() const {

@@ -6,10 +6,7 @@
 #include "core/temporary_directory.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
-#include "echopath/diffusion/schedule.hpp"
 #include "echopath/io/csv.hpp"
-#include "echopath/models/padding.hpp"
-#include "evaluation/denoising_loss.hpp"
 #include "evaluation/made_latents.hpp"
 #include "evaluation/privacy_features.hpp"
 
@@ -191,32 +188,6 @@ TEST(MotionFeatures, ClipsStartEveryQuarterSecondInTheFirstTwo) {
   EXPECT_EQ(clips[4].back(), 62);
   EXPECT_EQ(motion_clips(32, 32.0).size(), 1U);
   EXPECT_TRUE(motion_clips(30, 32.0).empty());
-}
-
-// The loss by its definition, from the parts of the model.
-TEST_F(PrivacyAuditTest, DenoisingLossIsTheErrorOfTheLidmAtFixedNoiseLevels) {
-  add("real", "one", "TRAIN", drawn(1, 1));
-  options();
-  const models::ModelDirectory model = models::ModelDirectory::open(toy::shared_toy_model());
-  const LatentReader reader = LatentReader::open(folder_.path() / "real", model, at::kCPU);
-  DenoisingLossOptions asked;
-  asked.noise_levels = 1;
-  const double found =
-      denoising_losses(model, reader, reader.studies(), asked, at::kCPU).losses.at(0);
-  const at::NoGradGuard no_grad;
-  const diffusion::NoiseSchedule schedule(model.schedule());
-  const at::Tensor clean = drawn(1, 1) * model.info().latent_scaling_factor;
-  const at::Tensor noise = normal_tensor(clean.sizes(), {0, Stream::kTrainingNoise, 0, 0});
-  const at::Tensor t = at::full({1}, 500, at::kLong);
-  const models::PaddedLatents padded = models::pad_latents(schedule.add_noise(clean, noise, t));
-  models::ClassEmbedding embedding = model.load_class_embedding("lidm", at::kCPU);
-  const at::Tensor output =
-      models::unpad_latents(model.load_lidm(at::kCPU)->predict(
-                                padded.latents, t, embedding->forward(at::zeros({1}, at::kLong))),
-                            padded);
-  const double alpha = schedule.alpha_cumprod(500);
-  const at::Tensor v = std::sqrt(alpha) * noise - std::sqrt(1 - alpha) * clean;
-  EXPECT_NEAR(found, (output - v).square().mean().item<double>(), 1e-5);
 }
 
 }  // namespace

@@ -3,94 +3,27 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <limits>
-
-#include "core/temporary_directory.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
-#include "echopath/data/latent_dataset.hpp"
-#include "echopath/io/pt_reader.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/weights.hpp"
-#include "models/fixture.hpp"
+#include "models/convert_support.hpp"
 
 namespace echopath::models {
 namespace {
 
+using testing::config_of;
 using ::testing::Contains;
+using testing::Convert;
 using ::testing::ElementsAre;
-using testing::hashed_values;
+using testing::expect_hashed_weights;
+using testing::from;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::kFixtures;
+using testing::kWeights;
 using ::testing::Pair;
-
-const fs::path kFixtures = fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/convert";
-constexpr const char* kWeights = "diffusion_pytorch_model.safetensors";
-
-ConvertOptions from(const fs::path& source, const fs::path& config = {}) {
-  ConvertOptions options;
-  options.source = source.string();
-  options.config = config.string();
-  return options;
-}
-
-config::Json config_of(const fs::path& directory) {
-  return config::read_json((directory / "config.json").string());
-}
-
-/// Every tensor holds the values that the fixtures' script gave to its name.
-void expect_hashed_weights(const fs::path& directory, std::size_t count,
-                           at::ScalarType dtype = at::kFloat) {
-  const io::SafetensorsFile file(directory / kWeights);
-  EXPECT_EQ(file.names().size(), count);
-  for (const std::string& name : file.names()) {
-    const at::Tensor tensor = file.tensor(name);
-    const at::Tensor expected =
-        tensor.is_floating_point()
-            ? hashed_values(name, tensor.numel()).view(tensor.sizes()).to(dtype)
-            : at::zeros_like(tensor);
-    EXPECT_EQ(tensor.scalar_type(), expected.scalar_type()) << name;
-    EXPECT_TRUE(at::equal(tensor, expected)) << name;
-  }
-}
-
-/// The re-identification fixture's tensors, to be spoiled.
-io::TensorMap reid_tensors() {
-  io::TensorMap tensors;
-  for (const auto& [name, tensor] : io::load_pt(kFixtures / "reid_stream.pth")) {
-    tensors[name.substr(std::string("state_dict.module.").size())] = tensor.clone();
-  }
-  return tensors;
-}
-
-/// The largest resident set of this process.
-double peak_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return 1024.0 * std::stod(line.substr(6));
-  }
-  return 0.0;
-}
-
-class Convert : public ::testing::Test {
- protected:
-  fs::path write(const std::string& name, const io::TensorMap& tensors) {
-    io::save_safetensors(folder_ / name, tensors);
-    return folder_ / name;
-  }
-  fs::path write_text(const std::string& name, const std::string& text) {
-    write_file(folder_ / name, text);
-    return folder_ / name;
-  }
-  fs::path copy_of_shards() {
-    fs::copy(kFixtures / "sharded", folder_ / "sharded", fs::copy_options::recursive);
-    return folder_ / "sharded";
-  }
-
-  TemporaryDirectory folder_;
-  fs::path out_ = folder_ / "out";
-};
+using testing::reid_tensors;
 
 TEST_F(Convert, LegacyAttentionNamesOfABinFileBecomeCurrentOnes) {
   const Conversion conversion(from(kFixtures / "legacy_attention"));
@@ -273,24 +206,6 @@ TEST_F(Convert, TheWeightsOfACheckpointWithoutConfigAreNotLeftOut) {
   EXPECT_THAT(Conversion(from(folder_ / "run")).left_out(), ElementsAre("optimizer.safetensors"));
 }
 
-TEST_F(Convert, HugeConfigsBesideSmallWeightsCostNoMemory) {
-  fs::copy(kFixtures / "legacy_attention", folder_ / "vae");
-  config::Json vae = config_of(folder_ / "vae");
-  vae["block_out_channels"] = {1024, 1024, 1024};  // 1.5 GB of weights
-  vae["layers_per_block"] = 2;
-  vae["down_block_types"] = vae["up_block_types"] = config::Json::array();
-  write_text("vae/config.json", vae.dump());
-  write("resnet/weights.safetensors", {{"conv1.weight", at::ones({4, 3, 7, 7})}});
-  write_text("resnet/config.json", R"({"_class_name": "ResNet", "width": 256})");  // another 1.5 GB
-  for (const char* source : {"vae", "resnet"}) {
-    std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts anew
-    const double before = peak_bytes();
-    const Conversion conversion(from(folder_ / source));
-    expect_error<DataError>([&] { conversion.require_complete(); }, "wrong shape");
-    EXPECT_LT(peak_bytes() - before, 200e6) << source;
-  }
-}
-
 TEST_F(Convert, ConvertingTwiceGivesTheSameBytes) {
   Conversion(from(kFixtures / "sharded")).write(out_);
   Conversion(from(out_)).write(folder_ / "again");
@@ -327,237 +242,6 @@ TEST_F(Convert, AModelDirectoryKeepsWhatItsNetworksHaveInCommon) {
     EXPECT_EQ(written.component_hash(component),
               ModelDirectory::open(model).component_hash(component));
   }
-}
-
-TEST_F(Convert, TwoNetworksForOneFolderAreRefused) {
-  fs::create_directories(folder_ / "pipeline");
-  fs::copy(kFixtures / "sharded", folder_ / "pipeline/unet", fs::copy_options::recursive);
-  fs::copy(kFixtures / "checkpoint-7/unet_ema", folder_ / "pipeline/lidm",
-           fs::copy_options::recursive);
-  expect_error<DataError>([&] { Conversion{from(folder_ / "pipeline")}; }, "'lidm/'");
-}
-
-TEST_F(Convert, ReferenceLatentsAreUnscaled) {
-  const fs::path source = fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/data/latents.pt";
-  const at::Tensor scaled = io::load_pt(source).at("");
-  const Conversion conversion(from(source));
-  EXPECT_EQ(conversion.latent_videos(), 1);
-  EXPECT_THAT(conversion.networks(), IsEmpty());
-  expect_error<UsageError>([&] { conversion.write(out_); }, "something.safetensors");
-  conversion.write(folder_ / "one.safetensors");
-  const io::SafetensorsFile file(folder_ / "one.safetensors");
-  EXPECT_TRUE(at::allclose(file.tensor("mean") * 0.18215, scaled.to(at::kFloat)));
-  EXPECT_EQ(file.tensor("logvar").max().item<float>(), -30.0F);
-  EXPECT_EQ(file.metadata().at("scaling_factor"), "0.18215");
-}
-
-TEST_F(Convert, ADirectoryOfReferenceLatentsBecomesOneOfOurs) {
-  fs::create_directories(folder_ / "reference/Latents");
-  const fs::path source = fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/data/latents.pt";
-  fs::copy(source, folder_ / "reference/Latents/A.pt");
-  write_text("reference/FileList.csv", "FileName,ClassName,Split,FPS\nA,PAH,TRAIN,32\n");
-  Conversion(from(folder_ / "reference")).write(out_);
-  EXPECT_TRUE(fs::exists(out_ / "Latents/A.safetensors"));
-  const data::LatentDataset dataset = data::LatentDataset::open(out_);
-  EXPECT_THAT(dataset.class_names(), ElementsAre("PAH"));
-  EXPECT_TRUE(at::equal(dataset.load(dataset.studies()[0]).mean,
-                        data::read_reference_latents(source).mean));
-}
-
-TEST_F(Convert, AFolderOfReferenceLatentsWithoutListBecomesOneOfOurFiles) {
-  const fs::path source = fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/data/latents.pt";
-  fs::create_directories(folder_ / "bare/Latents");
-  for (const char* name : {"Latents/A.pt", "Latents/B.pt"}) {
-    fs::copy(source, folder_ / "bare" / name);
-  }
-  const at::Tensor mean = data::read_reference_latents(source).mean;
-  Conversion(from(folder_ / "bare")).write(out_);
-  EXPECT_TRUE(at::equal(io::SafetensorsFile(out_ / "Latents/B.safetensors").tensor("mean"), mean));
-  const Conversion conversion(from(folder_ / "bare/Latents"));
-  EXPECT_EQ(conversion.latent_videos(), 2);
-  EXPECT_THAT(conversion.left_out(), IsEmpty());
-  conversion.write(folder_ / "flat");
-  EXPECT_TRUE(at::equal(io::SafetensorsFile(folder_ / "flat/A.safetensors").tensor("mean"), mean));
-}
-
-TEST_F(Convert, LatentsThatAreNoneAreRefused) {
-  const fs::path place = fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/data";
-  for (const char* name : {"latents_of_integers.pt", "latents_without_frames.pt"}) {
-    expect_error<DataError>([&] { Conversion{from(place / name)}; },
-                            std::string(name) + " holds no latent video");
-  }
-  const ConvertOptions options = from(place / "latents_with_nan.pt");
-  expect_error<DataError>([&] { Conversion(options).require_convertible(""); }, "not finite");
-  expect_error<DataError>([&] { Conversion(options).write(folder_ / "x.safetensors"); },
-                          "not finite");
-  EXPECT_FALSE(fs::exists(folder_ / "x.safetensors"));
-}
-
-TEST_F(Convert, WhatWriteWouldRefuseIsKnownBefore) {
-  const Conversion latents(from(fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/data/latents.pt"));
-  EXPECT_NO_THROW(latents.require_convertible(""));
-  EXPECT_NO_THROW(latents.require_convertible(folder_ / "one.safetensors"));
-  expect_error<UsageError>([&] { latents.require_convertible(out_); }, "something.safetensors");
-  write_text("one.safetensors", "mine");
-  expect_error<DataError>([&] { latents.require_convertible(folder_ / "one.safetensors"); },
-                          "the file '" + (folder_ / "one.safetensors").string() + "' exists");
-  const Conversion network(from(kFixtures / "sharded"));
-  EXPECT_NO_THROW(network.require_convertible(out_));
-  fs::create_directory(out_);
-  expect_error<DataError>([&] { network.require_convertible(out_); }, "exists already");
-}
-
-TEST_F(Convert, EveryFaultIsListedAndNothingIsWritten) {
-  io::TensorMap tensors = reid_tensors();
-  tensors.erase("fc_end.bias");
-  tensors.erase("model.layer4.0.bn2.running_var");
-  tensors["model.surplus"] = at::ones({1});
-  tensors["other"] = at::ones({1});
-  tensors["model.layer1.0.bn1.weight"] = at::ones({3});
-  tensors["model.layer2.0.bn1.weight"] = at::ones({8}, at::kInt);
-  tensors["model.layer3.0.bn1.bias"].fill_(std::numeric_limits<float>::quiet_NaN());
-  tensors["model.layer3.0.bn2.bias"][1] = std::numeric_limits<float>::infinity();
-  const Conversion conversion(from(write("reid.safetensors", tensors)));
-  EXPECT_THAT(conversion.networks().front().missing,
-              ElementsAre("fc_end.bias", "model.layer4.0.bn2.running_var"));
-  EXPECT_THAT(conversion.networks().front().surplus, ElementsAre("model.surplus", "other"));
-  for (const char* part :
-       {"reid.safetensors: the weights do not fit the network; missing: fc_end.bias, "
-        "model.layer4.0.bn2.running_var; not in the network: model.surplus, other; wrong shape: "
-        "model.layer1.0.bn1.weight is [3], not [4]; wrong dtype: model.layer2.0.bn1.weight is "
-        "Int, not Float; values that are not finite in 'model.layer3.0.bn1.bias', "
-        "'model.layer3.0.bn2.bias'"}) {
-    expect_error<DataError>([&] { conversion.require_complete(); }, part);
-    expect_error<DataError>([&] { conversion.write(out_); }, part);
-  }
-  EXPECT_FALSE(fs::exists(out_));
-}
-
-TEST_F(Convert, NotFiniteWeightsAreKeptOnlyWhenAllowed) {
-  io::TensorMap tensors = reid_tensors();
-  tensors["fc_end.bias"].fill_(std::numeric_limits<float>::quiet_NaN());
-  ConvertOptions options = from(write("reid.safetensors", tensors));
-  expect_error<DataError>([&] { Conversion(options).write(out_); }, "not finite in 'fc_end.bias'");
-  options.allow_nonfinite = true;
-  const Conversion conversion(options);
-  EXPECT_THAT(conversion.networks().front().notes, Contains(HasSubstr("fc_end.bias")));
-  conversion.write(out_);
-  EXPECT_TRUE(
-      at::isnan(io::SafetensorsFile(out_ / kWeights).tensor("fc_end.bias")).all().item<bool>());
-}
-
-TEST_F(Convert, DamagedShardsAndIndicesAreNamed) {
-  const fs::path source = copy_of_shards();
-  const fs::path index = source / (std::string(kWeights) + ".index.json");
-  const fs::path shard = source / "diffusion_pytorch_model-00002-of-00004.safetensors";
-  const std::string good = read_file(index);
-  const auto refuse = [&](const std::string& part) {
-    expect_error<DataError>([&] { Conversion{from(source)}; }, part);
-  };
-  const auto with_map = [&](const std::string& map) {
-    write_file(index, R"({"metadata": {}, "weight_map": )" + map + "}");
-  };
-  for (const std::string place : {"../x.safetensors", "/etc/passwd", "a/b.safetensors", "..", ""}) {
-    with_map(R"({"conv_in.bias": ")" + place + "\"}");
-    refuse("the shard of 'conv_in.bias' points outside the folder: '" + place + "'");
-  }
-  with_map(R"({"conv_in.bias": 3})");
-  refuse("is no text");
-  with_map("{}");
-  refuse("no 'weight_map'");
-  write_file(index, "{");
-  refuse("index.json");
-  config::Json json = config::parse_json(good, "index");
-  json["weight_map"]["invented"] = shard.filename().string();
-  write_file(index, json.dump());
-  refuse("00002-of-00004.safetensors: lacks tensors that the index places there: invented");
-  json = config::parse_json(good, "index");
-  json["weight_map"].erase("conv_in.bias");
-  write_file(index, json.dump());
-  refuse("holds tensors that the index does not place there: conv_in.bias");
-  write_file(index, good);
-  fs::resize_file(shard, fs::file_size(shard) - 5);
-  refuse("00002-of-00004.safetensors");
-  fs::remove(shard);
-  refuse("00002-of-00004.safetensors");
-}
-
-TEST_F(Convert, EveryFaultOfAnIndexAndItsShardsIsListed) {
-  const fs::path source = copy_of_shards();
-  const fs::path index = source / (std::string(kWeights) + ".index.json");
-  const auto shard = [&](int number) {
-    return "diffusion_pytorch_model-0000" + std::to_string(number) + "-of-00004.safetensors";
-  };
-  const auto refuse = [&](const std::vector<std::string>& parts) {
-    for (const std::string& part : parts) {
-      expect_error<DataError>([&] { Conversion{from(source)}; }, part);
-    }
-  };
-  const config::Json good = config::read_json(index.string());
-  config::Json json = good;
-  json["weight_map"]["invented_1"] = shard(1);
-  json["weight_map"]["invented_3"] = shard(3);
-  write_file(index, json.dump());
-  refuse({shard(1) + ": lacks tensors that the index places there: invented_1; ",
-          shard(3) + ": lacks tensors that the index places there: invented_3"});
-  json["weight_map"]["outside_1"] = "../x";
-  json["weight_map"]["outside_2"] = 4;
-  write_file(index, json.dump());
-  refuse(
-      {"the shard of 'outside_1' points outside the folder: '../x'; the shard of 'outside_2' is "
-       "no text"});
-  write_file(index, good.dump());
-  fs::remove(source / shard(2));
-  fs::remove(source / shard(4));
-  refuse({shard(2), shard(4)});
-}
-
-TEST_F(Convert, HostilePicklesAreRefusedByName) {
-  const fs::path pickles = fs::path(ECHOPATH_SOURCE_DIR) / "tests/fixtures/pt";
-  expect_error<DataError>([&] { Conversion{from(pickles / "evil_zip.pt")}; }, "'posix.system'");
-  expect_error<DataError>([&] { Conversion{from(pickles / "evil_stream.pt")}; }, "'posix.system'");
-  expect_error<DataError>([&] { Conversion{from(kFixtures / "bomb.pt")}; },
-                          "is compressed or encrypted");
-}
-
-TEST_F(Convert, SourcesThatAreNothingSaySo) {
-  const auto refuse = [&](const fs::path& source, const std::string& part) {
-    expect_error<DataError>([&] { Conversion{from(source)}; }, part);
-  };
-  refuse(folder_ / "absent", "absent");
-  fs::create_directories(folder_ / "empty");
-  refuse(folder_ / "empty", "holds nothing to convert");
-  fs::create_directories(folder_ / "run/checkpoint-10");
-  fs::create_directories(folder_ / "run/checkpoint-20");
-  refuse(folder_ / "run", "holds several checkpoints (checkpoint-10, checkpoint-20)");
-  write_text("bare/config.json", R"({"_class_name": "AutoencoderKL"})");
-  refuse(folder_ / "bare", "has a config.json but no weights");
-  refuse(write("x.safetensors", {{"a", at::ones({1})}, {"b", at::ones({1})}}),
-         "its 2 tensors are of no network that is known ('a', 'b')");
-  refuse(write_text("x.bin", "text"), "not a file of torch.save");
-  write("two/a.safetensors", {{"a", at::ones({1})}});
-  write("two/b.safetensors", {{"b", at::ones({1})}});
-  refuse(folder_ / "two", "several files that could be the weights (a.safetensors, b.safetensors)");
-}
-
-TEST_F(Convert, ConfigsThatCannotBeBuiltAreRefused) {
-  fs::copy(kFixtures / "legacy_attention", folder_ / "vae");
-  config::Json config = config_of(folder_ / "vae");
-  config["norm_num_groups"] = 3;
-  write_text("vae/config.json", config.dump());
-  expect_error<ConfigError>([&] { Conversion{from(folder_ / "vae")}; },
-                            "does not divide by norm_num_groups = 3");
-  config["_class_name"] = "FluxTransformer2DModel";
-  write_text("vae/config.json", config.dump());
-  expect_error<ConfigError>([&] { Conversion{from(folder_ / "vae")}; },
-                            "_class_name is 'FluxTransformer2DModel'; supported: AutoencoderKL");
-}
-
-TEST_F(Convert, AnExistingDestinationIsNotTouched) {
-  write_text("out/mine.txt", "precious");
-  const Conversion conversion(from(kFixtures / "sharded"));
-  expect_error<DataError>([&] { conversion.write(out_); }, "exists already");
-  EXPECT_EQ(read_file(out_ / "mine.txt"), "precious");
 }
 
 }  // namespace

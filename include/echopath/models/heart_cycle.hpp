@@ -12,6 +12,8 @@
 
 namespace echopath::models {
 
+struct ModelInfo;
+
 /// Input channels of an LVDM that is conditioned on the heart's cycle, behind those of the
 /// reference.
 constexpr std::int64_t kPhaseChannels = 2;
@@ -46,6 +48,9 @@ class HeartRates {
   static HeartRates of(const std::map<std::string, std::vector<double>>& rates);
   /// Reads to_json()'s answer. Throws DataError naming `source`.
   static HeartRates from_json(const config::Json& json, const std::string& source);
+  /// Those in a model directory's description; none where its LVDM is not conditioned on the
+  /// heart's cycle. Throws DataError naming the directory.
+  static std::optional<HeartRates> learned(const ModelInfo& info, const std::string& directory);
   config::Json to_json() const;
 
   /// The rate at a share of the way through the class's percentiles, 0 to 1; none where its videos

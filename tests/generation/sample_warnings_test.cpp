@@ -1,0 +1,74 @@
+#include "generation/sample_warnings.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "echopath/core/logging.hpp"
+#include "sample_support.hpp"
+
+namespace echopath::generation {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using testing::TemporaryFolder;
+using testing::toy_options;
+
+class SampleWarnings : public ::testing::Test {
+ protected:
+  SampleWarnings() {
+    initialise_logging("info", false);
+    toy_.heart_cycle = true;
+    testing::write_toy_model(folder_ / "model", toy_);
+    set_lidm_window(0.08);
+  }
+
+  void set_lidm_window(double window) const {
+    models::update_model_info(folder_ / "model", [&](models::ModelInfo& info) {
+      info.trained_on["lidm"]["heart_phase_window"] = window;
+    });
+  }
+
+  std::string warnings(const SampleOptions& options) const {
+    ::testing::internal::CaptureStderr();
+    warn_of_the_unlearned(options, models::ModelDirectory::open(folder_ / "model"));
+    return ::testing::internal::GetCapturedStderr();
+  }
+
+  SampleOptions options() const { return toy_options(folder_ / "out"); }
+
+ private:
+  TemporaryFolder folder_;
+  testing::ToyModelOptions toy_;
+};
+
+TEST_F(SampleWarnings, AreNoneWhereTheModelLearnedWhatIsAsked) {
+  EXPECT_THAT(warnings(options()), IsEmpty());
+}
+
+TEST_F(SampleWarnings, OfAClassWhoseHeartRatesAreUnknown) {
+  SampleOptions both = options();
+  both.classes = {"ASD", "Non-ASD"};
+  EXPECT_THAT(warnings(both), HasSubstr("has no heart rates of Non-ASD, in whose"));
+  both.heart_rate = 70.0;
+  EXPECT_THAT(warnings(both), IsEmpty());
+}
+
+TEST_F(SampleWarnings, OfHeartFramesOfAnyMoment) {
+  set_lidm_window(0.5);
+  SampleOptions options = this->options();
+  EXPECT_THAT(warnings(options), HasSubstr("the first beat may jump"));
+  options.heart = "heart.png";  // its moment is the user's to say
+  EXPECT_THAT(warnings(options), IsEmpty());
+}
+
+TEST_F(SampleWarnings, OfGuidanceByAFrameThatWasNeverLeftOut) {
+  SampleOptions options = this->options();
+  options.guidance.frame_scale = 1.5;
+  EXPECT_THAT(warnings(options), HasSubstr("was trained with reference_dropout"));
+  EXPECT_THAT(warnings(options), Not(HasSubstr("heart rates")));
+}
+
+}  // namespace
+}  // namespace echopath::generation
