@@ -47,9 +47,13 @@ diffusion_legs() {
   leg "$1lidm_2" lidm "$2/lidm" "$3" "$latents" training.steps=5500 training.learning_rate=4e-4 \
     heart_phase_window=0.5
   leg "$1lidm_3" lidm "$2/lidm" "$3" "$latents" training.steps=1200 training.learning_rate=2e-4
-  # First what moves together, then, with the error at one scale, the texture.
-  leg "$1lvdm" lvdm "$2/lvdm" "$3" "$latents" training.steps=2000
-  leg "$1lvdm_2" lvdm "$2/lvdm" "$3" "$latents" training.steps=2600 training.seed=2 diffusion.loss_scales=1
+  # First what moves together, then, with the error at one scale, the texture; then with the heart frame
+  # in every block, which the baseline does not have.
+  leg "$1lvdm" lvdm "$2/lvdm" "$3" "$latents" training.steps=2000 held_frame=last_given
+  leg "$1lvdm_2" lvdm "$2/lvdm" "$3" "$latents" training.steps=2600 training.seed=2 diffusion.loss_scales=1 \
+    held_frame=last_given
+  leg "$1lvdm_3" lvdm "$2/lvdm" "$3" "$latents" training.steps=2000 training.seed=3 \
+    training.learning_rate=6e-4 diffusion.loss_scales=1
 }
 
 mkdir -p "$run"

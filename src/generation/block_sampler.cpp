@@ -21,6 +21,16 @@ at::Tensor stack_given(const std::vector<BlockStart>& videos, std::int64_t block
   return at::stack(given);
 }
 
+/// What the reference shows behind the given frames, [B, 1, C, h, w].
+at::Tensor stack_held(const std::vector<BlockStart>& videos, bool heart) {
+  std::vector<at::Tensor> held;
+  for (const BlockStart& video : videos) {
+    held.push_back(heart && video.heart.defined() ? video.heart.unsqueeze(0)
+                                                  : video.given.slice(0, video.given.size(0) - 1));
+  }
+  return at::stack(held);
+}
+
 std::vector<std::int64_t> labels_of(const std::vector<BlockStart>& videos) {
   std::vector<std::int64_t> labels;
   for (const BlockStart& video : videos) labels.push_back(video.label);
@@ -52,7 +62,8 @@ BlockSampler::BlockSampler(const models::ModelDirectory& model, const DenoisingO
                            const models::Compatibility& compatibility)
     : lvdm_(std::make_unique<VideoDenoiser>(model, options, device, compatibility)),
       anchor_(seam.anchor),
-      context_frames_(model.info().context_frames) {
+      context_frames_(model.info().context_frames),
+      holds_heart_(model.info().held_frame == "heart_frame") {
   if (context_frames_ < 1 || context_frames_ >= block_length()) {
     throw DataError(model.path().string() +
                     "/echopath.json: context_frames must be 1 to block_length - 1");
@@ -84,9 +95,9 @@ std::vector<at::Tensor> BlockSampler::sample(const std::vector<BlockStart>& vide
   const std::int64_t count = clean.size(1);
   std::vector<std::int64_t> shape = clean.sizes().vec();
   shape[1] = block_length() - count;
-  const at::Tensor last = clean.slice(1, count - 1);
+  const at::Tensor held = stack_held(videos, holds_heart_).to(clean.device(), at::kFloat);
   const VideoDenoiser::References references =
-      lvdm_->prepare(at::cat({clean, last.expand(shape)}, 1), cycles_of(videos));
+      lvdm_->prepare(at::cat({clean, held.expand(shape)}, 1), cycles_of(videos));
   const VideoDenoiser::Batch batch = lvdm_->prepare(labels_of(videos));
   shape[0] = 1;
   shape[1] = block_length();
@@ -104,8 +115,8 @@ std::vector<at::Tensor> BlockSampler::sample(const std::vector<BlockStart>& vide
     const at::Tensor pinned =
         lvdm_->schedule().add_noise(clean, initial.slice(1, 0, count), solver->level(index));
     const double hold = anchor_ == Anchor::kHard ? 1.0 : solver->input_level(index).noise;
-    const at::Tensor held = at::lerp(sample.slice(1, 0, count), pinned, hold);
-    return at::cat({held, sample.slice(1, count)}, 1);
+    const at::Tensor start = at::lerp(sample.slice(1, 0, count), pinned, hold);
+    return at::cat({start, sample.slice(1, count)}, 1);
   };
   Trajectory trajectory;
   trajectory.predict = [&](const at::Tensor& sample, std::size_t index) {

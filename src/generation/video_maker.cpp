@@ -175,8 +175,8 @@ void VideoMaker::make_blocks(std::vector<Job>& jobs, io::TensorMap* trace,
   const StepCallback on_step = [&] { on_work(videos * block_length()); };
   std::vector<BlockStart> starts;
   for (const Job& job : jobs) {
-    starts.push_back(
-        {job.heart.latent.unsqueeze(0), job.plan->label, job.plan->seed, job.plan->cycle});
+    starts.push_back({job.heart.latent.unsqueeze(0), job.plan->label, job.plan->seed,
+                      job.plan->cycle, job.heart.latent});
   }
   for (std::int64_t k = 0; k < options_.blocks; ++k) {
     const std::vector<at::Tensor> blocks =

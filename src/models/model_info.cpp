@@ -60,6 +60,7 @@ config::Json ModelInfo::to_json() const {
           {"fps", fps},
           {"block_length", block_length},
           {"context_frames", context_frames},
+          {"held_frame", held_frame},
           {"components", components}};
 }
 
@@ -91,6 +92,9 @@ ModelInfo ModelInfo::from_json(const config::Json& json, const std::string& sour
   reader.require(info.block_length > 0, "block_length", "must be positive");
   reader.require(info.context_frames > 0 && info.context_frames < info.block_length,
                  "context_frames", "must be at least 1 and less than block_length");
+  if (json.contains("held_frame")) reader.read("held_frame", info.held_frame);
+  reader.require(info.held_frame == "last_given" || info.held_frame == "heart_frame", "held_frame",
+                 "is '" + info.held_frame + "'; last_given and heart_frame are known");
   config::Json components;
   reader.read("components", components);
   reader.require(components.is_object(), "components", "must be an object");

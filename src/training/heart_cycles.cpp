@@ -212,4 +212,28 @@ std::vector<std::int64_t> HeartCycles::still_frames(const LatentItem& item, doub
   return frames;
 }
 
+HeartFrames::HeartFrames(const HeartCycles& cycles, const LatentSource& source, double window) {
+  for (const auto* items : {&source.train(), &source.val()}) {
+    for (const LatentItem& item : *items) {
+      std::vector<std::int64_t> frames = cycles.still_frames(item, window);
+      if (!frames.empty()) frames_.emplace(&item, std::move(frames));
+    }
+  }
+  const std::size_t others = source.train().size() + source.val().size() - frames_.size();
+  if (others > 0) {
+    log_warning("heart_phase_window: any frame is taken of " + std::to_string(others) +
+                " videos, in which the heart's cycle is not found");
+  }
+}
+
+std::int64_t HeartFrames::choose(const LatentItem& item, const NoiseKey& key,
+                                 std::uint32_t place) const {
+  const auto found = frames_.find(&item);
+  if (found == frames_.end()) {
+    return uniform_integer(key, static_cast<std::int64_t>(item.frames.size()), place);
+  }
+  const auto count = static_cast<std::int64_t>(found->second.size());
+  return found->second[static_cast<std::size_t>(uniform_integer(key, count, place))];
+}
+
 }  // namespace echopath::training

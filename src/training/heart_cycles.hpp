@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "echopath/core/random.hpp"
 #include "echopath/models/heart_cycle.hpp"
 #include "training/latent_source.hpp"
 
@@ -37,6 +38,21 @@ class HeartCycles {
  private:
   double fps_ = 0.0;
   std::map<const LatentItem*, models::HeartCycle> cycles_;
+};
+
+/// Which frames of each video can be the heart frame that a video starts from.
+class HeartFrames {
+ public:
+  HeartFrames() = default;  ///< any frame
+  /// Those at most `window` cycles from the moment at which hearts move least. Of a video whose
+  /// cycle is not known, any, with a warning.
+  HeartFrames(const HeartCycles& cycles, const LatentSource& source, double window);
+
+  /// One of the video's, evenly drawn with this key and place in its stream.
+  std::int64_t choose(const LatentItem& item, const NoiseKey& key, std::uint32_t place = 0) const;
+
+ private:
+  std::map<const LatentItem*, std::vector<std::int64_t>> frames_;
 };
 
 }  // namespace echopath::training

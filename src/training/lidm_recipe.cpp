@@ -2,7 +2,6 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/interrupt.hpp"
-#include "echopath/core/logging.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/padding.hpp"
 #include "training/export.hpp"
@@ -39,27 +38,15 @@ LidmRecipe::LidmRecipe(const LidmOptions& options, at::Device device)
                    options.architecture == "UNet2DModel" ? options.unconditional.out_channels
                                                          : options.conditional.out_channels,
                    source_.latent_shape(), options.data.latents);
-  if (options.heart_phase_window < 0.5) find_still_frames();
+  if (options.heart_phase_window < 0.5) {
+    heart_frames_ =
+        HeartFrames(HeartCycles(source_, options.data), source_, options.heart_phase_window);
+  }
   network_->module().to(device_);
   if (network_->conditional()) {
     require_conditions(source_, options.class_embedding, options.data.latents);
     embedding_ = models::ClassEmbedding(options.class_embedding);
     embedding_->to(device_);
-  }
-}
-
-void LidmRecipe::find_still_frames() {
-  const HeartCycles cycles(source_, options_.data);
-  for (const auto* items : {&source_.train(), &source_.val()}) {
-    for (const LatentItem& item : *items) {
-      std::vector<std::int64_t> frames = cycles.still_frames(item, options_.heart_phase_window);
-      if (!frames.empty()) still_frames_.emplace(&item, std::move(frames));
-    }
-  }
-  const std::size_t others = source_.train().size() + source_.val().size() - still_frames_.size();
-  if (others > 0) {
-    log_warning("heart_phase_window: any frame is taken of " + std::to_string(others) +
-                " videos, in which the heart's cycle is not found");
   }
 }
 
@@ -79,15 +66,6 @@ at::Tensor LidmRecipe::predict(const Batch& batch, const at::Tensor& noisy) {
   return models::unpad_latents(output, padded);
 }
 
-std::int64_t LidmRecipe::choose_frame(const LatentItem& item, const NoiseKey& key) const {
-  const auto still = still_frames_.find(&item);
-  if (still == still_frames_.end()) {
-    return uniform_integer(key, static_cast<std::int64_t>(item.frames.size()));
-  }
-  const auto count = static_cast<std::int64_t>(still->second.size());
-  return still->second[static_cast<std::size_t>(uniform_integer(key, count))];
-}
-
 Batch LidmRecipe::frames(const std::vector<LatentItem>& items,
                          const std::vector<std::int64_t>& chosen, const MicroBatch& batch) const {
   Batch loaded{batch, {}, {}};
@@ -97,7 +75,7 @@ Batch LidmRecipe::frames(const std::vector<LatentItem>& items,
     const LatentItem& item = items[static_cast<std::size_t>(chosen[i])];
     const std::int64_t position = batch.positions[i];
     const std::int64_t frame =
-        choose_frame(item, draws_.key(Stream::kClipChoice, batch.step, position));
+        heart_frames_.choose(item, draws_.key(Stream::kClipChoice, batch.step, position));
     frames.push_back(
         source_.frames(item, frame, 1, draws_.key(Stream::kPosterior, batch.step, position))[0]);
     sources.push_back(&item);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <memory>
 
 #include "echopath/data/batching.hpp"
@@ -33,8 +32,6 @@ class LidmRecipe : public Recipe {
   /// `noise`.
   Batch frames(const std::vector<LatentItem>& items, const std::vector<std::int64_t>& chosen,
                const MicroBatch& batch) const;
-  void find_still_frames();
-  std::int64_t choose_frame(const LatentItem& item, const NoiseKey& key) const;
   /// The network's answer [B, C, H, W] to the noisy frames.
   at::Tensor predict(const Batch& batch, const at::Tensor& noisy);
 
@@ -44,9 +41,7 @@ class LidmRecipe : public Recipe {
   data::BatchOrder order_;
   DiffusionLoss objective_;
   ObjectiveDraws draws_;
-  /// Frames of each video to choose from; any where it has none here: all videos where the window
-  /// is open, and the few whose cycle is not known.
-  std::map<const LatentItem*, std::vector<std::int64_t>> still_frames_;
+  HeartFrames heart_frames_;  ///< any where the window is open
   std::unique_ptr<models::LatentImageModel> network_;
   models::ClassEmbedding embedding_{nullptr};  ///< empty where unconditional
 };

@@ -43,7 +43,12 @@ LvdmRecipe::LvdmRecipe(const LvdmOptions& options, at::Device device)
   require_channels("model.out_channels", options.model.out_channels, source_.latent_shape(),
                    options.data.latents);
   require_conditions(source_, options.class_embedding, options.data.latents);
-  if (options.heart_cycle_conditioning) heart_cycles_ = HeartCycles(source_, options_.data);
+  const bool chooses = options.held_frame == "heart_frame" && options.heart_phase_window < 0.5;
+  if (options.heart_cycle_conditioning || chooses) {
+    const HeartCycles cycles(source_, options_.data);
+    if (options.heart_cycle_conditioning) heart_cycles_ = cycles;
+    if (chooses) heart_frames_ = HeartFrames(cycles, source_, options.heart_phase_window);
+  }
   network_->to(device_);
   embedding_->to(device_);
 }
@@ -65,15 +70,23 @@ at::Tensor LvdmRecipe::reference(const LatentItem& item, const at::Tensor& frame
     given = source_.frames(item, uniform_integer(choice, available, 2), 1,
                            draws_.key(Stream::kReferencePosterior, step, position));
   }
+  const bool holds_heart = options_.held_frame == "heart_frame";
+  if (holds_heart) {
+    const at::Tensor heart =
+        source_.frames(item, heart_frames_.choose(item, choice, 4), 1,
+                       draws_.key(Stream::kReferencePosterior, step, position));
+    given = at::cat({given, heart});
+  }
   if (options_.reference_noise > 0) {
     const NoiseKey key = draws_.key(Stream::kReferenceNoise, step, position);
     given = given + options_.reference_noise * uniform_number(choice, 3) *
                         normal_tensor(given.sizes(), key);
   }
-  const at::Tensor last = given.slice(0, given.size(0) - 1);
+  const at::Tensor held = given.slice(0, given.size(0) - 1);
+  if (holds_heart) given = given.slice(0, 0, given.size(0) - 1);
   std::vector<std::int64_t> rest = frames.sizes().vec();
   rest[0] = length - given.size(0);
-  return at::cat({given, last.expand(rest)});
+  return at::cat({given, held.expand(rest)});
 }
 
 at::Tensor LvdmRecipe::phase(const LatentItem& item, std::int64_t first,
@@ -225,6 +238,7 @@ void LvdmRecipe::export_model(const std::filesystem::path& model_directory, std:
     info.fps = options_.data.fps;
     info.block_length = options_.block_length;
     info.context_frames = options_.context_frames;
+    info.held_frame = options_.held_frame;
     info.trained_on["lvdm"] = describe_training(options_.training, steps, options_.data.latents,
                                                 source_.train().size(), source_.encoder_hash());
     info.trained_on["lvdm"]["reference_dropout"] = options_.reference_dropout;

@@ -49,6 +49,7 @@ class LvdmRecipe : public Recipe {
   DiffusionLoss objective_;
   ObjectiveDraws draws_;
   HeartCycles heart_cycles_;  ///< empty where they do not count
+  HeartFrames heart_frames_;  ///< any where they do not count
   models::UNetSpatioTemporalConditionModel network_;
   models::ClassEmbedding embedding_;
 };

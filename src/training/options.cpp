@@ -151,8 +151,15 @@ void LvdmOptions::visit(config::Visitor& v) {
   v.integer("block_length", block_length, {2, 4096}, "frames of a clip");
   v.integer("context_frames", context_frames, {1, 4096},
             "largest number of given frames at the start of a clip; each clip draws 1 to this");
+  v.choice("held_frame", held_frame, {"last_given", "heart_frame"},
+           "what the reference holds behind the given frames: the last of them; or the heart frame "
+           "that the video starts from, so that the anatomy stays over the blocks (of a training "
+           "video a frame that heart_phase_window allows)");
+  v.real("heart_phase_window", heart_phase_window, {0, 0.5},
+         "held heart frames are this near the moment at which hearts move least, in cycles, as the "
+         "LIDM's with the same key (0.5: any frame)");
   v.real("reference_noise", reference_noise, {0, 1},
-         "largest standard deviation of noise added to the given frames");
+         "largest standard deviation of noise added to the given and the held frames");
   v.real("reference_dropout", reference_dropout, {0, 1},
          "probability of giving zeros in place of the given frames, for guidance by the frame");
   v.boolean("heart_cycle_conditioning", heart_cycle_conditioning,

@@ -163,6 +163,11 @@ void validate(const LvdmOptions& options) {
                     (phase ? ", and two of the heart's phase (heart_cycle_conditioning)"
                            : " (heart_cycle_conditioning takes two more)"));
   validate_conditioning(options.class_embedding, options.data, options.model.cross_attention_dim);
+  if (options.held_frame == "heart_frame" && options.compatibility.reference_frame == "random") {
+    throw ConfigError(
+        "held_frame is heart_frame, but compatibility.reference_frame is random, which "
+        "gives any frame throughout the clip; leave one of them out");
+  }
   if (options.context_frames >= options.block_length) {
     throw ConfigError("context_frames is " + std::to_string(options.context_frames) +
                       ", but must be less than block_length, " +

@@ -123,16 +123,17 @@ TEST(BlockSampler, EverySolverForThisPredictionWalksABlockAndKeepsTheGivenFrames
 }
 
 /// A block without an anchor in the plainest words: everything is computed at every step.
-/// `phase` [n, K, h, w] stands behind the reference: K = 0 for a network without it.
+/// `phase` [n, K, h, w] stands behind the reference: K = 0 for a network without it. `held` is what
+/// the reference shows behind the given frames.
 at::Tensor plain_block(const fs::path& path, const at::Tensor& given, std::int64_t label,
-                       const DenoisingOptions& options, const at::Tensor& phase) {
+                       const DenoisingOptions& options, const at::Tensor& phase,
+                       const at::Tensor& held) {
   const torch::NoGradGuard no_grad;
   const auto model = models::ModelDirectory::open(path);
   auto network = model.load_lvdm(at::kCPU);
   auto embedding = model.load_class_embedding("lvdm", at::kCPU);
-  const at::Tensor last = given.slice(0, given.size(0) - 1);
   const at::Tensor reference =
-      at::cat({given, last.expand({6 - given.size(0), -1, -1, -1})}).unsqueeze(0);
+      at::cat({given, held.expand({6 - given.size(0), -1, -1, -1})}).unsqueeze(0);
   const diffusion::NoiseSchedule schedule(model.schedule());
   const auto solver = diffusion::make_solver(schedule, options.solver);
   at::Tensor x =
@@ -155,6 +156,10 @@ at::Tensor plain_block(const fs::path& path, const at::Tensor& given, std::int64
   return x.squeeze(0);
 }
 
+at::Tensor no_phase() {
+  return at::zeros({6, 0, 14, 14});
+}
+
 TEST(BlockSampler, WhatItPreparesOnceIsWhatThePlainNetworkComputesAtEveryStep) {
   const at::Tensor given = frames(2);
   for (const char* solver : {"ddim", "heun"}) {  // heun comes to each timestep twice
@@ -163,7 +168,7 @@ TEST(BlockSampler, WhatItPreparesOnceIsWhatThePlainNetworkComputesAtEveryStep) {
     const BlockSampler blocks = sampler(Anchor::kNone, options);
     blocks.sample(frames(1), 0, 5, 0);  // another block and class before
     const at::Tensor expected =
-        plain_block(testing::shared_toy_model(), given, 1, options, at::zeros({6, 0, 14, 14}));
+        plain_block(testing::shared_toy_model(), given, 1, options, no_phase(), given[1]);
     const double error = (blocks.sample(given, 1, 1, 1) - expected).abs().max().item<double>();
     // Rounding in conv_in, amplified by guidance; one wrong condition changes a tenth.
     EXPECT_LE(error, 5e-5 * expected.abs().max().item<double>()) << solver;
@@ -186,12 +191,32 @@ TEST(BlockSampler, TheHeartsCycleReachesTheNetworkAsThePhaseOfEveryFrame) {
   };
   for (const Cycle& cycle : {Cycle({90.0, 0.3}), Cycle()}) {
     const at::Tensor expected = plain_block(folder / "model", given, 1, options,
-                                            models::heart_phase(cycle, 32.0, 6, 14, 14));
+                                            models::heart_phase(cycle, 32.0, 6, 14, 14), given[1]);
     EXPECT_LE((sampled(cycle) - expected).abs().max().item<double>(),
               5e-5 * expected.abs().max().item<double>());
   }
   EXPECT_GT((sampled(Cycle({90.0, 0.3})) - sampled(Cycle({90.0, 0.0}))).abs().max().item<double>(),
             1e-2);
+}
+
+TEST(BlockSampler, TheHeartFrameIsHeldWhereTheModelWasTrainedSo) {
+  const testing::TemporaryFolder folder;
+  const DenoisingOptions options = two_steps();
+  const at::Tensor given = frames(2), heart = frames(1, 8)[0];
+  for (const char* held_frame : {"last_given", "heart_frame"}) {
+    testing::ToyModelOptions toy;
+    toy.held_frame = held_frame;
+    const fs::path path = folder / held_frame;
+    testing::write_toy_model(path, toy);
+    const BlockSampler blocks(models::ModelDirectory::open(path), options, {Anchor::kNone},
+                              at::kCPU);
+    const at::Tensor held = toy.held_frame == "heart_frame" ? heart : given[1];
+    const at::Tensor expected = plain_block(path, given, 1, options, no_phase(), held);
+    const at::Tensor block = blocks.sample({BlockStart{given, 1, 1, {}, heart}}, 1).front();
+    EXPECT_LE((block - expected).abs().max().item<double>(),
+              5e-5 * expected.abs().max().item<double>())
+        << held_frame;
+  }
 }
 
 TEST(BlockSampler, RefusesAModelWithOtherLatents) {

@@ -59,6 +59,8 @@ TEST_F(ModelHashes, FollowWhatTheNetworksHaveInCommon) {
             Parts{"settings"});
   EXPECT_EQ(changed_by_info([](auto& info) { info.block_length = 8; }), Parts{"settings"});
   EXPECT_EQ(changed_by_info([](auto& info) { info.context_frames = 1; }), Parts{"settings"});
+  EXPECT_EQ(changed_by_info([](auto& info) { info.held_frame = "heart_frame"; }),
+            Parts{"settings"});
   EXPECT_EQ(changed_by_info([](auto& info) { info.trained_on["lvdm"] = {{"steps", 5}}; }), Parts{});
 }
 

@@ -42,6 +42,7 @@ struct ToyModelOptions {
   bool with_reid = true;
   bool with_lvdm = true;
   bool heart_cycle = false;  ///< an LVDM that is conditioned on it
+  std::string held_frame = "last_given";
 };
 
 constexpr std::int64_t kToyLatentSize = 14;  ///< padded to 16 for the UNets
@@ -132,6 +133,7 @@ inline void write_toy_model(const fs::path& directory, const ToyModelOptions& op
     info.image_size = kToyImageSize;
     info.block_length = options.block_length;
     info.context_frames = options.context_frames;
+    info.held_frame = options.held_frame;
     if (options.heart_cycle) {
       info.trained_on["lvdm"]["heart_rates"] =
           models::HeartRates::of({{"ASD", {60.0, 80.0}}, {"Non-ASD", {}}}).to_json();

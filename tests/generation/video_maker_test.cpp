@@ -47,10 +47,11 @@ TEST(VideoMaker, WindowsOfAStitchedVideoCountAsBlocks) {
   EXPECT_EQ(maker.work_per_video(), std::accumulate(work.begin(), work.end(), std::int64_t{0}));
 }
 
-TEST(VideoMaker, TheHeartsCycleGoesOnFromBlockToBlock) {
+TEST(VideoMaker, TheHeartsCycleAndItsFirstFrameGoOnFromBlockToBlock) {
   const TemporaryFolder folder;
   testing::ToyModelOptions toy;
   toy.heart_cycle = true;
+  toy.held_frame = "heart_frame";
   testing::write_toy_model(folder / "model", toy);
   const auto model = models::ModelDirectory::open(folder / "model");
   for (const std::int64_t context : {2, 1}) {
@@ -73,6 +74,7 @@ TEST(VideoMaker, TheHeartsCycleGoesOnFromBlockToBlock) {
       const at::Tensor before = trace.at("ASD_000000/block_000" + std::to_string(k - 1));
       BlockStart start{before.slice(0, 6 - context), 0, 0};
       start.cycle = plan.cycle->after(static_cast<double>(k * (6 - context)) / 32.0);
+      start.heart = trace.at("ASD_000000/block_0000")[0];
       EXPECT_TRUE(at::allclose(blocks.sample({start}, k).front(),
                                trace.at("ASD_000000/block_000" + std::to_string(k)), 0.0, 1e-5))
           << k;

@@ -148,6 +148,59 @@ TEST_F(LvdmRecipeTest, RandomReferenceIsAnyFrameOfTheWholeVideo) {
   EXPECT_GT(outside, 0);
 }
 
+TEST_F(LvdmRecipeTest, AHeldHeartFrameIsAnyFrameOfTheVideoWhereTheWindowIsOpen) {
+  const LvdmOptions options = this->options(14, {"context_frames=1", "held_frame=heart_frame"});
+  LvdmRecipe mute = silent(options), recipe(options, at::kCPU);
+  std::set<std::int64_t> held;
+  int outside = 0;
+  for (std::int64_t step = 0; step < 6; ++step) {
+    const std::int64_t start = start_of(options, mute, step);
+    const Sample drawn = sample(options, step, start);
+    const at::Tensor given = scaled().slice(0, start, start + 1);
+    std::vector<double> candidates;
+    for (std::int64_t frame = 0; frame < 14; ++frame) {
+      const at::Tensor heart = scaled().slice(0, frame, frame + 1);
+      candidates.push_back(expected_loss(recipe, drawn, at::cat({given, heart}), 0));
+    }
+    const std::int64_t frame = only_match(loss(recipe, step), candidates);
+    ASSERT_GE(frame, 0) << step;
+    held.insert(frame);
+    if (frame < start || frame >= start + kBlock) ++outside;
+  }
+  EXPECT_GT(held.size(), 3U);
+  EXPECT_GT(outside, 0);
+}
+
+TEST_F(LvdmRecipeTest, HeldHeartFramesAreOfTheMomentAtWhichHeartsMoveLeast) {
+  write({beating_video(0, "TRAIN", 24.0, 6.0, kSide)});
+  const LvdmOptions options = toy_options<LvdmOptions>(
+      "lvdm",
+      {"data.latents=" + latents().string(), "compatibility.posterior=mean", "context_frames=3",
+       "held_frame=heart_frame", "heart_phase_window=0.1", "training.batch_size=16"});
+  LvdmRecipe recipe(options, at::kCPU);
+  const LatentSource source(options.data, options.compatibility);
+  const LatentItem& video = source.train().at(0);
+  const std::vector<std::int64_t> still =
+      HeartCycles(source, options.data).still_frames(video, 0.1);
+  ASSERT_LT(still.size(), video.frames.size() / 4);
+  const at::Tensor clean = source.frames(video, 0, 96, {});
+  MicroBatch whole{0, {}};
+  for (std::int64_t i = 0; i < 16; ++i) whole.positions.push_back(i);
+  const at::Tensor given = recipe.load(whole).tensors.at("given");
+  std::set<std::int64_t> held;
+  for (std::int64_t i = 0; i < 16; ++i) {
+    const at::Tensor away = (clean - given[i][kBlock - 1]).abs().flatten(1).amax(1);
+    EXPECT_EQ(away.min().item<double>(), 0.0);
+    held.insert(away.argmin().item<std::int64_t>());
+    EXPECT_TRUE(at::equal(given[i][kBlock - 1], given[i][3])) << "held behind the given frames";
+  }
+  EXPECT_GT(held.size(), 3U);
+  for (const std::int64_t frame : held) EXPECT_THAT(still, ::testing::Contains(frame));
+
+  recipe.export_model(folder_ / "model", 7);
+  EXPECT_EQ(models::ModelDirectory::open(folder_ / "model").info().held_frame, "heart_frame");
+}
+
 TEST_F(LvdmRecipeTest, ReferenceNoiseIsOnTheGivenFramesOnly) {
   const LvdmOptions options = this->options(kBlock, {"context_frames=1", "reference_noise=0.5"});
   LvdmRecipe recipe(options, at::kCPU);

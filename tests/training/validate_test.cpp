@@ -115,6 +115,12 @@ TEST(Validate, ABlockHasFramesLeftToMake) {
   EXPECT_EQ(complaint("lvdm", {"context_frames=31", "block_length=32"}), "");
 }
 
+TEST(Validate, AHeldHeartFrameLeavesNoRoomForARandomOne) {
+  EXPECT_THAT(complaint("lvdm", {"held_frame=heart_frame", "compatibility.reference_frame=random"}),
+              HasSubstr("held_frame is heart_frame, but compatibility.reference_frame is random"));
+  EXPECT_EQ(complaint("lvdm", {"held_frame=heart_frame"}), "");
+}
+
 TEST(Validate, SizesFitTheNumberOfBlocks) {
   EXPECT_THAT(complaint("vae", {"model.sample_size=100"}), HasSubstr("a multiple of 8"));
   EXPECT_THAT(complaint("vae", {"loss.l1_pooling=64", "model.sample_size=32"}),

@@ -38,6 +38,9 @@ struct BlockStart {
   /// The heart's cycle from its first frame on, for an LVDM that is conditioned on it; none: not
   /// known.
   std::optional<models::HeartCycle> cycle = {};
+  /// [C, h, w] scaled latents that the video started from, for an LVDM that is shown them in every
+  /// block; undefined: its last given frame.
+  at::Tensor heart = {};
 };
 
 /// How a block continues the one before.
@@ -65,7 +68,8 @@ class BlockSampler {
   /// Block number `block` of the video with this seed: `[n, C, h, w]`, float32 on the CPU, scaled
   /// latents. `given` `[g, C, h, w]`, 1 ≤ g < n, holds its first frames: the heart frame for block
   /// 0, the last c frames of the block before for the others. The reference channels hold the given
-  /// frames, and the last of them throughout the rest of the block.
+  /// frames, and throughout the rest of the block the last of them, or the video's heart frame
+  /// where the model was trained so (ModelInfo::held_frame).
   at::Tensor sample(const at::Tensor& given, std::int64_t label, std::uint64_t seed,
                     std::uint32_t block, const StepCallback& on_step = {}) const;
 
@@ -79,6 +83,7 @@ class BlockSampler {
   std::unique_ptr<const VideoDenoiser> lvdm_;
   Anchor anchor_;
   std::int64_t context_frames_;
+  bool holds_heart_;
 };
 
 }  // namespace echopath::generation

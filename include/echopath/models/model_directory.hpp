@@ -35,9 +35,12 @@ struct ModelInfo {
   std::vector<std::int64_t> latent_shape;  ///< [C, h, w]
   std::int64_t image_size = 112;
   double fps = 32.0;
-  std::int64_t block_length = 64;             ///< frames the LVDM makes at once
-  std::int64_t context_frames = 1;            ///< given frames of a block that it was trained with
-  std::map<std::string, std::string> hashes;  ///< component → SHA-256 of its weights
+  std::int64_t block_length = 64;   ///< frames the LVDM makes at once
+  std::int64_t context_frames = 1;  ///< given frames of a block that it was trained with
+  /// What its reference holds in the frames behind the given ones: last_given, the last of these,
+  /// or heart_frame, the frame that the video starts from.
+  std::string held_frame = "last_given";
+  std::map<std::string, std::string> hashes;       ///< component → SHA-256 of its weights
   std::map<std::string, config::Json> trained_on;  ///< component → what it was trained on, and how
 
   config::Json to_json() const;

@@ -108,6 +108,8 @@ struct LvdmOptions {
   ObjectiveOptions diffusion;
   std::int64_t block_length = 64;
   std::int64_t context_frames = 1;
+  std::string held_frame = "last_given";
+  double heart_phase_window = 0.5;
   double reference_noise = 0.0;
   double reference_dropout = 0.0;
   bool heart_cycle_conditioning = false;
