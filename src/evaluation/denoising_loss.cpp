@@ -7,6 +7,7 @@
 #include "echopath/core/progress.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/data/clips.hpp"
+#include "echopath/diffusion/frame_noise.hpp"
 #include "echopath/diffusion/schedule.hpp"
 #include "echopath/models/heart_cycle.hpp"
 #include "echopath/models/padding.hpp"
@@ -21,6 +22,8 @@ class Denoiser {
   /// Scaled latents of a video as the network is trained on them, a batch [B, …]; undefined where
   /// the video is too short.
   virtual at::Tensor clean(const LatentReader& reader, const data::Study& study) const = 0;
+  /// The part of the noise's variance that the frames of a clip have in common.
+  virtual double noise_correlation() const { return 0.0; }
   /// The network's answer to noisy latents at a timestep.
   virtual at::Tensor predict(const at::Tensor& noisy, const at::Tensor& clean,
                              std::int64_t timestep, const data::Study& study) = 0;
@@ -90,6 +93,7 @@ class VideoDenoiser : public Denoiser {
         scale_(model.info().latent_scaling_factor),
         fps_(model.info().fps),
         length_(model.info().block_length),
+        noise_correlation_(model.info().noise_correlation),
         network_(model.load_lvdm(device)),
         takes_phase_(models::takes_heart_cycle(network_->config().in_channels,
                                                network_->config().out_channels)),
@@ -106,6 +110,8 @@ class VideoDenoiser : public Denoiser {
     const at::Tensor frames = reader.load(study, first_block) * scale_;
     return frames.size(0) < length_ ? at::Tensor() : frames.unsqueeze(0);
   }
+
+  double noise_correlation() const override { return noise_correlation_; }
 
   at::Tensor predict(const at::Tensor& noisy, const at::Tensor& clean, std::int64_t timestep,
                      const data::Study& study) override {
@@ -130,6 +136,7 @@ class VideoDenoiser : public Denoiser {
   double scale_;
   double fps_;
   std::int64_t length_;
+  double noise_correlation_;
   models::UNetSpatioTemporalConditionModel network_;
   bool takes_phase_;
   Conditions conditions_;
@@ -167,8 +174,11 @@ DenoisingLosses denoising_losses(const models::ModelDirectory& model, const Late
     for (std::int64_t level = 0; level < options.noise_levels; ++level) {
       const std::int64_t timestep =
           (2 * level + 1) * schedule.num_train_timesteps() / (2 * options.noise_levels);
-      const at::Tensor noise = normal_tensor(clean.sizes(), {options.seed, Stream::kTrainingNoise,
-                                                             static_cast<std::uint32_t>(level), 0});
+      const auto index = static_cast<std::uint32_t>(level);
+      const at::Tensor noise =
+          diffusion::frame_noise(clean.sizes(), denoiser->noise_correlation(),
+                                 {options.seed, Stream::kTrainingNoise, index, 0},
+                                 {options.seed, Stream::kSharedNoise, index, 0});
       const at::Tensor noisy = schedule.add_noise(clean, noise, timestep);
       const at::Tensor target =
           schedule.target(clean, noise, at::full({clean.size(0)}, timestep, at::kLong));

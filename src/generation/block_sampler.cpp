@@ -105,9 +105,9 @@ std::vector<at::Tensor> BlockSampler::sample(const std::vector<BlockStart>& vide
   const auto noise = [&](Stream stream, std::uint32_t step) {
     std::vector<at::Tensor> parts;
     for (const BlockStart& video : videos) {
-      parts.push_back(normal_tensor(shape, {video.seed, stream, block, step}));
+      parts.push_back(lvdm_->noise(shape, {video.seed, stream, block, step}));
     }
-    return at::cat(parts).to(lvdm_->device());
+    return at::cat(parts);
   };
   const at::Tensor initial = noise(Stream::kInitialNoise, 0);
   const auto solver = lvdm_->make_solver();

@@ -55,8 +55,7 @@ at::Tensor StitchedSampler::sample(const at::Tensor& heart, const std::vector<st
   }
   shape[1] = video_length(window_length(), overlap_, static_cast<std::int64_t>(labels.size()));
   const auto noise = [&](Stream stream, std::size_t step) {
-    return normal_tensor(shape, {seed, stream, 0, static_cast<std::uint32_t>(step)})
-        .to(lvdm_->device());
+    return lvdm_->noise(shape, {seed, stream, 0, static_cast<std::uint32_t>(step)});
   };
   Trajectory trajectory;
   trajectory.predict = [&](const at::Tensor& sample, std::size_t index) {

@@ -1,6 +1,7 @@
 #include "generation/video_denoiser.hpp"
 
 #include "echopath/core/errors.hpp"
+#include "echopath/diffusion/frame_noise.hpp"
 #include "echopath/diffusion/guidance.hpp"
 #include "echopath/models/heart_cycle.hpp"
 #include "echopath/models/padding.hpp"
@@ -30,7 +31,8 @@ VideoDenoiser::VideoDenoiser(const models::ModelDirectory& model, const Denoisin
       device_(device),
       schedule_(model.schedule()),
       block_length_(model.info().block_length),
-      fps_(model.info().fps) {
+      fps_(model.info().fps),
+      noise_correlation_(model.info().noise_correlation) {
   model.require({"lvdm", "class_embedding/lvdm"});
   const std::string path = model.path().string();
   network_ = model.load_lvdm(device, compatibility);
@@ -119,6 +121,12 @@ at::Tensor VideoDenoiser::predict(const at::Tensor& sample, const References& re
   };
   return diffusion::guided_prediction(branch, options_.guidance,
                                       noise_level(schedule_, timesteps_.at(index)));
+}
+
+at::Tensor VideoDenoiser::noise(at::IntArrayRef shape, const NoiseKey& key) const {
+  const std::uint32_t purpose = key.stream == Stream::kInitialNoise ? 0 : 1;
+  const NoiseKey shared{key.seed, Stream::kSharedNoise, purpose, key.b};
+  return diffusion::frame_noise(shape, noise_correlation_, key, shared).to(device_);
 }
 
 std::unique_ptr<diffusion::Solver> VideoDenoiser::make_solver() const {

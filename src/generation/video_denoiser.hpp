@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "echopath/core/random.hpp"
 #include "echopath/diffusion/solver.hpp"
 #include "echopath/generation/denoising.hpp"
 #include "echopath/models/heart_cycle.hpp"
@@ -45,6 +46,11 @@ class VideoDenoiser {
   at::Tensor predict(const at::Tensor& sample, const References& references, std::size_t index,
                      const Batch& batch) const;
 
+  /// Noise [1, T, C, h, w] for frames of a video, on the device. `key`: the video's seed, the
+  /// stream (of the initial or the solver's noise), block and step. What the frames of a block have
+  /// in common, by the model's noise_correlation, all blocks of the video have.
+  at::Tensor noise(at::IntArrayRef shape, const NoiseKey& key) const;
+
   /// A new trajectory of the options' solver.
   std::unique_ptr<diffusion::Solver> make_solver() const;
 
@@ -65,6 +71,7 @@ class VideoDenoiser {
   std::int64_t block_length_;
   mutable models::UNetSpatioTemporalConditionModel network_{nullptr};
   double fps_;
+  double noise_correlation_;
   bool takes_phase_ = false;
   std::vector<double> timesteps_;     ///< of every trajectory
   std::vector<at::Tensor> contexts_;  ///< [1, 1, D] of each class and the null

@@ -61,6 +61,7 @@ config::Json ModelInfo::to_json() const {
           {"block_length", block_length},
           {"context_frames", context_frames},
           {"held_frame", held_frame},
+          {"noise_correlation", noise_correlation},
           {"components", components}};
 }
 
@@ -95,6 +96,11 @@ ModelInfo ModelInfo::from_json(const config::Json& json, const std::string& sour
   if (json.contains("held_frame")) reader.read("held_frame", info.held_frame);
   reader.require(info.held_frame == "last_given" || info.held_frame == "heart_frame", "held_frame",
                  "is '" + info.held_frame + "'; last_given and heart_frame are known");
+  if (json.contains("noise_correlation")) {
+    reader.read("noise_correlation", info.noise_correlation);
+  }
+  reader.require(info.noise_correlation >= 0.0 && info.noise_correlation < 1.0, "noise_correlation",
+                 "must be at least 0 and less than 1");
   config::Json components;
   reader.read("components", components);
   reader.require(components.is_object(), "components", "must be an object");

@@ -5,6 +5,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/interrupt.hpp"
 #include "echopath/data/clips.hpp"
+#include "echopath/diffusion/frame_noise.hpp"
 #include "echopath/models/model_directory.hpp"
 #include "echopath/models/padding.hpp"
 #include "training/export.hpp"
@@ -124,11 +125,12 @@ Batch LvdmRecipe::clips(const std::vector<LatentItem>& items,
     loaded.items.push_back(item.study.file_name);
   }
   const at::Tensor stacked = at::stack(x0);
-  loaded.tensors = {{"x0", stacked},
-                    {"given", at::stack(given)},
-                    {"valid", at::stack(valid).view({-1, length, 1, 1, 1})},
-                    {"conditions", conditions_of(sources, options_.class_embedding)},
-                    {"noise", draws_.noise(batch, stacked.sizes().slice(1), 1)}};
+  loaded.tensors = {
+      {"x0", stacked},
+      {"given", at::stack(given)},
+      {"valid", at::stack(valid).view({-1, length, 1, 1, 1})},
+      {"conditions", conditions_of(sources, options_.class_embedding)},
+      {"noise", draws_.noise(batch, stacked.sizes().slice(1), 1, options_.noise_correlation)}};
   return loaded;
 }
 
@@ -206,8 +208,10 @@ std::vector<NamedFrames> LvdmRecipe::samples(const std::filesystem::path& model_
   // One at a time, so that they take less memory than a training step.
   for (std::int64_t i = 0; i < kSamples; ++i) {
     Batch drawn = clips(items, {chosen[static_cast<std::size_t>(i)]}, {kValidationStep, {i}});
-    const at::Tensor noise = normal_tensor(drawn.tensors.at("x0").sizes(),
-                                           draws_.key(Stream::kInitialNoise, kValidationStep, i));
+    const at::Tensor noise =
+        diffusion::frame_noise(drawn.tensors.at("x0").sizes(), options_.noise_correlation,
+                               draws_.key(Stream::kInitialNoise, kValidationStep, i),
+                               draws_.key(Stream::kSharedNoise, kValidationStep, i));
     const at::Tensor latents =
         sample_latents(options_.diffusion.schedule, noise,
                        [&](const at::Tensor& noisy, const at::Tensor& timesteps) {
@@ -239,6 +243,7 @@ void LvdmRecipe::export_model(const std::filesystem::path& model_directory, std:
     info.block_length = options_.block_length;
     info.context_frames = options_.context_frames;
     info.held_frame = options_.held_frame;
+    info.noise_correlation = options_.noise_correlation;
     info.trained_on["lvdm"] = describe_training(options_.training, steps, options_.data.latents,
                                                 source_.train().size(), source_.encoder_hash());
     info.trained_on["lvdm"]["reference_dropout"] = options_.reference_dropout;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "echopath/diffusion/frame_noise.hpp"
 #include "echopath/diffusion/loss_weighting.hpp"
 #include "training/precision.hpp"
 
@@ -91,13 +92,18 @@ at::Tensor ObjectiveDraws::timesteps(const MicroBatch& batch) const {
 }
 
 at::Tensor ObjectiveDraws::noise(const MicroBatch& batch, at::IntArrayRef item_shape,
-                                 std::int64_t channel_dimension) const {
+                                 std::int64_t channel_dimension, double correlation) const {
   std::vector<at::Tensor> items;
+  std::vector<std::int64_t> clip_shape = item_shape.vec();
+  clip_shape.insert(clip_shape.begin(), 1);
   std::vector<std::int64_t> offset_shape(item_shape.size(), 1);
   const auto channels = static_cast<std::size_t>(channel_dimension);
   offset_shape[channels] = item_shape[channels];
   for (const std::int64_t position : batch.positions) {
-    at::Tensor item = normal_tensor(item_shape, key(Stream::kTrainingNoise, batch.step, position));
+    at::Tensor item = diffusion::frame_noise(clip_shape, correlation,
+                                             key(Stream::kTrainingNoise, batch.step, position),
+                                             key(Stream::kSharedNoise, batch.step, position))
+                          .squeeze(0);
     if (options_.noise_offset > 0) {
       item = item + options_.noise_offset * normal_tensor(offset_shape, key(Stream::kNoiseOffset,
                                                                             batch.step, position));

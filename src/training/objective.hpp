@@ -31,9 +31,10 @@ class ObjectiveDraws {
   /// Time steps [B], uniform over the schedule or logit-normal.
   at::Tensor timesteps(const MicroBatch& batch) const;
   /// Noise [B, item shape…] with the noise offset over all but the channel dimension, which is
-  /// `channel_dimension` of an item.
+  /// `channel_dimension` of an item. Of items [T, C, h, w] the frames have the part `correlation`
+  /// of its variance in common.
   at::Tensor noise(const MicroBatch& batch, at::IntArrayRef item_shape,
-                   std::int64_t channel_dimension) const;
+                   std::int64_t channel_dimension, double correlation = 0.0) const;
 
  private:
   std::int64_t timestep(const NoiseKey& key) const;

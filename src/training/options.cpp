@@ -162,6 +162,9 @@ void LvdmOptions::visit(config::Visitor& v) {
          "largest standard deviation of noise added to the given and the held frames");
   v.real("reference_dropout", reference_dropout, {0, 1},
          "probability of giving zeros in place of the given frames, for guidance by the frame");
+  v.real("noise_correlation", noise_correlation, {0, 0.99},
+         "part of the noise's variance that all frames of a clip have in common, in training and "
+         "sampling: less of what is made differs from frame to frame");
   v.boolean("heart_cycle_conditioning", heart_cycle_conditioning,
             "two more input channels tell how far the heart is in its cycle, which is measured on "
             "the latents");

@@ -4,6 +4,7 @@
 
 #include "core/temporary_directory.hpp"
 #include "echopath/core/random.hpp"
+#include "echopath/diffusion/frame_noise.hpp"
 #include "echopath/diffusion/schedule.hpp"
 #include "echopath/models/padding.hpp"
 #include "evaluation/made_latents.hpp"
@@ -34,7 +35,10 @@ class DenoisingLoss : public ::testing::Test {
                          const Predict& predict) {
     const diffusion::NoiseSchedule schedule(model.schedule());
     const at::Tensor clean = mean * model.info().latent_scaling_factor;
-    const at::Tensor noise = normal_tensor(clean.sizes(), {0, Stream::kTrainingNoise, 0, 0});
+    const double correlation = mean.dim() == 5 ? model.info().noise_correlation : 0.0;
+    const at::Tensor noise =
+        diffusion::frame_noise(clean.sizes(), correlation, {0, Stream::kTrainingNoise, 0, 0},
+                               {0, Stream::kSharedNoise, 0, 0});
     const at::Tensor t = at::full({1}, 500, at::kLong);
     const models::PaddedLatents padded = models::pad_latents(schedule.add_noise(clean, noise, t));
     const at::Tensor output = models::unpad_latents(predict(padded.latents, t), padded);
@@ -65,6 +69,7 @@ TEST_F(DenoisingLoss, IsTheErrorOfTheLidmAtFixedNoiseLevels) {
 TEST_F(DenoisingLoss, TellsAnLvdmTheFirstFrameAndNoPhase) {
   toy::ToyModelOptions options;
   options.heart_cycle = true;
+  options.noise_correlation = 0.4;
   toy::write_toy_model(folder_.path() / "model", options);
   const models::ModelDirectory model = models::ModelDirectory::open(folder_.path() / "model");
   models::ClassEmbedding embedding = model.load_class_embedding("lvdm", at::kCPU);

@@ -4,6 +4,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/random.hpp"
+#include "echopath/diffusion/frame_noise.hpp"
 #include "echopath/diffusion/guidance.hpp"
 #include "echopath/diffusion/solver.hpp"
 #include "echopath/models/heart_cycle.hpp"
@@ -137,7 +138,9 @@ at::Tensor plain_block(const fs::path& path, const at::Tensor& given, std::int64
   const diffusion::NoiseSchedule schedule(model.schedule());
   const auto solver = diffusion::make_solver(schedule, options.solver);
   at::Tensor x =
-      normal_tensor(reference.sizes(), {1, Stream::kInitialNoise, 1, 0}) * solver->initial_scale();
+      diffusion::frame_noise(reference.sizes(), model.info().noise_correlation,
+                             {1, Stream::kInitialNoise, 1, 0}, {1, Stream::kSharedNoise, 0, 0}) *
+      solver->initial_scale();
   for (std::size_t i = 0; i < solver->timesteps().size(); ++i) {
     const double t = solver->timesteps()[i];
     const auto predict = [&](diffusion::Conditions with) {
@@ -217,6 +220,22 @@ TEST(BlockSampler, TheHeartFrameIsHeldWhereTheModelWasTrainedSo) {
               5e-5 * expected.abs().max().item<double>())
         << held_frame;
   }
+}
+
+TEST(BlockSampler, AllBlocksOfAVideoShareThePartOfTheNoiseThatFramesHaveInCommon) {
+  const testing::TemporaryFolder folder;
+  testing::ToyModelOptions toy;
+  toy.noise_correlation = 0.5;
+  testing::write_toy_model(folder / "model", toy);
+  const DenoisingOptions options = two_steps();
+  const BlockSampler blocks(models::ModelDirectory::open(folder / "model"), options,
+                            {Anchor::kNone}, at::kCPU);
+  const at::Tensor given = frames(2);
+  // plain_block() is block 1 of seed 1; what its frames share is drawn for no block.
+  const at::Tensor expected =
+      plain_block(folder / "model", given, 1, options, no_phase(), given[1]);
+  EXPECT_LE((blocks.sample(given, 1, 1, 1) - expected).abs().max().item<double>(),
+            5e-5 * expected.abs().max().item<double>());
 }
 
 TEST(BlockSampler, RefusesAModelWithOtherLatents) {

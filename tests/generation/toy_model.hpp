@@ -43,6 +43,7 @@ struct ToyModelOptions {
   bool with_lvdm = true;
   bool heart_cycle = false;  ///< an LVDM that is conditioned on it
   std::string held_frame = "last_given";
+  double noise_correlation = 0.0;
 };
 
 constexpr std::int64_t kToyLatentSize = 14;  ///< padded to 16 for the UNets
@@ -134,6 +135,7 @@ inline void write_toy_model(const fs::path& directory, const ToyModelOptions& op
     info.block_length = options.block_length;
     info.context_frames = options.context_frames;
     info.held_frame = options.held_frame;
+    info.noise_correlation = options.noise_correlation;
     if (options.heart_cycle) {
       info.trained_on["lvdm"]["heart_rates"] =
           models::HeartRates::of({{"ASD", {60.0, 80.0}}, {"Non-ASD", {}}}).to_json();

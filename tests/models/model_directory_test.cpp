@@ -324,19 +324,24 @@ TEST_F(ModelDirectoryTest, DamagedInfoIsRefusedByKey) {
   EXPECT_THAT(with("latent_scaling_factor", -1.0), HasSubstr("'latent_scaling_factor'"));
   EXPECT_THAT(with("context_frames", 64), HasSubstr("'context_frames'"));
   EXPECT_THAT(with("held_frame", "none"), HasSubstr("last_given and heart_frame are known"));
+  EXPECT_THAT(with("noise_correlation", 1.0), HasSubstr("'noise_correlation'"));
   EXPECT_THAT(with("format_version", 2), HasSubstr("'format_version'"));
   EXPECT_THAT(with("latent_shape", {4, 14}), HasSubstr("'latent_shape'"));
   write_file(file, "{ not json");
   EXPECT_THROW(ModelDirectory::open(path_), DataError);
 }
 
-TEST_F(ModelDirectoryTest, InfoOfEarlierVersionsHoldsTheLastGivenFrame) {
+TEST_F(ModelDirectoryTest, InfoOfEarlierVersionsHoldsTheLastGivenFrameAndFramesShareNoNoise) {
   save_lidm();
   write_info();
   config::Json json = config::read_json((path_ / "echopath.json").string());
   json["held_frame"] = "heart_frame";
   EXPECT_EQ(ModelInfo::from_json(json, "echopath.json").held_frame, "heart_frame");
+  json["noise_correlation"] = 0.5;
+  EXPECT_EQ(ModelInfo::from_json(json, "echopath.json").noise_correlation, 0.5);
   json.erase("held_frame");
+  json.erase("noise_correlation");
+  EXPECT_EQ(ModelInfo::from_json(json, "echopath.json").noise_correlation, 0.0);
   EXPECT_EQ(ModelInfo::from_json(json, "echopath.json").held_frame, "last_given");
 }
 

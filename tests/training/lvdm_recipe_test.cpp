@@ -430,6 +430,18 @@ TEST_F(LvdmRecipeTest, NoiseOffsetIsOneNumberPerChannelOfAClip) {
   }
 }
 
+TEST_F(LvdmRecipeTest, FramesShareNoiseWhereTheOptionsSaySo) {
+  LvdmOptions options =
+      this->options(kBlock, {"noise_correlation=0.5", "diffusion.noise_offset=0"});
+  LvdmRecipe recipe(options, at::kCPU);
+  const MicroBatch batch{3, {0}};
+  EXPECT_TRUE(at::equal(recipe.load(batch).tensors.at("noise"),
+                        ObjectiveDraws(options.diffusion, {}, kSeed)
+                            .noise(batch, {kBlock, kChannels, kSide, kSide}, 1, 0.5)));
+  recipe.export_model(folder_ / "model", 7);
+  EXPECT_EQ(models::ModelDirectory::open(folder_ / "model").info().noise_correlation, 0.5);
+}
+
 TEST_F(LvdmRecipeTest, ADroppedClassIsTheNullTokenAndNoClass) {
   const auto rows_that_learn = [this](const std::string& dropout) {
     LvdmRecipe recipe(options(kBlock, {"diffusion.class_dropout=" + dropout}), at::kCPU);

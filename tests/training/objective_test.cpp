@@ -252,5 +252,17 @@ TEST(MinSnrWeighting, IsRefusedForAFlowByName) {
   }
 }
 
+TEST(ObjectiveDraws, FramesOfAClipShareTheCorrelatedPartOfTheNoiseByItem) {
+  const ObjectiveDraws draws({}, {}, 3);
+  const MicroBatch batch{7, {4, 5}};
+  const at::Tensor noise = draws.noise(batch, {6, 4, 2, 2}, 1, 0.36);
+  for (std::int64_t i = 0; i < 2; ++i) {
+    const auto position = static_cast<std::uint32_t>(batch.positions[static_cast<std::size_t>(i)]);
+    const at::Tensor own = normal_tensor({6, 4, 2, 2}, {3, Stream::kTrainingNoise, 7, position});
+    const at::Tensor shared = normal_tensor({1, 4, 2, 2}, {3, Stream::kSharedNoise, 7, position});
+    EXPECT_TRUE(at::allclose(noise[i], 0.8 * own + 0.6 * shared, 0.0, 1e-6)) << i;
+  }
+}
+
 }  // namespace
 }  // namespace echopath::training

@@ -30,6 +30,7 @@ enum class Stream : std::uint32_t {
   kNoiseOffset = 13,
   kReferencePosterior = 14,
   kReferenceNoise = 15,
+  kSharedNoise = 16,  ///< the part of a clip's noise that its frames have in common
 };
 
 /// The place of a draw: a seed (a video's, or a training run's), the stream, and up to three

@@ -40,6 +40,8 @@ struct ModelInfo {
   /// What its reference holds in the frames behind the given ones: last_given, the last of these,
   /// or heart_frame, the frame that the video starts from.
   std::string held_frame = "last_given";
+  /// The part of its noise's variance that the frames of a clip have in common, 0 to 1 (exclusive).
+  double noise_correlation = 0.0;
   std::map<std::string, std::string> hashes;       ///< component → SHA-256 of its weights
   std::map<std::string, config::Json> trained_on;  ///< component → what it was trained on, and how
 

@@ -112,6 +112,7 @@ struct LvdmOptions {
   double heart_phase_window = 0.5;
   double reference_noise = 0.0;
   double reference_dropout = 0.0;
+  double noise_correlation = 0.0;
   bool heart_cycle_conditioning = false;
   double heart_cycle_dropout = 0.1;
   models::Compatibility compatibility;
