@@ -11,8 +11,9 @@ namespace echopath::training {
 
 /// Latent video diffusion: a clip of each video, conditioned on its class and on given frames at
 /// its start. The reference channels of frames 0…c−1 hold those clean frames and the later ones
-/// hold frame c−1; c is drawn from 1 to `context_frames` for each clip. With
-/// heart_cycle_conditioning two more channels hold heart_phase() of the clip's frames.
+/// hold frame c−1, or with held_frame heart_frame a frame that videos may start from; c is drawn
+/// from 1 to `context_frames` for each clip. With heart_cycle_conditioning two more channels hold
+/// heart_phase() of the clip's frames.
 class LvdmRecipe : public Recipe {
  public:
   LvdmRecipe(const LvdmOptions& options, at::Device device);

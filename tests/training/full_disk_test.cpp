@@ -61,7 +61,18 @@ std::size_t count(const std::string& text, const std::string& part) {
   return found;
 }
 
-TEST_F(ResumeTest, AFullDiskPausesSavingAndTrainingGoesOn) {
+class FullDiskTest : public ResumeTest {
+ protected:
+  /// The last weights of disk/run are those of the same run on a disk with space.
+  void expect_weights_of_a_run_with_space() {
+    DemandingRecipe recipe;
+    Trainer(recipe, options("whole")).run();
+    EXPECT_EQ(sha256_file(root_ / "disk/run/checkpoints/step-00000040/weights.safetensors"),
+              sha256_file(root_ / "whole/checkpoints/step-00000040/weights.safetensors"));
+  }
+};
+
+TEST_F(FullDiskTest, AFullDiskPausesSavingAndTrainingGoesOn) {
   const SmallDisk disk(root_ / "disk");
   if (!disk.there()) GTEST_SKIP() << "this user may not mount a file system";
   DemandingRecipe recipe;
@@ -78,14 +89,10 @@ TEST_F(ResumeTest, AFullDiskPausesSavingAndTrainingGoesOn) {
   EXPECT_THAT(err, AllOf(HasSubstr("the disk is full"), HasSubstr("training goes on"),
                          HasSubstr("the checkpoint can be written again")));
   EXPECT_EQ(load_newest_checkpoint(root_ / "disk/run")->step, 40);
-  // The weights are those of a run on a disk with space.
-  DemandingRecipe other;
-  Trainer(other, options("whole")).run();
-  EXPECT_EQ(sha256_file(root_ / "disk/run/checkpoints/step-00000040/weights.safetensors"),
-            sha256_file(root_ / "whole/checkpoints/step-00000040/weights.safetensors"));
+  expect_weights_of_a_run_with_space();
 }
 
-TEST_F(ResumeTest, ARunGoesOnWhereTheDiskIsFullAlready) {
+TEST_F(FullDiskTest, ARunGoesOnWhereTheDiskIsFullAlready) {
   const SmallDisk disk(root_ / "disk");
   if (!disk.there()) GTEST_SKIP() << "this user may not mount a file system";
   {
@@ -110,13 +117,10 @@ TEST_F(ResumeTest, ARunGoesOnWhereTheDiskIsFullAlready) {
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
               HasSubstr("config.json keeps the options that the run had before: "));
   EXPECT_EQ(load_newest_checkpoint(root_ / "disk/run")->step, 40);
-  DemandingRecipe other;
-  Trainer(other, options("whole")).run();
-  EXPECT_EQ(sha256_file(root_ / "disk/run/checkpoints/step-00000040/weights.safetensors"),
-            sha256_file(root_ / "whole/checkpoints/step-00000040/weights.safetensors"));
+  expect_weights_of_a_run_with_space();
 }
 
-TEST_F(ResumeTest, TheLastStepWaitsForTheDisk) {
+TEST_F(FullDiskTest, TheLastStepWaitsForTheDisk) {
   const fs::path checkpoints = root_ / "run" / "checkpoints";
   std::thread rescue;
   DemandingRecipe recipe;
@@ -137,7 +141,7 @@ TEST_F(ResumeTest, TheLastStepWaitsForTheDisk) {
   EXPECT_EQ(load_newest_checkpoint(root_ / "run")->step, 40);
 }
 
-TEST_F(ResumeTest, ASignalOnAFullDiskSaysThatTheStateIsNotSaved) {
+TEST_F(FullDiskTest, ASignalOnAFullDiskSaysThatTheStateIsNotSaved) {
   install_interrupt_handlers();
   const fs::path checkpoints = root_ / "run" / "checkpoints";
   DemandingRecipe recipe;

@@ -103,6 +103,32 @@ class LvdmRecipeTest : public MadeLatents {
 
   at::Tensor scaled() const { return kMadeScale * video_.mean; }
 
+  /// Over six steps, what the network is shown is given(the clip's first frame, another frame), and
+  /// the other one comes from all over the video, outside the clip too.
+  template <class Given>
+  void expect_any_frame(const LvdmOptions& options, const Given& given) {
+    LvdmRecipe mute = silent(options), recipe(options, at::kCPU);
+    const std::int64_t frames = video_.mean.size(0);
+    std::set<std::int64_t> found;
+    int outside = 0;
+    for (std::int64_t step = 0; step < 6; ++step) {
+      const std::int64_t start = start_of(options, mute, step);
+      const Sample drawn = sample(options, step, start);
+      const at::Tensor first = scaled().slice(0, start, start + 1);
+      std::vector<double> candidates;
+      for (std::int64_t frame = 0; frame < frames; ++frame) {
+        const at::Tensor other = scaled().slice(0, frame, frame + 1);
+        candidates.push_back(expected_loss(recipe, drawn, given(first, other), 0));
+      }
+      const std::int64_t frame = only_match(loss(recipe, step), candidates);
+      ASSERT_GE(frame, 0) << step;
+      found.insert(frame);
+      if (frame < start || frame >= start + kBlock) ++outside;
+    }
+    EXPECT_GT(found.size(), 3U);
+    EXPECT_GT(outside, 0);
+  }
+
   MadeVideo video_;
 };
 
@@ -127,48 +153,15 @@ TEST_F(LvdmRecipeTest, GivenFramesAreTheFirstOfTheClipAndTheLastOfThemIsHeld) {
 }
 
 TEST_F(LvdmRecipeTest, RandomReferenceIsAnyFrameOfTheWholeVideo) {
-  const LvdmOptions options =
-      this->options(14, {"context_frames=1", "compatibility.reference_frame=random"});
-  LvdmRecipe mute = silent(options), recipe(options, at::kCPU);
-  std::set<std::int64_t> references;
-  int outside = 0;
-  for (std::int64_t step = 0; step < 6; ++step) {
-    const std::int64_t start = start_of(options, mute, step);
-    const Sample drawn = sample(options, step, start);
-    std::vector<double> candidates;
-    for (std::int64_t frame = 0; frame < 14; ++frame) {
-      candidates.push_back(expected_loss(recipe, drawn, scaled().slice(0, frame, frame + 1), 0));
-    }
-    const std::int64_t reference = only_match(loss(recipe, step), candidates);
-    ASSERT_GE(reference, 0) << step;
-    references.insert(reference);
-    if (reference < start || reference >= start + kBlock) ++outside;
-  }
-  EXPECT_GT(references.size(), 3U);
-  EXPECT_GT(outside, 0);
+  expect_any_frame(this->options(14, {"context_frames=1", "compatibility.reference_frame=random"}),
+                   [](const at::Tensor&, const at::Tensor& frame) { return frame; });
 }
 
 TEST_F(LvdmRecipeTest, AHeldHeartFrameIsAnyFrameOfTheVideoWhereTheWindowIsOpen) {
-  const LvdmOptions options = this->options(14, {"context_frames=1", "held_frame=heart_frame"});
-  LvdmRecipe mute = silent(options), recipe(options, at::kCPU);
-  std::set<std::int64_t> held;
-  int outside = 0;
-  for (std::int64_t step = 0; step < 6; ++step) {
-    const std::int64_t start = start_of(options, mute, step);
-    const Sample drawn = sample(options, step, start);
-    const at::Tensor given = scaled().slice(0, start, start + 1);
-    std::vector<double> candidates;
-    for (std::int64_t frame = 0; frame < 14; ++frame) {
-      const at::Tensor heart = scaled().slice(0, frame, frame + 1);
-      candidates.push_back(expected_loss(recipe, drawn, at::cat({given, heart}), 0));
-    }
-    const std::int64_t frame = only_match(loss(recipe, step), candidates);
-    ASSERT_GE(frame, 0) << step;
-    held.insert(frame);
-    if (frame < start || frame >= start + kBlock) ++outside;
-  }
-  EXPECT_GT(held.size(), 3U);
-  EXPECT_GT(outside, 0);
+  expect_any_frame(this->options(14, {"context_frames=1", "held_frame=heart_frame"}),
+                   [](const at::Tensor& first, const at::Tensor& frame) {
+                     return at::cat({first, frame});
+                   });
 }
 
 TEST_F(LvdmRecipeTest, HeldHeartFramesAreOfTheMomentAtWhichHeartsMoveLeast) {
