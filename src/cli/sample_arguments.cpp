@@ -133,8 +133,8 @@ void add_how(CLI::App& verb, SampleArguments& given) {
                   "(reference only)")
       ->type_name("NAME");
   verb.add_option("--context-frames", given.context_frames,
-                  "frames of the block before that each block is given (default: as many as the "
-                  "LVDM was trained with)")
+                  "last frames of a block that the next one repeats (default: as many as the LVDM "
+                  "was trained to be given)")
       ->type_name("C");
 }
 

@@ -6,11 +6,11 @@
 namespace echopath::evaluation {
 
 BlockPlan::BlockPlan(const std::string& samples, std::int64_t block_length)
-    : usual_{block_length, 0} {
+    : usual_{block_length, 0, 0} {
   const fs::path manifest = fs::path(samples) / generation::kManifest;
   if (samples.empty() || !fs::is_regular_file(manifest)) return;
   for (const auto& entry : generation::read_manifest(manifest)) {
-    const Blocks blocks{entry.block_length, entry.context_frames};
+    const Blocks blocks{entry.block_length, entry.context_frames, entry.seam_fade};
     if (blocks_.empty()) usual_ = blocks;
     blocks_[fs::path(entry.file).stem().string()] = blocks;
   }

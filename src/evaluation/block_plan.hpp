@@ -6,10 +6,11 @@
 
 namespace echopath::evaluation {
 
-/// Frames of a video's blocks, and how many each repeats.
+/// Frames of a video's blocks, how many each repeats, and how many of these fade over.
 struct Blocks {
   std::int64_t length = 0;
   std::int64_t context = 0;
+  std::int64_t fade = 0;
 };
 
 /// The blocks of each sampled video by its name, and those that stand for all others.

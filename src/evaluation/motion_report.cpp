@@ -44,7 +44,7 @@ std::vector<MeasuredVideo> measure(const std::vector<VideoItem>& videos, const B
     const data::CoarseVideo coarse = data::make_coarse(frames);
     measured.push_back({video.name, video.class_name, video.patient,
                         data::measure_heartbeat(coarse, rate_of(frames, video), ranges),
-                        measure_seams(frames, coarse, ranges),
+                        measure_seams(frames, coarse, ranges, blocks.fade),
                         std::max<std::int64_t>(0, static_cast<std::int64_t>(ranges.size()) - 1)});
     progress.update(done + static_cast<std::int64_t>(index) + 1);
   });
@@ -190,7 +190,7 @@ MotionReport report_motion(const MotionOptions& options) {
   report.real_seams = summarise(real);
   report.synthetic_seams = summarise(synthetic);
   if (!options.trace.empty()) {
-    report.trace = summarise_trace(options.trace, plan.usual().context);
+    report.trace = summarise_trace(options.trace, plan.usual());
   }
   return report;
 }

@@ -75,32 +75,39 @@ std::vector<data::FrameRange> block_ranges(std::int64_t frames, std::int64_t blo
 }
 
 SeamFigures measure_seams(const io::Frames& frames, const data::CoarseVideo& coarse,
-                          const std::vector<data::FrameRange>& blocks) {
+                          const std::vector<data::FrameRange>& blocks, std::int64_t fade) {
   std::vector<std::int64_t> seams;
   for (std::size_t i = 1; i < blocks.size(); ++i) seams.push_back(blocks[i].begin);
-  const auto near_seam = [&](std::int64_t b, std::int64_t reach) {
-    return std::any_of(seams.begin(), seams.end(),
-                       [&](std::int64_t seam) { return std::abs(seam - b) <= reach; });
+  // Whether the step to frame t is one of a seam's, or so many frames before or behind them.
+  const auto near_seam = [&](std::int64_t t, std::int64_t reach) {
+    return std::any_of(seams.begin(), seams.end(), [&](std::int64_t seam) {
+      return t >= seam - fade - reach && t <= seam + reach;
+    });
+  };
+  const auto mid_seam = [&](std::int64_t t) {
+    return std::find(seams.begin(), seams.end(), t + fade / 2) != seams.end();
   };
   const Motion motion(coarse);
   SeamFigures figures;
   double at_seams = 0.0, inside = 0.0;
-  std::int64_t others = 0;
+  std::int64_t steps_at_seams = 0, others = 0;
   for (std::int64_t t = 1; t < frames.count; ++t) {
     const bool seam = near_seam(t, 0);
     (seam ? at_seams : inside) += mean_change(frames, t);
-    others += seam ? 0 : 1;
-    if (!motion.can_judge(t) || (!seam && near_seam(t, kSpan)) || !motion.moves(t)) continue;
-    ++(seam ? figures.moving_seams : figures.moving_inside);
-    if (motion.turns(t)) ++(seam ? figures.reversed_seams : figures.reversed_inside);
+    ++(seam ? steps_at_seams : others);
+    const bool middle = mid_seam(t);
+    if (!motion.can_judge(t) || (!middle && near_seam(t, kSpan)) || !motion.moves(t)) continue;
+    ++(middle ? figures.moving_seams : figures.moving_inside);
+    if (motion.turns(t)) ++(middle ? figures.reversed_seams : figures.reversed_inside);
   }
   figures.change_at_seams =
-      seams.empty() ? kNotANumber : at_seams / static_cast<double>(seams.size());
+      steps_at_seams == 0 ? kNotANumber : at_seams / static_cast<double>(steps_at_seams);
   figures.change_inside = others == 0 ? kNotANumber : inside / static_cast<double>(others);
   return figures;
 }
 
-TraceFigures measure_trace(const std::vector<at::Tensor>& blocks, std::int64_t context_frames) {
+TraceFigures measure_trace(const std::vector<at::Tensor>& blocks, std::int64_t context_frames,
+                           std::int64_t fade) {
   TraceFigures figures;
   for (std::size_t k = 0; k < blocks.size(); ++k) {
     const at::Tensor& block = blocks[k];
@@ -111,7 +118,8 @@ TraceFigures measure_trace(const std::vector<at::Tensor>& blocks, std::int64_t c
     const at::Tensor& before = blocks[k - 1];
     const std::int64_t length = before.size(0);
     figures.first_frame.push_back(distance(block[0], before[length - context_frames]));
-    figures.last_given.push_back(distance(block[context_frames - 1], before[length - 1]));
+    figures.last_given.push_back(
+        distance(block[context_frames - fade - 1], before[length - fade - 1]));
   }
   return figures;
 }

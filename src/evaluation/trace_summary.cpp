@@ -32,7 +32,7 @@ TraceFigures gather(const std::vector<TraceFigures>& videos, const std::vector<s
 
 }  // namespace
 
-TraceSummary summarise_trace(const std::filesystem::path& path, std::int64_t context_frames) {
+TraceSummary summarise_trace(const std::filesystem::path& path, const Blocks& plan) {
   const io::SafetensorsFile file(path);
   // Names sort by video and block: "ASD_000003/block_0000".
   std::map<std::string, std::vector<at::Tensor>> blocks;
@@ -40,9 +40,9 @@ TraceSummary summarise_trace(const std::filesystem::path& path, std::int64_t con
     const std::size_t slash = name.find("/block_");
     if (slash == std::string::npos) continue;
     const at::Tensor block = file.tensor(name);
-    if (block.dim() != 4 || context_frames < 1 || block.size(0) <= context_frames) {
+    if (block.dim() != 4 || plan.context < 1 || block.size(0) <= plan.context) {
       throw DataError(path.string() + ": " + name + " is no block of more than " +
-                      std::to_string(context_frames) +
+                      std::to_string(plan.context) +
                       " frames [n, C, h, w]; is the manifest that of the same run?");
     }
     blocks[name.substr(0, slash)].push_back(block);
@@ -57,14 +57,14 @@ TraceSummary summarise_trace(const std::filesystem::path& path, std::int64_t con
   std::vector<std::size_t> every;
   for (const auto& [name, parts] : blocks) {
     every.push_back(videos.size());
-    videos.push_back(measure_trace(parts, context_frames));
+    videos.push_back(measure_trace(parts, plan.context, plan.fade));
     groups.push_back(name);
   }
   const TraceFigures all = gather(videos, every);
   TraceSummary summary;
   summary.videos = static_cast<std::int64_t>(videos.size());
   summary.seams = static_cast<std::int64_t>(all.first_frame.size());
-  summary.context_frames = context_frames;
+  summary.context_frames = plan.context;
   summary.first_frame = median_of(all.first_frame);
   summary.last_given = median_of(all.last_given);
   summary.step = median_of(all.steps);

@@ -1,5 +1,7 @@
 #include "echopath/generation/block_sampler.hpp"
 
+#include <algorithm>
+
 #include "echopath/core/errors.hpp"
 #include "echopath/core/random.hpp"
 #include "generation/denoise.hpp"
@@ -57,23 +59,30 @@ std::int64_t video_length(std::int64_t block_length, std::int64_t context_frames
   return block_length + (block_length - context_frames) * (blocks - 1);
 }
 
+at::Tensor crossfade(const at::Tensor& before, const at::Tensor& after) {
+  TORCH_CHECK(before.sizes() == after.sizes(), "blocks fade over frames that both of them drew");
+  const std::int64_t frames = before.size(0);
+  const at::Tensor weight = at::arange(1, frames + 1, before.options()).div(double(frames + 1));
+  return at::lerp(before, after, weight.view({frames, 1, 1, 1}));
+}
+
 BlockSampler::BlockSampler(const models::ModelDirectory& model, const DenoisingOptions& options,
                            const SeamOptions& seam, at::Device device,
                            const models::Compatibility& compatibility)
     : lvdm_(std::make_unique<VideoDenoiser>(model, options, device, compatibility)),
       anchor_(seam.anchor),
-      context_frames_(model.info().context_frames),
+      context_frames_(seam.context_frames == 0 ? model.info().context_frames : seam.context_frames),
+      fade_frames_(std::min(seam.fade, context_frames_ - 1)),
       holds_heart_(model.info().held_frame == "heart_frame") {
-  if (context_frames_ < 1 || context_frames_ >= block_length()) {
+  const std::int64_t trained = model.info().context_frames;
+  if (trained < 1 || trained >= block_length()) {
     throw DataError(model.path().string() +
                     "/echopath.json: context_frames must be 1 to block_length - 1");
   }
-  if (seam.context_frames == 0) return;
-  if (seam.context_frames < 1 || seam.context_frames > context_frames_) {
-    throw UsageError("--context-frames must be 1 to " + std::to_string(context_frames_) +
+  if (context_frames_ < 1 || context_frames_ > trained) {
+    throw UsageError("--context-frames must be 1 to " + std::to_string(trained) +
                      ", as many as the LVDM in '" + model.path().string() + "' was trained with");
   }
-  context_frames_ = seam.context_frames;
 }
 
 BlockSampler::~BlockSampler() = default;

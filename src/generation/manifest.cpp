@@ -52,6 +52,7 @@ config::Json ManifestEntry::to_json() const {
           {"blocks", blocks},
           {"block_length", block_length},
           {"context_frames", context_frames},
+          {"seam_fade", seam_fade},
           {"frames", frames},
           {"height", height},
           {"width", width},
@@ -85,6 +86,7 @@ ManifestEntry ManifestEntry::from_json(const config::Json& json, const std::stri
     json.at("blocks").get_to(entry.blocks);
     json.at("block_length").get_to(entry.block_length);
     json.at("context_frames").get_to(entry.context_frames);
+    if (json.contains("seam_fade")) json.at("seam_fade").get_to(entry.seam_fade);
     json.at("frames").get_to(entry.frames);
     json.at("height").get_to(entry.height);
     json.at("width").get_to(entry.width);

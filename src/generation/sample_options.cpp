@@ -95,8 +95,12 @@ void SampleOptions::visit(config::Visitor& v) {
   v.choice("anchor", anchor, {"hard", "soft", "none"},
            "given frames of a block: pinned, drawn towards, or reference only");
   v.integer("context_frames", context_frames, {0, 4096},
-            "frames of the block before that a block is given, at most as many as the LVDM was "
-            "trained with (0: as many)");
+            "last frames of a block that the next one repeats, at most as many as the LVDM was "
+            "trained to be given (0: as many)");
+  v.integer(
+      "seam_fade", seam_fade, {0, 4096},
+      "at most so many of these, all but the first, are not given to the next block but drawn "
+      "by it, and fade from the one block's to the other's (0: the next block's are not seen)");
   v.section(
       "stitched",
       [this](config::Visitor& s) {

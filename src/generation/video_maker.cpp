@@ -79,7 +79,7 @@ VideoMaker::VideoMaker(const models::ModelDirectory& model, const SampleOptions&
   if (options.sampler == "stitched") {
     stitched_.emplace(model, denoising, options.window_overlap, device, options.compatibility);
   } else {
-    const SeamOptions seam{parse_anchor(options.anchor), options.context_frames};
+    const SeamOptions seam{parse_anchor(options.anchor), options.context_frames, options.seam_fade};
     blocks_.emplace(model, denoising, seam, device, options.compatibility);
   }
   if (options.heart.empty()) {
@@ -137,6 +137,7 @@ ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& hear
   entry.blocks = options_.blocks;
   entry.block_length = block_length();
   entry.context_frames = stitched_ ? stitched_->overlap() : blocks_->context_frames();
+  entry.seam_fade = stitched_ ? 0 : blocks_->fade_frames();
   entry.frames = video_length(entry.block_length, entry.context_frames, entry.blocks);
   entry.height = heart.latent.size(1) * codec_.factor();
   entry.width = heart.latent.size(2) * codec_.factor();
@@ -178,15 +179,27 @@ void VideoMaker::make_blocks(std::vector<Job>& jobs, io::TensorMap* trace,
     starts.push_back({job.heart.latent.unsqueeze(0), job.plan->label, job.plan->seed,
                       job.plan->cycle, job.heart.latent});
   }
+  const std::int64_t repeated = blocks_->context_frames();
+  const std::int64_t next = block_length() - repeated;  // where the next block begins
+  const std::int64_t fading = block_length() - blocks_->fade_frames();
+  std::vector<at::Tensor> endings(jobs.size());  // frames that wait for the next block's
   for (std::int64_t k = 0; k < options_.blocks; ++k) {
     const std::vector<at::Tensor> blocks =
         blocks_->sample(starts, static_cast<std::uint32_t>(k), on_step);
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-      if (trace != nullptr) (*trace)[block_name(*jobs[i].plan, k)] = blocks[i].clone();
+      const at::Tensor& block = blocks[i];
+      if (trace != nullptr) (*trace)[block_name(*jobs[i].plan, k)] = block.clone();
       // The frames a block was given are already in the video, but for the heart frame of block 0.
-      write(blocks[i].slice(0, k == 0 ? 0 : starts[i].given.size(0)), *jobs[i].outputs);
-      const std::int64_t next = block_length() - blocks_->context_frames();
-      starts[i].given = blocks[i].slice(0, next).clone();
+      const std::int64_t drawn = k == 0 ? 0 : starts[i].given.size(0);
+      const std::int64_t end = k + 1 == options_.blocks ? block_length() : fading;
+      at::Tensor frames = block.slice(0, drawn, end);
+      if (k > 0) {
+        const at::Tensor faded = crossfade(endings[i], block.slice(0, drawn, repeated));
+        frames = at::cat({faded, block.slice(0, repeated, end)});
+      }
+      write(frames, *jobs[i].outputs);
+      endings[i] = block.slice(0, fading).clone();
+      starts[i].given = block.slice(0, next, fading).clone();
       if (starts[i].cycle)
         starts[i].cycle = starts[i].cycle->after(static_cast<double>(next) / fps_);
     }

@@ -69,6 +69,7 @@ TEST(SampleVerb, WritesTheVideoAndWhatLiesBesideIt) {
                    {"frames", 10},
                    {"block_length", 6},
                    {"context_frames", 2},
+                   {"seam_fade", 1},
                    {"guidance_scale", 2.0},
                    {"height", kToyImageSize},
                    {"width", kToyImageSize},

@@ -40,6 +40,41 @@ TEST(Seams, ChangesAreMeanDifferencesOfGreyLevels) {
   EXPECT_TRUE(std::isnan(measure(frames, {{0, 6}}).change_at_seams));
 }
 
+TEST(Seams, AFadeCountsWithAllItsSteps) {
+  io::Frames frames;
+  frames.count = 8;
+  frames.height = frames.width = 14;
+  frames.pixels.resize(8 * 14 * 14);
+  const std::uint8_t levels[] = {10, 12, 14, 19, 26, 30, 32, 34};
+  for (std::int64_t t = 0; t < 8; ++t) std::fill_n(frames.frame(t), 14 * 14, levels[t]);
+  const SeamFigures figures =
+      measure_seams(frames, data::make_coarse(frames), {{0, 5}, {5, 8}}, /*fade=*/2);
+  EXPECT_DOUBLE_EQ(figures.change_at_seams, 16.0 / 3.0);  // 14 to 19 to 26 to 30
+  EXPECT_EQ(figures.change_inside, 2.0);
+}
+
+// The video runs back from the middle of the fade on.
+TEST(Seams, AFadeThatTurnsTheMotionBackIsSeen) {
+  double moving = 0, reversed = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto video = phantom_video(phantom::class_names()[i % 4], 90 + i, 96);
+    for (std::int64_t seam = 24; seam <= 72; seam += 4) {
+      std::vector<std::int64_t> back;
+      for (std::int64_t t = 0; t < seam + 22 && 2 * (seam - 2) - t >= 0; ++t) {
+        back.push_back(t < seam - 2 ? t : 2 * (seam - 2) - t);
+      }
+      const io::Frames frames = select(video.frames, back);
+      const SeamFigures figures =
+          measure_seams(frames, data::make_coarse(frames),
+                        {{0, seam}, {seam, static_cast<std::int64_t>(back.size())}}, /*fade=*/4);
+      moving += static_cast<double>(figures.moving_seams);
+      reversed += static_cast<double>(figures.reversed_seams);
+    }
+  }
+  EXPECT_GE(moving, 15);
+  EXPECT_GE(reversed, 0.6 * moving);
+}
+
 /// Places where the heart moves, and those of them where it turns back.
 struct Counts {
   double moving_seams = 0, reversed_seams = 0, moving_inside = 0, reversed_inside = 0;
@@ -117,6 +152,8 @@ TEST(Seams, TraceComparesGivenFramesWithWhatBecameOfThem) {
   EXPECT_DOUBLE_EQ(figures.first_frame[1], 5.5);  // 10 beside 4.5
   EXPECT_EQ(figures.steps.size(), 9U);
   for (const double step : figures.steps) EXPECT_DOUBLE_EQ(step, 1.0);
+  // Where the last repeated frame is the block's own, the first is the last that it was given.
+  EXPECT_DOUBLE_EQ(measure_trace({block(0.0), block(2.5)}, 2, 1).last_given[0], 0.5);
   // With one given frame, it is the last one that counts.
   EXPECT_DOUBLE_EQ(measure_trace({block(0.0), block(2.5)}, 1).first_frame[0], 0.5);
 }

@@ -70,6 +70,28 @@ TEST(BlockSampler, TakesFewerContextFramesButNotMore) {
   EXPECT_THROW(with(-1), UsageError);
 }
 
+TEST(BlockSampler, GivesOneFrameAtLeastHoweverManyFade) {
+  const auto fade = [](std::int64_t frames) {
+    const SeamOptions seam{Anchor::kHard, 0, frames};
+    return BlockSampler(models::ModelDirectory::open(testing::shared_toy_model()), two_steps(),
+                        seam, at::kCPU)
+        .fade_frames();
+  };
+  EXPECT_EQ(fade(0), 0);
+  EXPECT_EQ(fade(1), 1);
+  EXPECT_EQ(fade(4), 1) << "of the two that this model's blocks repeat";
+}
+
+TEST(Crossfade, ChangesInEqualSteps) {
+  const at::Tensor before = at::full({3, 4, 2, 2}, 1.0), after = at::full({3, 4, 2, 2}, 5.0);
+  const at::Tensor faded = crossfade(before, after);
+  EXPECT_EQ(faded.sizes(), before.sizes());
+  for (std::int64_t j = 0; j < 3; ++j) {
+    EXPECT_TRUE(at::allclose(faded[j], at::full({4, 2, 2}, 2.0 + double(j)))) << j;
+  }
+  EXPECT_EQ(crossfade(before.slice(0, 3), after.slice(0, 3)).size(0), 0);
+}
+
 TEST(BlockSampler, HardAnchorKeepsTheGivenFramesExactly) {
   const at::Tensor given = frames(2);
   const at::Tensor block = sampler(Anchor::kHard).sample(given, 0, 1, 1);

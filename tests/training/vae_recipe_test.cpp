@@ -102,8 +102,9 @@ TEST_F(VaeRecipeTest, AdversarialTermStartsAtItsStep) {
     EXPECT_TRUE(recipe.active(0, step));
     EXPECT_EQ(recipe.active(1, step), started) << step;
     EXPECT_EQ(std::isnan(figure(figures, "generator")), !started) << step;
-    if (started) {
-      EXPECT_GT(std::abs(total - without), 1e-3) << step;
+    if (started) {  // the term may be as small as the discriminator is undecided, its weight may
+                    // not
+      EXPECT_GT((total - without) / figure(figures, "generator"), 0.01) << step;
     } else {
       EXPECT_NEAR(total, without, 1e-5) << step;
     }

@@ -15,7 +15,8 @@ namespace echopath::evaluation {
 std::vector<data::FrameRange> block_ranges(std::int64_t frames, std::int64_t block_length,
                                            std::int64_t context_frames);
 
-/// How a video goes on from block to block. A seam is the step to the first new frame of a block.
+/// How a video goes on from block to block. A seam is the step to the first frame of a block, and
+/// where blocks fade into each other each of the steps of that, of which this is the last.
 struct SeamFigures {
   double change_at_seams = 0.0;  ///< mean |difference| of grey levels; not a number without seams
   double change_inside = 0.0;    ///< of all other steps
@@ -24,14 +25,17 @@ struct SeamFigures {
   std::int64_t moving_inside = 0, reversed_inside = 0;
 };
 
+/// `fade`: frames over which each block fades into the next one, the last ones before it.
+///
 /// Motion over two frames of the coarse video, m(t) = x(t) − x(t − 2): before a seam at frame b
 /// that is m(b − 1), after it m(b + 2), and the step over the seam itself is left aside. The heart
 /// moves where |m(b − 1)| is at least the video's median, and turns back where, besides, |m(b + 2)|
 /// is too and the angle between the two has a cosine below −0.3. Hearts turn at end-systole and
 /// end-diastole as well, but slowly: so few places inside blocks count. These are all frames whose
-/// comparison touches no seam.
+/// comparison touches no seam. A seam that
+/// fades counts as one at the middle of its fade.
 SeamFigures measure_seams(const io::Frames& frames, const data::CoarseVideo& coarse,
-                          const std::vector<data::FrameRange>& blocks);
+                          const std::vector<data::FrameRange>& blocks, std::int64_t fade = 0);
 
 /// Latents of the blocks of one video as the sampler made them, before the frames that they repeat
 /// are dropped (`echopath sample --trace`): each [n, C, h, w].
@@ -44,7 +48,9 @@ struct TraceFigures {
   std::vector<double> steps;       ///< of each frame inside a block from the one before it
 };
 
-/// `context_frames`: how many frames each block repeats, 1 ≤ c < n.
-TraceFigures measure_trace(const std::vector<at::Tensor>& blocks, std::int64_t context_frames);
+/// `context_frames`: how many frames each block repeats, 1 ≤ c < n; `fade`: how many of them, the
+/// last ones, are not given to it, 0 ≤ f < c.
+TraceFigures measure_trace(const std::vector<at::Tensor>& blocks, std::int64_t context_frames,
+                           std::int64_t fade = 0);
 
 }  // namespace echopath::evaluation

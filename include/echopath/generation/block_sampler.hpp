@@ -46,9 +46,16 @@ struct BlockStart {
 /// How a block continues the one before.
 struct SeamOptions {
   Anchor anchor = Anchor::kHard;
-  /// Frames that it is given, at most as many as the model was trained with; 0: as many.
+  /// Frames that it repeats, at most as many as the model is trained to be given; 0: as many.
   std::int64_t context_frames = 0;
+  /// How many of them, the last ones, it draws itself; fewer where it repeats no more than these,
+  /// for one is always given.
+  std::int64_t fade = 0;
 };
+
+/// Frames that two blocks drew, both `[f, C, h, w]`: the change from the one block to the other in
+/// f + 1 equal steps, frame j of f (from 1) being `before + (after − before)·j / (f + 1)`.
+at::Tensor crossfade(const at::Tensor& before, const at::Tensor& after);
 
 /// Draws blocks of latent frames from the LVDM, each from the frames that come before it (section
 /// 2.2 of the paper).
@@ -62,14 +69,16 @@ class BlockSampler {
   ~BlockSampler();
 
   std::int64_t block_length() const;
-  /// How many frames of a block the next one is given.
+  /// How many frames of a block the next one repeats, the first of them given to it.
   std::int64_t context_frames() const { return context_frames_; }
+  /// How many of these, the last ones, are not given: f, 0 ≤ f < c.
+  std::int64_t fade_frames() const { return fade_frames_; }
 
   /// Block number `block` of the video with this seed: `[n, C, h, w]`, float32 on the CPU, scaled
   /// latents. `given` `[g, C, h, w]`, 1 ≤ g < n, holds its first frames: the heart frame for block
-  /// 0, the last c frames of the block before for the others. The reference channels hold the given
-  /// frames, and throughout the rest of the block the last of them, or the video's heart frame
-  /// where the model was trained so (ModelInfo::held_frame).
+  /// 0, c - f of the last c frames of the block before for the others. The reference channels hold
+  /// the given frames, and throughout the rest of the block the last of them, or the video's heart
+  /// frame where the model was trained so (ModelInfo::held_frame).
   at::Tensor sample(const at::Tensor& given, std::int64_t label, std::uint64_t seed,
                     std::uint32_t block, const StepCallback& on_step = {}) const;
 
@@ -83,6 +92,7 @@ class BlockSampler {
   std::unique_ptr<const VideoDenoiser> lvdm_;
   Anchor anchor_;
   std::int64_t context_frames_;
+  std::int64_t fade_frames_;
   bool holds_heart_;
 };
 

@@ -33,6 +33,7 @@ struct ManifestEntry {
   std::int64_t blocks = 0;         ///< or windows
   std::int64_t block_length = 0;
   std::int64_t context_frames = 0;  ///< frames that a block repeats; a window's overlap
+  std::int64_t seam_fade = 0;       ///< how many of these fade; 0 in manifests of earlier versions
   std::int64_t frames = 0;
   std::int64_t height = 0;
   std::int64_t width = 0;
