@@ -142,8 +142,9 @@ void SampleOptions::visit_guidance(config::Visitor& v) {
          "lowest noise level t / T at which guidance acts");
   v.real("interval_end", guidance.interval_end, {0, 1}, "highest noise level");
   v.real("video_share", video_guidance_share, {0, 1},
-         "the LVDM's scale is 1 + video_share (w - 1): it has the heart frame to go by, and a high "
-         "scale wears walls and valves away over the blocks; 1: as strong as for the frame");
+         "the LVDM's scale is 1 + video_share (w - 1). 0: it has the class and the heart frame to "
+         "go by and takes one evaluation a step, where a high scale takes two and wears walls and "
+         "valves away over the blocks; 1: as strong as for the frame");
   v.real("frame_scale", guidance.frame_scale, {0, 1000},
          "the LVDM's scale for its reference frame; other than 1 needs a model trained with "
          "reference dropout");

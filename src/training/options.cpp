@@ -155,7 +155,7 @@ void LvdmOptions::visit(config::Visitor& v) {
            "what the reference holds behind the given frames: the last of them; or the heart frame "
            "that the video starts from, so that the anatomy stays over the blocks (of a training "
            "video a frame that heart_phase_window allows)");
-  v.real("heart_phase_window", heart_phase_window, {0, 0.5},
+  v.real("heart_phase_window", heart_phase_window, {0.01, 0.5},
          "held heart frames are this near the moment at which hearts move least, in cycles, as the "
          "LIDM's with the same key (0.5: any frame)");
   v.real("reference_noise", reference_noise, {0, 1},

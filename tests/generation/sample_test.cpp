@@ -53,6 +53,7 @@ TEST(Sample, ManifestSaysWhatMadeTheVideo) {
   const TemporaryFolder folder;
   SampleOptions options = toy_options(folder / "out");
   options.guidance = {.scale = 2.0, .rescale = 0.5, .interval_start = 0.1, .interval_end = 0.9};
+  options.video_guidance_share = 0.25;
   run_sampling(options);
   const auto entries = read_manifest(folder / "out/manifest.jsonl");
   ASSERT_EQ(entries.size(), 1U);
@@ -98,6 +99,7 @@ TEST(Sample, EveryBlockStartsWithTheFramesTheLastOneEndedWith) {
   const TemporaryFolder folder;
   SampleOptions options = toy_options(folder / "out");
   options.blocks = 3;
+  options.seam_fade = 0;
   options.trace = (folder / "trace.safetensors").string();
   run_sampling(options);
   const io::TensorMap trace = io::load_safetensors(options.trace);

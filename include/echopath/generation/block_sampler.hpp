@@ -78,7 +78,7 @@ class BlockSampler {
   /// latents. `given` `[g, C, h, w]`, 1 ≤ g < n, holds its first frames: the heart frame for block
   /// 0, c - f of the last c frames of the block before for the others. The reference channels hold
   /// the given frames, and throughout the rest of the block the last of them, or the video's heart
-  /// frame where the model was trained so (ModelInfo::held_frame).
+  /// frame where the model was trained so (ModelInfo::held_frame) and BlockStart tells it.
   at::Tensor sample(const at::Tensor& given, std::int64_t label, std::uint64_t seed,
                     std::uint32_t block, const StepCallback& on_step = {}) const;
 

@@ -24,7 +24,7 @@ struct SampleOptions {
   std::int64_t seed = 0;  ///< of the first video; the next ones count on from it
   diffusion::GuidanceOptions guidance{.scale = 5.0};
   /// How much of the class's guidance the LVDM gets: where w > 1 its scale is 1 + share·(w − 1).
-  double video_guidance_share = 0.25;
+  double video_guidance_share = 0.0;
   std::string sampler = "blocks";  ///< blocks, or stitched: EchoNet-Synthetic's windows
   std::int64_t blocks = 4;         ///< or windows
   diffusion::SolverOptions solver;
