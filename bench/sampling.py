@@ -2,7 +2,7 @@
 """What a video costs, and what it is worth, by preset. Plain Python, nothing to install.
 
   bench/sampling.py [--program PATH] [--model DIR] [--judges DIR] [--real DIR] [--out DIR]
-                    [--videos 64] [--threads 2] [--minutes M] [--only cost|quality] [--reference-steps 256]
+                    [--videos 64] [--threads 2] [--nproc 1] [--minutes M] [--only cost|quality] [--reference-steps 256]
 
 Cost: one video of 4 blocks at w = 5 of each arm, with its frame-evaluations (frames that went through the
 LVDM, both guidance branches counted), seconds and peak memory of the whole command:
@@ -64,6 +64,8 @@ def parse():
     parser.add_argument("--out", default=str(ROOT / "runs/bench_sampling"))
     parser.add_argument("--videos", type=int, default=64, help="single blocks of each arm")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--nproc", type=int, default=1,
+                        help="processes of so many threads that share the single blocks of an arm")
     parser.add_argument("--seed", type=int, default=500000)
     parser.add_argument("--minutes", type=float, default=0, help="length of a leg (0: to the end)")
     parser.add_argument("--only", choices=["cost", "quality"])
@@ -109,7 +111,7 @@ class Bench:
     def remember(self):
         """Results of other options, weights or videos must not be taken for these."""
         o = self.options
-        kept = {k: v for k, v in vars(o).items() if k not in ("minutes", "only", "out")}
+        kept = {k: v for k, v in vars(o).items() if k not in ("minutes", "nproc", "only", "out")}
         kept["model_weights"] = weights_hash(o.model)
         kept["judges_weights"] = weights_hash(o.judges or o.model)
         if o.real:
@@ -208,7 +210,8 @@ class Bench:
             return True
         if self.seconds_left() <= 0:
             return False
-        command = self.sample(name, folder, -(-self.options.videos // 4), 1, [])
+        command = self.sample(name, folder, -(-self.options.videos // 4), 1,
+                              ["--nproc", str(self.options.nproc)])
         if (folder / "manifest.jsonl").exists():
             command.append("--resume")
         print("+", " ".join(command), flush=True)
@@ -270,8 +273,8 @@ def minutes(seconds):
 
 
 def videos_in(folder):
-    path = folder / "manifest.jsonl"
-    return len(path.read_text().splitlines()) if path.exists() else 0
+    """Of all processes."""
+    return sum(len(f.read_text().splitlines()) for f in folder.glob("manifest*.jsonl"))
 
 
 def frame_evaluations(config, entry):

@@ -21,7 +21,8 @@ options, it goes on where it was. The results lie in OUT: NAME.json of each meas
   --seams N       videos of each class of the two runs for the seams (--videos)
   --preset NAME   sampling preset (the default)
   --seed N        of the first video (100000)
-  --threads N     (all cores)
+  --threads N     of each process (all cores)
+  --nproc N       processes that share the sampling, but for the one with --anchor none (1)
   --minutes M     length of a leg (0: to the end): sampling stops and the next start goes on; a
                   measurement under way ends first. The sampling with --anchor none cannot be resumed:
                   it comes last, and starts only in a leg that seems long enough.
@@ -41,12 +42,13 @@ seams=""
 preset=""
 seed=100000
 threads=0
+nproc=1
 minutes=0
 while [ $# -gt 0 ]; do
   case "$1" in
     --help | -h) usage && exit 0 ;;
     --model | --judges | --data | --out | --videos | --long | --seams | --preset | --seed | \
-      --threads | --minutes)
+      --threads | --nproc | --minutes)
       [ $# -ge 2 ] || fail "$1 needs a value"
       declare "${1#--}=$2"
       shift 2
@@ -143,8 +145,8 @@ measure() {
   mv "$out/$name.part" "$out/$name.json"
 }
 
-# videos_in NAME: how many videos of a sample directory are whole.
-videos_in() { if [ -e "$out/$1/manifest.jsonl" ]; then wc -l <"$out/$1/manifest.jsonl"; else echo 0; fi; }
+# videos_in NAME: how many videos of a sample directory are whole, by the manifests of all processes.
+videos_in() { { find "$out/$1" -maxdepth 1 -name 'manifest*.jsonl' -exec cat {} + 2>/dev/null || true; } | wc -l; }
 
 # sample NAME COUNT OPTIONS…: a sample directory of every class. NAME.seconds is how long it took.
 sample() {
@@ -159,11 +161,12 @@ sample() {
   limit=$((minutes > 0 ? $(time_left) + 1 : 0))
   if [ -e "$out/$name/manifest.jsonl" ]; then resume=(--resume); fi
   # The trace of a run that was stopped would lack its first videos.
-  case " $* " in *" --trace "*) rm -rf "${out:?}/$name" && resume=() && limit=0 ;; esac
+  local processes=(--nproc "$nproc")
+  case " $* " in *" --trace "*) rm -rf "${out:?}/$name" && resume=() && processes=() && limit=0 ;; esac
   set -- --out "$out/$name" --count "$count" --w 5 --seed "$seed" ${preset:+--preset "$preset"} "$@"
   printf '%s\n' "echopath sample $*" >"$out/$name.command"
-  run timeout --foreground "$limit" "$program" sample "$@" "${common[@]}" "${resume[@]}" >/dev/null ||
-    status=$?
+  run timeout --foreground "$limit" "$program" sample "$@" "${common[@]}" "${processes[@]}" \
+    "${resume[@]}" >/dev/null || status=$?
   echo $(($(cat "$out/$name.seconds" 2>/dev/null || echo 0) + SECONDS - started)) >"$out/$name.seconds"
   if [ "$status" -eq 124 ]; then
     [ "$(videos_in "$name")" -gt "$before" ] ||
@@ -180,7 +183,7 @@ sample() {
 check_time_of_none() {
   local needed
   if [ -e "$out/none.done" ] || [ "$minutes" -eq 0 ]; then return; fi
-  needed=$(($(cat "$out/samples.seconds") * seams / videos))
+  needed=$(($(cat "$out/samples.seconds") * nproc * seams / videos))
   [ "$needed" -gt "$(time_left)" ] || return 0
   leave "the sampling with --anchor none needs one uninterrupted leg of about $((needed / 60 + 1))" \
     "minutes, and this one has $(($(time_left) / 60)) left: start again with --minutes" \
