@@ -48,11 +48,13 @@ diffusion_legs() {
     heart_phase_window=0.5
   leg "$1lidm_3" lidm "$2/lidm" "$3" "$latents" training.steps=1200 training.learning_rate=2e-4
   # First what moves together, then, with the error at one scale, the texture; then with the heart frame
-  # in every block, which the baseline does not have.
-  leg "$1lvdm" lvdm "$2/lvdm" "$3" "$latents" training.steps=2000 held_frame=last_given
+  # in every block, and last with noise that frames share, which the baseline does not have.
+  leg "$1lvdm" lvdm "$2/lvdm" "$3" "$latents" training.steps=2000 held_frame=last_given noise_correlation=0
   leg "$1lvdm_2" lvdm "$2/lvdm" "$3" "$latents" training.steps=2600 training.seed=2 diffusion.loss_scales=1 \
-    held_frame=last_given
+    held_frame=last_given noise_correlation=0
   leg "$1lvdm_3" lvdm "$2/lvdm" "$3" "$latents" training.steps=2000 training.seed=3 \
+    training.learning_rate=6e-4 diffusion.loss_scales=1 noise_correlation=0
+  leg "$1lvdm_4" lvdm "$2/lvdm" "$3" "$latents" training.steps=1600 training.seed=4 \
     training.learning_rate=6e-4 diffusion.loss_scales=1
 }
 
