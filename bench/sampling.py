@@ -49,6 +49,7 @@ ARMS = {
 ORDER = ("default", "fast", "blocks", "reference")
 HASHES = {
     "model_weights": "the model's weights",
+    "defaults": "the sampling's defaults",
     "judges_weights": "the judges' weights",
     "real_list": "the list of the real videos",
 }
@@ -114,6 +115,9 @@ class Bench:
         kept = {k: v for k, v in vars(o).items() if k not in ("minutes", "nproc", "only", "out")}
         kept["model_weights"] = weights_hash(o.model)
         kept["judges_weights"] = weights_hash(o.judges or o.model)
+        shown = subprocess.run([o.program, "config", "show", "sample"], check=True, stdout=subprocess.PIPE, text=True)
+        values = [line for line in shown.stdout.splitlines() if not line.startswith(" ")]
+        kept["defaults"] = hashlib.sha256("\n".join(values).encode()).hexdigest()
         if o.real:
             real = pathlib.Path(o.real)
             if not real.is_dir():
@@ -282,7 +286,7 @@ def frame_evaluations(config, entry):
     guidance = config.get("guidance", {})
     scale = config.get("guidance_scale", 1.0)
     if scale > 1:
-        scale = 1 + guidance.get("video_share", 1.0) * (scale - 1)
+        scale = 1 + guidance.get("video_share", 0.0) * (scale - 1)
     if scale not in (0.0, 1.0) and (guidance.get("interval_start", 0), guidance.get("interval_end", 1)) != (0, 1):
         sys.exit("the preset has a guidance interval: count the steps inside it here too")
     if guidance.get("frame_scale", 1) != 1:

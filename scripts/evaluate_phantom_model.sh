@@ -87,7 +87,8 @@ videos $videos, long $long, seams $seams
 preset $preset
 seed $seed
 the model's weights: sha256 $(weights_of "$model")
-the judges' weights: sha256 $(weights_of "$judges")"
+the judges' weights: sha256 $(weights_of "$judges")
+the sampling's defaults: sha256 $("$program" config show sample | grep -v '^    ' | hash_of_input)"
 [ -z "$data" ] || options+="
 the list of $data: sha256 $(hash_of_input <"$data/FileList.csv")"
 if [ -e "$out/options" ] && [ "$(cat "$out/options")" != "$options" ]; then
@@ -150,7 +151,7 @@ videos_in() { { find "$out/$1" -maxdepth 1 -name 'manifest*.jsonl' -exec cat {} 
 
 # sample NAME COUNT OPTIONS…: a sample directory of every class. NAME.seconds is how long it took.
 sample() {
-  local name="$1" count="$2" status=0 before limit started resume=()
+  local name="$1" count="$2" status=0 before limit started resume=() processes=(--nproc "$nproc")
   shift 2
   if [ -e "$out/$name.done" ]; then return; fi
   check_time
@@ -161,7 +162,6 @@ sample() {
   limit=$((minutes > 0 ? $(time_left) + 1 : 0))
   if [ -e "$out/$name/manifest.jsonl" ]; then resume=(--resume); fi
   # The trace of a run that was stopped would lack its first videos.
-  local processes=(--nproc "$nproc")
   case " $* " in *" --trace "*) rm -rf "${out:?}/$name" && resume=() && processes=() && limit=0 ;; esac
   set -- --out "$out/$name" --count "$count" --w 5 --seed "$seed" ${preset:+--preset "$preset"} "$@"
   printf '%s\n' "echopath sample $*" >"$out/$name.command"

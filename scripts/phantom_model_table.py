@@ -168,7 +168,7 @@ def seams():
     report = result("motion")
     for side in ("real", "synthetic"):
         found = report["seams"][side]
-        at_most(f"seams, {side}: change there over change inside blocks", 1.2,
+        at_most(f"seams, {side}: change there (all steps of a fade) over change inside blocks", 1.2,
                 found["change_ratio"]["estimate"], interval(found["change_ratio"]),
                 of_videos(found["seams"], found), "motion")
     turns_back("real, cut like the samples", report["seams"]["real"], "motion")

@@ -29,7 +29,7 @@ void print(const evaluation::MotionReport& report) {
   if (!report.trace) return;
   const auto& trace = *report.trace;
   std::cout << "trace, " << trace.videos << " videos, " << trace.seams
-            << " seams, c = " << trace.context_frames
+            << " seams, c = " << trace.context_frames << ", " << trace.seam_fade << " of them fade"
             << ": median distance of a block's first frame from its reference " << trace.first_frame
             << ", of its last given frame " << trace.last_given << ", of one frame step "
             << trace.step << "; first / step " << trace.ratio.estimate << " [" << trace.ratio.low

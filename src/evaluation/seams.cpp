@@ -84,8 +84,8 @@ SeamFigures measure_seams(const io::Frames& frames, const data::CoarseVideo& coa
       return t >= seam - fade - reach && t <= seam + reach;
     });
   };
-  const auto mid_seam = [&](std::int64_t t) {
-    return std::find(seams.begin(), seams.end(), t + fade / 2) != seams.end();
+  const auto begins_seam = [&](std::int64_t t) {
+    return std::find(seams.begin(), seams.end(), t + fade) != seams.end();
   };
   const Motion motion(coarse);
   SeamFigures figures;
@@ -95,10 +95,10 @@ SeamFigures measure_seams(const io::Frames& frames, const data::CoarseVideo& coa
     const bool seam = near_seam(t, 0);
     (seam ? at_seams : inside) += mean_change(frames, t);
     ++(seam ? steps_at_seams : others);
-    const bool middle = mid_seam(t);
-    if (!motion.can_judge(t) || (!middle && near_seam(t, kSpan)) || !motion.moves(t)) continue;
-    ++(middle ? figures.moving_seams : figures.moving_inside);
-    if (motion.turns(t)) ++(middle ? figures.reversed_seams : figures.reversed_inside);
+    const bool first = begins_seam(t);
+    if (!motion.can_judge(t) || (!first && near_seam(t, kSpan)) || !motion.moves(t)) continue;
+    ++(first ? figures.moving_seams : figures.moving_inside);
+    if (motion.turns(t)) ++(first ? figures.reversed_seams : figures.reversed_inside);
   }
   figures.change_at_seams =
       steps_at_seams == 0 ? kNotANumber : at_seams / static_cast<double>(steps_at_seams);

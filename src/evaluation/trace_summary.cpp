@@ -65,6 +65,7 @@ TraceSummary summarise_trace(const std::filesystem::path& path, const Blocks& pl
   summary.videos = static_cast<std::int64_t>(videos.size());
   summary.seams = static_cast<std::int64_t>(all.first_frame.size());
   summary.context_frames = plan.context;
+  summary.seam_fade = plan.fade;
   summary.first_frame = median_of(all.first_frame);
   summary.last_given = median_of(all.last_given);
   summary.step = median_of(all.steps);
@@ -80,6 +81,7 @@ config::Json TraceSummary::to_json() const {
   return {{"videos", videos},
           {"seams", seams},
           {"context_frames", context_frames},
+          {"seam_fade", seam_fade},
           {"median_first_frame", number_or_null(first_frame)},
           {"median_last_given", number_or_null(last_given)},
           {"median_step", number_or_null(step)},

@@ -45,6 +45,14 @@ std::vector<std::optional<models::HeartCycle>> cycles_of(const std::vector<Block
   return cycles;
 }
 
+/// How many of the repeated frames a block may draw itself; see SeamOptions.
+std::int64_t allowed_fade(std::int64_t wanted, std::int64_t context_frames,
+                          std::int64_t block_length) {
+  constexpr std::int64_t kAlwaysGiven = 2;
+  if (2 * context_frames > block_length) return 0;
+  return std::clamp<std::int64_t>(context_frames - kAlwaysGiven, 0, wanted);
+}
+
 }  // namespace
 
 Anchor parse_anchor(const std::string& name) {
@@ -72,7 +80,7 @@ BlockSampler::BlockSampler(const models::ModelDirectory& model, const DenoisingO
     : lvdm_(std::make_unique<VideoDenoiser>(model, options, device, compatibility)),
       anchor_(seam.anchor),
       context_frames_(seam.context_frames == 0 ? model.info().context_frames : seam.context_frames),
-      fade_frames_(std::min(seam.fade, context_frames_ - 1)),
+      fade_frames_(allowed_fade(seam.fade, context_frames_, block_length())),
       holds_heart_(model.info().held_frame == "heart_frame") {
   const std::int64_t trained = model.info().context_frames;
   if (trained < 1 || trained >= block_length()) {

@@ -25,10 +25,12 @@ config::Json essence(config::Json document) {
   return document;
 }
 
-/// Options that the version that wrote the document did not have yet are at their defaults.
+/// Options that the version that wrote the document did not have yet are at their defaults; its
+/// blocks did not fade.
 config::Json completed(config::Json document) {
   if (!document.contains("options") || !document["options"].is_object()) return document;
   SampleOptions defaults;
+  defaults.seam_fade = 0;
   config::Json options = config::dump(config::visit_of(defaults));
   options.merge_patch(document["options"]);
   document["options"] = std::move(options);

@@ -59,6 +59,7 @@ void check_sample_options(const SampleOptions& options) {
     throw UsageError("sampler '" + options.sampler + "' is unknown; use blocks or stitched");
   }
   if (options.context_frames < 0) throw UsageError("the context frames must not be negative");
+  if (options.seam_fade < 0) throw UsageError("seam_fade must not be negative");
   if (options.context_frames > 0 && options.sampler != "blocks") {
     throw UsageError(
         "--context-frames goes with the sampler blocks; stitched windows have stitched.overlap");
@@ -99,8 +100,8 @@ void SampleOptions::visit(config::Visitor& v) {
             "trained to be given (0: as many)");
   v.integer(
       "seam_fade", seam_fade, {0, 4096},
-      "at most so many of these, all but the first, are not given to the next block but drawn "
-      "by it, and fade from the one block's to the other's (0: the next block's are not seen)");
+      "of the frames that a block repeats, how many of the last ones it draws itself and fades "
+      "into (two are always given; 0: all of them)");
   v.section(
       "stitched",
       [this](config::Visitor& s) {

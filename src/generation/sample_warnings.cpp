@@ -50,11 +50,22 @@ void warn_of_unknown_cycle(const SampleOptions& options, const models::ModelDire
               "(heart_phase_window below 0.5); the first beat may jump");
 }
 
+/// w is the LIDM's, but for the share of the LVDM.
+void warn_of_idle_guidance(const SampleOptions& options) {
+  if (options.heart.empty() || options.guidance.scale <= 1.0) return;
+  if (options.video_guidance_share > 0.0) return;
+  log_warning(
+      "--heart leaves the LIDM out, and w steers the LVDM only by guidance.video_share, which is "
+      "0; "
+      "--set guidance.video_share=1 gives it w in full");
+}
+
 }  // namespace
 
 void warn_of_the_unlearned(const SampleOptions& options, const models::ModelDirectory& model) {
   warn_of_untrained_guidance(options, model);
   warn_of_unknown_cycle(options, model);
+  warn_of_idle_guidance(options);
 }
 
 }  // namespace echopath::generation

@@ -144,10 +144,11 @@ Batch LvdmRecipe::load(const MicroBatch& batch) const {
   const std::int64_t reference_channels = source_.latent_shape().at(0);
   for (std::size_t i = 0; i < batch.positions.size(); ++i) {
     const at::Tensor item = given[static_cast<std::int64_t>(i)];
-    if (draws_.drops_reference(options_.reference_dropout, batch.step, batch.positions[i])) {
+    const std::int64_t position = batch.positions[i];
+    if (draws_.drops(GivenPart::kReference, options_.reference_dropout, batch.step, position)) {
       item.slice(1, 0, reference_channels).zero_();
     }
-    if (draws_.drops_heart_cycle(options_.heart_cycle_dropout, batch.step, batch.positions[i])) {
+    if (draws_.drops(GivenPart::kHeartCycle, options_.heart_cycle_dropout, batch.step, position)) {
       item.slice(1, reference_channels).zero_();
     }
   }

@@ -12,9 +12,6 @@ namespace {
 
 /// The default in EchoPath's code, which its config does not reach.
 constexpr double kMisspeltClassDropout = 0.3;
-/// Words of a condition-drop key: the first is for the class.
-constexpr std::uint32_t kReferenceWord = 1;
-constexpr std::uint32_t kHeartCycleWord = 2;
 constexpr std::int64_t kMostRemembered = 16384;
 
 /// [B] of [B, …].
@@ -63,14 +60,10 @@ at::Tensor ObjectiveDraws::drop_conditions(const at::Tensor& conditions, const M
   return kept;
 }
 
-bool ObjectiveDraws::drops_reference(double probability, std::int64_t step,
-                                     std::int64_t position) const {
-  return uniform_number(key(Stream::kConditionDrop, step, position), kReferenceWord) < probability;
-}
-
-bool ObjectiveDraws::drops_heart_cycle(double probability, std::int64_t step,
-                                       std::int64_t position) const {
-  return uniform_number(key(Stream::kConditionDrop, step, position), kHeartCycleWord) < probability;
+bool ObjectiveDraws::drops(GivenPart part, double probability, std::int64_t step,
+                           std::int64_t position) const {
+  return uniform_number(key(Stream::kConditionDrop, step, position),
+                        static_cast<std::uint32_t>(part)) < probability;
 }
 
 std::int64_t ObjectiveDraws::timestep(const NoiseKey& key) const {

@@ -13,6 +13,10 @@
 
 namespace echopath::training {
 
+/// What an LVDM is given of an item besides its class. The values are words of the item's
+/// condition-drop key, whose word 0 is for the class.
+enum class GivenPart : std::uint32_t { kReference = 1, kHeartCycle = 2 };
+
 /// The random parts of the diffusion objective, each keyed by (seed, step, position).
 class ObjectiveDraws {
  public:
@@ -23,11 +27,9 @@ class ObjectiveDraws {
   /// `conditions` [B], each replaced by `null` with the class dropout's probability.
   at::Tensor drop_conditions(const at::Tensor& conditions, const MicroBatch& batch,
                              std::int64_t null) const;
-  /// Whether the reference of an item is left out, which has this probability; independent of
-  /// whether its class is.
-  bool drops_reference(double probability, std::int64_t step, std::int64_t position) const;
-  /// The same of the heart's phase.
-  bool drops_heart_cycle(double probability, std::int64_t step, std::int64_t position) const;
+  /// Whether this part of what an item is given is left out, which has this probability;
+  /// independent of whether the other parts and its class are.
+  bool drops(GivenPart part, double probability, std::int64_t step, std::int64_t position) const;
   /// Time steps [B], uniform over the schedule or logit-normal.
   at::Tensor timesteps(const MicroBatch& batch) const;
   /// Noise [B, item shape…] with the noise offset over all but the channel dimension, which is

@@ -69,14 +69,14 @@ TEST(SampleVerb, WritesTheVideoAndWhatLiesBesideIt) {
                    {"frames", 10},
                    {"block_length", 6},
                    {"context_frames", 2},
-                   {"seam_fade", 1},
+                   {"seam_fade", 0},
                    {"guidance_scale", 2.0},
                    {"height", kToyImageSize},
                    {"width", kToyImageSize},
                    {"fps", 32.0},
                    {"weight_hashes", hashes}};
   expected["video_guidance"] = {
-      {"scale", 1.25}, {"frame_scale", 1.0}, {"rescale", 0.0}, {"interval", {0.0, 1.0}}};
+      {"scale", 1.0}, {"frame_scale", 1.0}, {"rescale", 0.0}, {"interval", {0.0, 1.0}}};
   expected["privacy"] = {
       {"score", line["privacy"]["score"]}, {"tau", 2.0}, {"redraws", 0}, {"filtered", true}};
   EXPECT_EQ(line, expected);

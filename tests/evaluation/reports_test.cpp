@@ -159,7 +159,7 @@ TEST_F(Reports, AgreementCountsWhatIsCalledWhat) {
 }
 
 /// A sample directory of copies of the real videos: blocks of 16 that repeat 4.
-void write_samples(const fs::path& directory, const std::string& data) {
+void write_samples(const fs::path& directory, const std::string& data, std::int64_t fade = 0) {
   const data::Dataset dataset = data::Dataset::open(data);
   std::string manifest;
   for (const data::Study& study : dataset.studies()) {
@@ -168,6 +168,7 @@ void write_samples(const fs::path& directory, const std::string& data) {
     entry.class_name = study.class_name;
     entry.block_length = 16;
     entry.context_frames = 4;
+    entry.seam_fade = fade;
     entry.blocks = 3;
     manifest += entry.to_json().dump() + "\n";
   }
@@ -210,6 +211,16 @@ TEST_F(Reports, MotionTakesBlocksFromTheManifestAndRatesFromTheSimulator) {
   EXPECT_DOUBLE_EQ(traced.trace->first_frame, 2.0);  // 14 beside 12
   EXPECT_DOUBLE_EQ(traced.trace->step, 1.0);
   EXPECT_DOUBLE_EQ(traced.trace->ratio.estimate, 2.0);
+  EXPECT_EQ(traced.trace->seam_fade, 0);
+
+  write_samples(*folder_ / "faded", data(), 2);
+  options.synthetic = *folder_ / "faded";
+  const MotionReport faded = report_motion(options);
+  EXPECT_EQ(faded.trace->seam_fade, 2);
+  EXPECT_NE(faded.synthetic_seams.change_ratio.estimate,
+            report.synthetic_seams.change_ratio.estimate);
+  EXPECT_DOUBLE_EQ(faded.real_seams.change_ratio.estimate,
+                   faded.synthetic_seams.change_ratio.estimate);
 
   io::save_safetensors(options.trace, {{"video", block}});
   EXPECT_THAT([&] { report_motion(options); },

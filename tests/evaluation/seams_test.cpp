@@ -53,28 +53,6 @@ TEST(Seams, AFadeCountsWithAllItsSteps) {
   EXPECT_EQ(figures.change_inside, 2.0);
 }
 
-// The video runs back from the middle of the fade on.
-TEST(Seams, AFadeThatTurnsTheMotionBackIsSeen) {
-  double moving = 0, reversed = 0;
-  for (std::size_t i = 0; i < 4; ++i) {
-    const auto video = phantom_video(phantom::class_names()[i % 4], 90 + i, 96);
-    for (std::int64_t seam = 24; seam <= 72; seam += 4) {
-      std::vector<std::int64_t> back;
-      for (std::int64_t t = 0; t < seam + 22 && 2 * (seam - 2) - t >= 0; ++t) {
-        back.push_back(t < seam - 2 ? t : 2 * (seam - 2) - t);
-      }
-      const io::Frames frames = select(video.frames, back);
-      const SeamFigures figures =
-          measure_seams(frames, data::make_coarse(frames),
-                        {{0, seam}, {seam, static_cast<std::int64_t>(back.size())}}, /*fade=*/4);
-      moving += static_cast<double>(figures.moving_seams);
-      reversed += static_cast<double>(figures.reversed_seams);
-    }
-  }
-  EXPECT_GE(moving, 15);
-  EXPECT_GE(reversed, 0.6 * moving);
-}
-
 /// Places where the heart moves, and those of them where it turns back.
 struct Counts {
   double moving_seams = 0, reversed_seams = 0, moving_inside = 0, reversed_inside = 0;
@@ -125,6 +103,39 @@ TEST_F(SeamsOfPhantoms, VideosThatRunBackFromTheSeamAreSeen) {
   EXPECT_LE(running_back_.reversed_inside, 0.05 * running_back_.moving_inside);
 }
 
+/// The frames, from `last` on blended over two of them with those that run back from it.
+io::Frames fading_back(const io::Frames& frames, std::int64_t last) {
+  std::vector<std::int64_t> kept;
+  for (std::int64_t t = 0; t < frames.count && t <= 2 * last; ++t) kept.push_back(t);
+  io::Frames faded = select(frames, kept);
+  for (std::int64_t t = last + 1; t < faded.count; ++t) {
+    const double weight = std::min(1.0, static_cast<double>(t - last) / 3.0);
+    for (std::int64_t i = 0; i < faded.frame_size(); ++i) {
+      faded.frame(t)[i] = static_cast<std::uint8_t>(std::lround(
+          (1.0 - weight) * frames.frame(t)[i] + weight * frames.frame(2 * last - t)[i]));
+    }
+  }
+  return faded;
+}
+
+TEST(Seams, AFadeThatTurnsTheMotionBackIsSeen) {
+  Counts back, as_they_are;
+  for (std::size_t i = 0; i < 8; ++i) {
+    const auto video = phantom_video(phantom::class_names()[i % 4], 90 + i, 96);
+    const auto measured = [](const io::Frames& frames, std::int64_t seam) {
+      return measure_seams(frames, data::make_coarse(frames), {{0, seam}, {seam, frames.count}},
+                           /*fade=*/2);
+    };
+    for (std::int64_t last = 24; last <= 72; last += 8) {
+      back.add(measured(fading_back(video.frames, last), last + 3));
+      as_they_are.add(measured(video.frames, last + 3));
+    }
+  }
+  EXPECT_GE(back.moving_seams, 20);
+  EXPECT_GE(back.reversed_seams, 0.6 * back.moving_seams);
+  EXPECT_LE(as_they_are.reversed_seams, 0.05 * as_they_are.moving_seams);
+}
+
 TEST(Seams, AJumpShowsAsAChange) {
   const auto video = phantom_video("ASD", 95, 96);
   std::vector<std::int64_t> whole, jumping;
@@ -153,7 +164,8 @@ TEST(Seams, TraceComparesGivenFramesWithWhatBecameOfThem) {
   EXPECT_EQ(figures.steps.size(), 9U);
   for (const double step : figures.steps) EXPECT_DOUBLE_EQ(step, 1.0);
   // Where the last repeated frame is the block's own, the first is the last that it was given.
-  EXPECT_DOUBLE_EQ(measure_trace({block(0.0), block(2.5)}, 2, 1).last_given[0], 0.5);
+  const TraceFigures faded = measure_trace({block(0.0), at::pow(block(2.5), 2)}, 2, 1);
+  EXPECT_DOUBLE_EQ(faded.last_given[0], 4.25);  // 6.25 beside 2
   // With one given frame, it is the last one that counts.
   EXPECT_DOUBLE_EQ(measure_trace({block(0.0), block(2.5)}, 1).first_frame[0], 0.5);
 }

@@ -70,16 +70,25 @@ TEST(BlockSampler, TakesFewerContextFramesButNotMore) {
   EXPECT_THROW(with(-1), UsageError);
 }
 
-TEST(BlockSampler, GivesOneFrameAtLeastHoweverManyFade) {
-  const auto fade = [](std::int64_t frames) {
-    const SeamOptions seam{Anchor::kHard, 0, frames};
-    return BlockSampler(models::ModelDirectory::open(testing::shared_toy_model()), two_steps(),
-                        seam, at::kCPU)
+TEST(BlockSampler, GivesTwoFramesHoweverManyFadeAndAllOfALongContext) {
+  const testing::TemporaryFolder folder;
+  const auto fade = [&](std::int64_t context, std::int64_t wanted) {
+    testing::ToyModelOptions toy;
+    toy.block_length = 10;
+    toy.context_frames = context;
+    const fs::path model = folder / ("model_" + std::to_string(context));
+    testing::write_toy_model(model, toy);
+    return BlockSampler(models::ModelDirectory::open(model), two_steps(),
+                        {Anchor::kHard, 0, wanted}, at::kCPU)
         .fade_frames();
   };
-  EXPECT_EQ(fade(0), 0);
-  EXPECT_EQ(fade(1), 1);
-  EXPECT_EQ(fade(4), 1) << "of the two that this model's blocks repeat";
+  EXPECT_EQ(fade(1, 2), 0);
+  EXPECT_EQ(fade(2, 2), 0);
+  EXPECT_EQ(fade(3, 2), 1);
+  EXPECT_EQ(fade(5, 0), 0);
+  EXPECT_EQ(fade(5, 2), 2);
+  EXPECT_EQ(fade(5, 9), 3);
+  EXPECT_EQ(fade(6, 2), 0) << "more than half a block";
 }
 
 TEST(Crossfade, ChangesInEqualSteps) {

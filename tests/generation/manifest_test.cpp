@@ -21,6 +21,7 @@ ManifestEntry entry_of(std::int64_t index) {
   entry.solver = "ddim";
   entry.steps = 50;
   entry.frames = 253;
+  entry.seam_fade = 3;
   entry.privacy_score = 0.25;
   entry.redraws = 3;
   entry.filtered = true;
@@ -33,6 +34,7 @@ TEST(Manifest, EntrySurvivesTheWayThroughJson) {
   const ManifestEntry back = ManifestEntry::from_json(entry.to_json(), "test");
   EXPECT_EQ(back.to_json(), entry.to_json());
   EXPECT_EQ(back.heart_rate, 71.5);
+  EXPECT_EQ(back.seam_fade, 3);
   EXPECT_EQ(back.seed, entry.seed);
   ASSERT_TRUE(back.video_guidance.has_value());
   EXPECT_EQ(back.video_guidance->scale, 2.0);
@@ -45,7 +47,10 @@ TEST(Manifest, LinesOfEarlierVersionsDoNotSayHowTheVideoWasGuided) {
   config::Json line = entry_of(0).to_json();
   line.erase("video_guidance");
   line.erase("heart_rate");
-  EXPECT_FALSE(ManifestEntry::from_json(line, "test").video_guidance.has_value());
+  line.erase("seam_fade");
+  const ManifestEntry entry = ManifestEntry::from_json(line, "test");
+  EXPECT_FALSE(entry.video_guidance.has_value());
+  EXPECT_EQ(entry.seam_fade, 0) << "their blocks did not fade";
 }
 
 TEST(Manifest, LeavesOutAHalfWrittenLastLine) {

@@ -24,7 +24,6 @@ TEST(SampleFormats, LieBesideTheVideoWithItsMetadata) {
   SampleOptions options = toy_options(folder / "out");
   options.codec = "ffv1";
   options.also = {"gif", "png", "latents", "dicom"};
-  options.seam_fade = 0;
   options.trace = (folder / "trace.safetensors").string();
   const SampleSummary summary = run_sampling(options);
   const fs::path out = folder / "out";

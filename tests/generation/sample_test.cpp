@@ -99,7 +99,6 @@ TEST(Sample, EveryBlockStartsWithTheFramesTheLastOneEndedWith) {
   const TemporaryFolder folder;
   SampleOptions options = toy_options(folder / "out");
   options.blocks = 3;
-  options.seam_fade = 0;
   options.trace = (folder / "trace.safetensors").string();
   run_sampling(options);
   const io::TensorMap trace = io::load_safetensors(options.trace);
@@ -206,6 +205,7 @@ TEST(Sample, RefusesValuesOutOfRange) {
   refused([](auto& o) { o.sampler = "woven"; });
   refused([](auto& o) { o.also = {"webm"}; });
   refused([](auto& o) { o.batch = 0; });
+  refused([](auto& o) { o.seam_fade = -1; });
   refused([](auto& o) {
     o.batch = 2;
     o.compatibility.context_mixup_0_27 = true;

@@ -55,6 +55,16 @@ TEST_F(SampleWarnings, OfAClassWhoseHeartRatesAreUnknown) {
   EXPECT_THAT(warnings(both), IsEmpty());
 }
 
+TEST_F(SampleWarnings, OfGuidanceThatSteersNothing) {
+  SampleOptions options = this->options();
+  options.heart = "heart.png";
+  EXPECT_THAT(warnings(options), IsEmpty()) << "w is 1";
+  options.guidance.scale = 5.0;
+  EXPECT_THAT(warnings(options), HasSubstr("guidance.video_share, which is 0"));
+  options.video_guidance_share = 0.25;
+  EXPECT_THAT(warnings(options), IsEmpty());
+}
+
 TEST_F(SampleWarnings, OfHeartFramesOfAnyMoment) {
   set_lidm_window(0.5);
   SampleOptions options = this->options();

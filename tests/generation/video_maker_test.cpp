@@ -52,10 +52,12 @@ TEST(VideoMaker, TheHeartsCycleAndItsFirstFrameGoOnFromBlockToBlock) {
   testing::ToyModelOptions toy;
   toy.heart_cycle = true;
   toy.held_frame = "heart_frame";
+  toy.block_length = 8;
+  toy.context_frames = 4;
   testing::write_toy_model(folder / "model", toy);
   const auto model = models::ModelDirectory::open(folder / "model");
   for (const auto& [context, fade] :
-       {std::pair<std::int64_t, std::int64_t>{2, 0}, {2, 1}, {1, 0}}) {
+       {std::pair<std::int64_t, std::int64_t>{4, 0}, {4, 2}, {1, 0}}) {
     SampleOptions options;
     options.guidance.scale = 1.0;
     options.blocks = 3;
@@ -74,8 +76,8 @@ TEST(VideoMaker, TheHeartsCycleAndItsFirstFrameGoOnFromBlockToBlock) {
                               at::kCPU);
     for (std::uint32_t k = 1; k < 3; ++k) {
       const at::Tensor before = trace.at("ASD_000000/block_000" + std::to_string(k - 1));
-      BlockStart start{before.slice(0, 6 - context, 6 - fade), 0, 0};
-      start.cycle = plan.cycle->after(static_cast<double>(k * (6 - context)) / 32.0);
+      BlockStart start{before.slice(0, 8 - context, 8 - fade), 0, 0};
+      start.cycle = plan.cycle->after(static_cast<double>(k * (8 - context)) / 32.0);
       start.heart = trace.at("ASD_000000/block_0000")[0];
       EXPECT_TRUE(at::allclose(blocks.sample({start}, k).front(),
                                trace.at("ASD_000000/block_000" + std::to_string(k)), 0.0, 1e-5))
@@ -84,44 +86,88 @@ TEST(VideoMaker, TheHeartsCycleAndItsFirstFrameGoOnFromBlockToBlock) {
   }
 }
 
-// The toy model repeats two frames of six: one is given, the other fades.
-TEST(VideoMaker, BlocksFadeIntoEachOtherOverTheFramesThatBothOfThemDrew) {
-  const TemporaryFolder folder;
-  const auto model = models::ModelDirectory::open(shared_toy_model());
-  SampleOptions options;
-  options.guidance.scale = 1.0;
-  options.blocks = 3;
-  options.solver.num_inference_steps = 2;
-  options.also = {"latents"};
-  VideoPlan plan;
-  plan.class_name = "ASD";
-  plan.stem = "ASD_000000";
-  const auto latents = [&](const std::string& out, io::TensorMap& trace) {
-    const VideoMaker maker(model, options, at::kCPU, {});
-    const ManifestEntry entry = maker.make({plan}, folder / out, &trace, [](std::int64_t) {})[0];
-    EXPECT_EQ(entry.frames, 14);
-    EXPECT_EQ(entry.context_frames, 2);
-    EXPECT_EQ(entry.seam_fade, std::min<std::int64_t>(options.seam_fade, 1));
-    const io::SafetensorsFile file(folder / out / "Latents/ASD_000000.safetensors");
+/// Videos of three blocks of eight frames that repeat four, two of them given; and their blocks.
+class VideoMakerFade : public ::testing::Test {
+ protected:
+  VideoMakerFade() {
+    testing::ToyModelOptions toy;
+    toy.block_length = 8;
+    toy.context_frames = 4;
+    testing::write_toy_model(folder_ / "model", toy);
+    options_.guidance.scale = 1.0;
+    options_.blocks = 3;
+    options_.solver.num_inference_steps = 2;
+    options_.also = {"latents"};
+  }
+
+  /// Scaled latents of the last of so many videos that are made together.
+  at::Tensor latents(std::int64_t videos) {
+    const auto model = models::ModelDirectory::open(folder_ / "model");
+    const VideoMaker maker(model, options_, at::kCPU, {});
+    std::vector<VideoPlan> plans;
+    for (std::int64_t i = videos - 1; i >= 0; --i) {
+      VideoPlan plan;
+      plan.class_name = "ASD";
+      plan.seed = static_cast<std::uint64_t>(i);
+      plan.stem = "ASD_00000" + std::to_string(i);
+      plans.push_back(plan);
+    }
+    const fs::path out = folder_ / std::to_string(++runs_);
+    trace_.clear();
+    entry_ = maker.make(plans, out, &trace_, [](std::int64_t) {}).back();
+    const io::SafetensorsFile file(out / "Latents/ASD_000000.safetensors");
     return file.tensor("mean").to(at::kFloat) * model.info().latent_scaling_factor;
-  };
-  io::TensorMap trace;
-  const at::Tensor faded = latents("faded", trace);
-  const at::Tensor a = trace.at("ASD_000000/block_0000"), b = trace.at("ASD_000000/block_0001"),
-                   c = trace.at("ASD_000000/block_0002");
-  EXPECT_TRUE(at::equal(b[0], a[4])) << "the given frame is pinned";
-  EXPECT_FALSE(at::allclose(b[1], a[5], 0.0, 1e-2)) << "the next one is the block's own";
-  const at::Tensor expected =
-      at::cat({a.slice(0, 0, 5), ((a[5] + b[1]) / 2).unsqueeze(0), b.slice(0, 2, 5),
-               ((b[5] + c[1]) / 2).unsqueeze(0), c.slice(0, 2)});
-  EXPECT_TRUE(at::allclose(faded, expected, 0.0, 1e-2));
-  // Without it, both repeated frames are given, and the video has them as they were.
-  options.seam_fade = 0;
-  trace.clear();
-  const at::Tensor plain = latents("plain", trace);
-  const at::Tensor next = trace.at("ASD_000000/block_0001");
-  EXPECT_TRUE(at::equal(next.slice(0, 0, 2), a.slice(0, 4)));
-  EXPECT_TRUE(at::allclose(plain.slice(0, 0, 10), at::cat({a, next.slice(0, 2)}), 0.0, 1e-2));
+  }
+  at::Tensor block(int k) const { return trace_.at("ASD_000000/block_000" + std::to_string(k)); }
+
+  TemporaryFolder folder_;
+  SampleOptions options_;
+  io::TensorMap trace_;
+  ManifestEntry entry_;
+  int runs_ = 0;
+};
+
+TEST_F(VideoMakerFade, IsOverTheFramesThatBothBlocksDrew) {
+  const at::Tensor video = latents(1);
+  EXPECT_EQ(entry_.frames, 16);
+  EXPECT_EQ(entry_.context_frames, 4);
+  EXPECT_EQ(entry_.seam_fade, 2);
+  std::vector<at::Tensor> expected = {block(0).slice(0, 0, 6)};
+  for (int k = 1; k < 3; ++k) {
+    const at::Tensor before = block(k - 1), after = block(k);
+    EXPECT_TRUE(at::equal(after.slice(0, 0, 2), before.slice(0, 4, 6))) << "given, and pinned";
+    EXPECT_FALSE(at::allclose(after[2], before[6], 0.0, 1e-2)) << "its own";
+    expected.push_back(((2 * before[6] + after[2]) / 3).unsqueeze(0));
+    expected.push_back(((before[7] + 2 * after[3]) / 3).unsqueeze(0));
+    expected.push_back(after.slice(0, 4, k == 1 ? 6 : 8));
+  }
+  EXPECT_TRUE(at::allclose(video, at::cat(expected), 0.0, 1e-2));
+  // The same where videos are made together, each with its own blocks.
+  EXPECT_TRUE(at::allclose(latents(3), video, 0.0, 1e-2));
+}
+
+TEST_F(VideoMakerFade, OfNoFramesGivesAllAndCuts) {
+  options_.seam_fade = 0;
+  const at::Tensor video = latents(1);
+  EXPECT_EQ(entry_.seam_fade, 0);
+  EXPECT_TRUE(at::equal(block(1).slice(0, 0, 4), block(0).slice(0, 4)));
+  EXPECT_TRUE(at::allclose(video, at::cat({block(0), block(1).slice(0, 4), block(2).slice(0, 4)}),
+                           0.0, 1e-2));
+}
+
+TEST_F(VideoMakerFade, OfOneBlockThereIsNone) {
+  options_.blocks = 1;
+  const at::Tensor video = latents(1);
+  EXPECT_TRUE(at::allclose(video, block(0), 0.0, 1e-2));
+}
+
+TEST_F(VideoMakerFade, GoesWithEveryAnchor) {
+  for (const char* anchor : {"soft", "none"}) {
+    options_.anchor = anchor;
+    const at::Tensor video = latents(1);
+    EXPECT_EQ(video.size(0), 16);
+    EXPECT_TRUE(at::allclose(video[6], (2 * block(0)[6] + block(1)[2]) / 3, 0.0, 1e-2)) << anchor;
+  }
 }
 
 /// The length of the uncompressed file that is being written under a temporary name.
@@ -151,7 +197,7 @@ TEST(VideoMaker, WritesEachBlockBeforeTheNextOneIsDrawn) {
   });
   ASSERT_EQ(sizes.size(), 4U);
   const auto frame = static_cast<std::uintmax_t>(testing::kToyImageSize * testing::kToyImageSize);
-  EXPECT_EQ(sizes[1] - sizes[0], 5 * frame) << "the last one waits for the next block's";
+  EXPECT_EQ(sizes[1] - sizes[0], 6 * frame);
   EXPECT_EQ(sizes[2] - sizes[1], 4 * frame);
   EXPECT_EQ(sizes[3] - sizes[2], 4 * frame);
 }

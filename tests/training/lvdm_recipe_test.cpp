@@ -2,135 +2,16 @@
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
 #include <set>
 
 #include "echopath/core/errors.hpp"
 #include "echopath/models/model_directory.hpp"
-#include "training/heart_cycles.hpp"
-#include "training/loss_of.hpp"
-#include "training/made_latents.hpp"
+#include "training/lvdm_recipe_support.hpp"
 
 namespace echopath::training {
 namespace {
 
 using ::testing::ElementsAre;
-
-constexpr std::int64_t kBlock = 8;
-constexpr std::int64_t kChannels = 4;
-constexpr std::int64_t kSide = 6;  // padded to 8, one on each side
-constexpr std::uint64_t kSeed = 42;
-
-/// What one item of a batch is trained on.
-struct Sample {
-  at::Tensor x0;     ///< [kBlock, C, H, W]
-  at::Tensor noise;  ///< the same
-  at::Tensor v;      ///< the same: √ᾱ ε − √(1 − ᾱ) x0
-  at::Tensor noisy;  ///< the same
-  at::Tensor timestep;
-};
-
-class LvdmRecipeTest : public MadeLatents {
- protected:
-  /// One training video of so many frames, one clip a step, no class dropped.
-  LvdmOptions options(std::int64_t frames, std::vector<std::string> overrides = {}) {
-    video_ = made_video(0, "TRAIN", frames, kSide);
-    write({video_});
-    overrides.insert(overrides.begin(),
-                     {"data.latents=" + latents().string(), "compatibility.posterior=mean",
-                      "training.batch_size=1", "diffusion.class_dropout=0"});
-    return toy_options<LvdmOptions>("lvdm", overrides);
-  }
-
-  /// The clip from `start`, zero behind the video's end, as step `step` noises it.
-  Sample sample(const LvdmOptions& options, std::int64_t step, std::int64_t start) const {
-    const auto index = static_cast<std::uint32_t>(step);
-    Sample sample;
-    sample.x0 = at::zeros({kBlock, kChannels, kSide, kSide});
-    const at::Tensor clip = kMadeScale * video_.mean.slice(0, start, start + kBlock);
-    sample.x0.slice(0, 0, clip.size(0)).copy_(clip);
-    sample.noise = normal_tensor(sample.x0.sizes(), {kSeed, Stream::kTrainingNoise, index, 0}) +
-                   options.diffusion.noise_offset *
-                       normal_tensor({1, kChannels, 1, 1}, {kSeed, Stream::kNoiseOffset, index, 0});
-    sample.timestep = ObjectiveDraws(options.diffusion, {}, kSeed).timesteps({step, {0}});
-    const auto [signal, noise] = signal_and_noise(sample.timestep.item<std::int64_t>());
-    sample.v = signal * sample.noise - noise * sample.x0;
-    sample.noisy = signal * sample.x0 + noise * sample.noise;
-    return sample;
-  }
-
-  /// Where the clip of this step starts. A silent network's loss is that of the target alone.
-  std::int64_t start_of(const LvdmOptions& options, LvdmRecipe& silent, std::int64_t step) const {
-    std::vector<double> candidates;
-    for (std::int64_t start = 0; start <= video_.mean.size(0) - kBlock; ++start) {
-      candidates.push_back(sample(options, step, start).v.square().mean().item<double>());
-    }
-    return only_match(loss(silent, step), candidates);
-  }
-
-  /// The loss where the network is given these frames, [c, C, H, W].
-  static double expected_loss(LvdmRecipe& recipe, const Sample& sample, const at::Tensor& given,
-                              std::int64_t label) {
-    torch::NoGradGuard no_grad;
-    const auto network = module_of<models::UNetSpatioTemporalConditionModelImpl>(recipe, "lvdm");
-    const auto embedding = module_of<models::ClassEmbeddingImpl>(recipe, "class_embedding");
-    std::vector<at::Tensor> reference = given.unbind();
-    while (static_cast<std::int64_t>(reference.size()) < kBlock) {
-      reference.push_back(reference.back());
-    }
-    const at::Tensor input =
-        at::replication_pad2d(at::cat({sample.noisy, at::stack(reference)}, 1), {1, 1, 1, 1});
-    const at::Tensor output = network->forward(
-        input.unsqueeze(0), sample.timestep, embedding->forward(at::tensor({label}, at::kLong)),
-        at::full({1, network->config().added_time_id_count()}, 32.0))[0];
-    return (output.slice(2, 1, kSide + 1).slice(3, 1, kSide + 1) - sample.v)
-        .square()
-        .mean()
-        .item<double>();
-  }
-
-  static double loss(LvdmRecipe& recipe, std::int64_t step) {
-    torch::NoGradGuard no_grad;
-    Figures figures;
-    return loss_of(recipe, 0, {step, {0}}, figures).item<double>();
-  }
-
-  static LvdmRecipe silent(const LvdmOptions& options) {
-    LvdmRecipe recipe(options, at::kCPU);
-    silence(recipe);
-    return recipe;
-  }
-
-  at::Tensor scaled() const { return kMadeScale * video_.mean; }
-
-  /// Over six steps, what the network is shown is given(the clip's first frame, another frame), and
-  /// the other one comes from all over the video, outside the clip too.
-  template <class Given>
-  void expect_any_frame(const LvdmOptions& options, const Given& given) {
-    LvdmRecipe mute = silent(options), recipe(options, at::kCPU);
-    const std::int64_t frames = video_.mean.size(0);
-    std::set<std::int64_t> found;
-    int outside = 0;
-    for (std::int64_t step = 0; step < 6; ++step) {
-      const std::int64_t start = start_of(options, mute, step);
-      const Sample drawn = sample(options, step, start);
-      const at::Tensor first = scaled().slice(0, start, start + 1);
-      std::vector<double> candidates;
-      for (std::int64_t frame = 0; frame < frames; ++frame) {
-        const at::Tensor other = scaled().slice(0, frame, frame + 1);
-        candidates.push_back(expected_loss(recipe, drawn, given(first, other), 0));
-      }
-      const std::int64_t frame = only_match(loss(recipe, step), candidates);
-      ASSERT_GE(frame, 0) << step;
-      found.insert(frame);
-      if (frame < start || frame >= start + kBlock) ++outside;
-    }
-    EXPECT_GT(found.size(), 3U);
-    EXPECT_GT(outside, 0);
-  }
-
-  MadeVideo video_;
-};
 
 TEST_F(LvdmRecipeTest, GivenFramesAreTheFirstOfTheClipAndTheLastOfThemIsHeld) {
   const LvdmOptions options = this->options(10, {"context_frames=3"});
@@ -155,43 +36,6 @@ TEST_F(LvdmRecipeTest, GivenFramesAreTheFirstOfTheClipAndTheLastOfThemIsHeld) {
 TEST_F(LvdmRecipeTest, RandomReferenceIsAnyFrameOfTheWholeVideo) {
   expect_any_frame(this->options(14, {"context_frames=1", "compatibility.reference_frame=random"}),
                    [](const at::Tensor&, const at::Tensor& frame) { return frame; });
-}
-
-TEST_F(LvdmRecipeTest, AHeldHeartFrameIsAnyFrameOfTheVideoWhereTheWindowIsOpen) {
-  expect_any_frame(this->options(14, {"context_frames=1", "held_frame=heart_frame"}),
-                   [](const at::Tensor& first, const at::Tensor& frame) {
-                     return at::cat({first, frame});
-                   });
-}
-
-TEST_F(LvdmRecipeTest, HeldHeartFramesAreOfTheMomentAtWhichHeartsMoveLeast) {
-  write({beating_video(0, "TRAIN", 24.0, 6.0, kSide)});
-  const LvdmOptions options = toy_options<LvdmOptions>(
-      "lvdm",
-      {"data.latents=" + latents().string(), "compatibility.posterior=mean", "context_frames=3",
-       "held_frame=heart_frame", "heart_phase_window=0.1", "training.batch_size=16"});
-  LvdmRecipe recipe(options, at::kCPU);
-  const LatentSource source(options.data, options.compatibility);
-  const LatentItem& video = source.train().at(0);
-  const std::vector<std::int64_t> still =
-      HeartCycles(source, options.data).still_frames(video, 0.1);
-  ASSERT_LT(still.size(), video.frames.size() / 4);
-  const at::Tensor clean = source.frames(video, 0, 96, {});
-  MicroBatch whole{0, {}};
-  for (std::int64_t i = 0; i < 16; ++i) whole.positions.push_back(i);
-  const at::Tensor given = recipe.load(whole).tensors.at("given");
-  std::set<std::int64_t> held;
-  for (std::int64_t i = 0; i < 16; ++i) {
-    const at::Tensor away = (clean - given[i][kBlock - 1]).abs().flatten(1).amax(1);
-    EXPECT_EQ(away.min().item<double>(), 0.0);
-    held.insert(away.argmin().item<std::int64_t>());
-    EXPECT_TRUE(at::equal(given[i][kBlock - 1], given[i][3])) << "held behind the given frames";
-  }
-  EXPECT_GT(held.size(), 3U);
-  for (const std::int64_t frame : held) EXPECT_THAT(still, ::testing::Contains(frame));
-
-  recipe.export_model(folder_ / "model", 7);
-  EXPECT_EQ(models::ModelDirectory::open(folder_ / "model").info().held_frame, "heart_frame");
 }
 
 TEST_F(LvdmRecipeTest, ReferenceNoiseIsOnTheGivenFramesOnly) {
@@ -237,68 +81,6 @@ TEST_F(LvdmRecipeTest, ReferencesAreDroppedByItemAndNeverInValidation) {
   EXPECT_LT(dropped.sum().item<std::int64_t>(), 14);
   const at::Tensor part = recipe.load({3, {5, 6, 7}}).tensors.at("given");
   EXPECT_TRUE(at::equal(part, references.slice(0, 5, 8))) << "whatever else is in the batch";
-}
-
-/// What asks for the heart's cycle.
-const std::vector<std::string> kWithCycle = {"heart_cycle_conditioning=true",
-                                             "model.in_channels=10", "heart_cycle_dropout=0"};
-
-TEST_F(LvdmRecipeTest, ThePhaseOfEachFrameFollowsTheReference) {
-  write({beating_video(0, "TRAIN", 24.0, 6.0, kSide), beating_video(1, "TRAIN", 30.0, 0.0, kSide),
-         beating_video(2, "TRAIN", 27.0, 11.0, kSide), made_video(3, "TRAIN", 96, kSide)});
-  std::vector<std::string> overrides = {"data.latents=" + latents().string(),
-                                        "compatibility.posterior=mean", "context_frames=1",
-                                        "training.batch_size=4"};
-  overrides.insert(overrides.end(), kWithCycle.begin(), kWithCycle.end());
-  const LvdmOptions options = toy_options<LvdmOptions>("lvdm", overrides);
-  LvdmRecipe recipe(options, at::kCPU);
-  const LatentSource source(options.data, options.compatibility);
-  const HeartCycles cycles(source, options.data);
-  const Batch batch = recipe.load({0, {0, 1, 2, 3}});
-  const at::Tensor given = batch.tensors.at("given");
-  ASSERT_EQ(given.sizes(), at::IntArrayRef({4, kBlock, kChannels + 2, kSide, kSide}));
-  for (std::int64_t i = 0; i < 4; ++i) {
-    const std::string& name = batch.items[static_cast<std::size_t>(i)];
-    const auto item = std::find_if(source.train().begin(), source.train().end(),
-                                   [&](const auto& each) { return each.study.file_name == name; });
-    const at::Tensor clean = source.frames(*item, 0, 96, {});
-    std::optional<models::HeartCycle> cycle = cycles.of(*item);
-    ASSERT_EQ(cycle.has_value(), name != "video_3.avi");
-    if (cycle) {
-      // Where the clip starts is where its first frame, the reference, lies in the video.
-      const at::Tensor away = (clean - given[i][0].slice(0, 0, kChannels)).abs().flatten(1).amax(1);
-      cycle = cycle->after(static_cast<double>(away.argmin().item<std::int64_t>()) / 32.0);
-    }
-    const at::Tensor expected = models::heart_phase(cycle, 32.0, kBlock, kSide, kSide);
-    EXPECT_TRUE(at::allclose(given[i].slice(1, kChannels), expected, 0.0, 1e-5)) << name;
-  }
-
-  recipe.export_model(folder_ / "model", 7);
-  const auto model = models::ModelDirectory::open(folder_ / "model");
-  const auto rates =
-      models::HeartRates::from_json(model.info().trained_on.at("lvdm").at("heart_rates"), "model");
-  EXPECT_NEAR(rates.at("ASD", 0.5).value(), 75.6, 1.0);  // of 80 and 71.1
-  EXPECT_NEAR(rates.at("Non-ASD", 0.5).value(), 64.0, 1.0);
-}
-
-TEST_F(LvdmRecipeTest, TheCycleIsDroppedByItemAndIndependentlyOfTheReference) {
-  write({beating_video(0, "TRAIN", 24.0, 6.0, kSide)});
-  std::vector<std::string> overrides = {"data.latents=" + latents().string(),
-                                        "training.batch_size=16", "reference_dropout=0.5"};
-  overrides.insert(overrides.end(), kWithCycle.begin(), kWithCycle.end());
-  overrides.back() = "heart_cycle_dropout=0.5";
-  const LvdmRecipe recipe(toy_options<LvdmOptions>("lvdm", overrides), at::kCPU);
-  MicroBatch whole{3, {}};
-  for (std::int64_t i = 0; i < 16; ++i) whole.positions.push_back(i);
-  const at::Tensor given = recipe.load(whole).tensors.at("given");
-  const auto dropped = [](const at::Tensor& channels) {
-    return channels.flatten(1).abs().amax(1) == 0;
-  };
-  const at::Tensor reference = dropped(given.slice(2, 0, kChannels));
-  const at::Tensor phase = dropped(given.slice(2, kChannels));
-  EXPECT_GT(phase.sum().item<std::int64_t>(), 2);
-  EXPECT_LT(phase.sum().item<std::int64_t>(), 14);
-  EXPECT_FALSE(at::equal(reference, phase));
 }
 
 TEST_F(LvdmRecipeTest, TheEjectionFractionIsTheConditionAsAPartOfOne) {

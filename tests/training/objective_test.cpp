@@ -230,14 +230,14 @@ TEST(ReferenceDropout, HasItsRateAndIsIndependentOfTheClassDropout) {
       draws.drop_conditions(at::zeros({kItems}, at::kLong), batch_of(kItems), 1);
   int references = 0, both = 0;
   for (std::int64_t i = 0; i < kItems; ++i) {
-    if (!draws.drops_reference(0.3, 7, i)) continue;
+    if (!draws.drops(GivenPart::kReference, 0.3, 7, i)) continue;
     ++references;
     both += static_cast<int>(dropped[i].item<std::int64_t>());
   }
   EXPECT_NEAR(references, 1200, 4 * 29);  // four deviations of the binomial distribution
   EXPECT_NEAR(both, 600, 4 * 23);
-  EXPECT_FALSE(draws.drops_reference(0.0, 7, 0));
-  EXPECT_TRUE(draws.drops_reference(1.0, 7, 0));
+  EXPECT_FALSE(draws.drops(GivenPart::kReference, 0.0, 7, 0));
+  EXPECT_TRUE(draws.drops(GivenPart::kReference, 1.0, 7, 0));
 }
 
 TEST(MinSnrWeighting, IsRefusedForAFlowByName) {

@@ -40,10 +40,11 @@ struct TraceSummary {
   std::int64_t videos = 0;
   std::int64_t seams = 0;
   std::int64_t context_frames = 0;
-  double first_frame = 0.0;  ///< distance of a block's first frame from its reference
-  double last_given = 0.0;   ///< of its last given frame
-  double step = 0.0;         ///< one frame step inside blocks
-  Interval ratio;            ///< first_frame over step, over videos
+  std::int64_t seam_fade = 0;  ///< of these, so many last ones are the block's own
+  double first_frame = 0.0;    ///< distance of a block's first frame from its reference
+  double last_given = 0.0;     ///< of its last given frame
+  double step = 0.0;           ///< one frame step inside blocks
+  Interval ratio;              ///< first_frame over step, over videos
 
   config::Json to_json() const;
 };

@@ -15,8 +15,8 @@ namespace echopath::evaluation {
 std::vector<data::FrameRange> block_ranges(std::int64_t frames, std::int64_t block_length,
                                            std::int64_t context_frames);
 
-/// How a video goes on from block to block. A seam is the step to the first frame of a block, and
-/// where blocks fade into each other each of the steps of that, of which this is the last.
+/// How a video goes on from block to block. A seam is the step to the first new frame of a block;
+/// where blocks fade into each other over f frames, it is f + 1 steps, of which that is the last.
 struct SeamFigures {
   double change_at_seams = 0.0;  ///< mean |difference| of grey levels; not a number without seams
   double change_inside = 0.0;    ///< of all other steps
@@ -25,20 +25,20 @@ struct SeamFigures {
   std::int64_t moving_inside = 0, reversed_inside = 0;
 };
 
-/// `fade`: frames over which each block fades into the next one, the last ones before it.
+/// `fade`: f, the frames over which each block fades into the next one, the last ones before it.
 ///
-/// Motion over two frames of the coarse video, m(t) = x(t) − x(t − 2): before a seam at frame b
-/// that is m(b − 1), after it m(b + 2), and the step over the seam itself is left aside. The heart
-/// moves where |m(b − 1)| is at least the video's median, and turns back where, besides, |m(b + 2)|
-/// is too and the angle between the two has a cosine below −0.3. Hearts turn at end-systole and
-/// end-diastole as well, but slowly: so few places inside blocks count. These are all frames whose
-/// comparison touches no seam. A seam that
-/// fades counts as one at the middle of its fade.
+/// Motion over two frames of the coarse video, m(t) = x(t) − x(t − 2): before a seam whose first
+/// step is to frame b that is m(b − 1), after it m(b + 2), and that step itself is left aside. The
+/// heart moves where |m(b − 1)| is at least the video's median, and turns back where, besides, |m(b
+/// + 2)| is too and the angle between the two has a cosine below −0.3. Hearts turn at end-systole
+/// and end-diastole as well, but slowly: so few places inside blocks count. These are all frames
+/// whose comparison touches no seam. A fade hides what it blends: of three frames or more, part of
+/// m(b + 2) is still the block before.
 SeamFigures measure_seams(const io::Frames& frames, const data::CoarseVideo& coarse,
                           const std::vector<data::FrameRange>& blocks, std::int64_t fade = 0);
 
-/// Latents of the blocks of one video as the sampler made them, before the frames that they repeat
-/// are dropped (`echopath sample --trace`): each [n, C, h, w].
+/// Latents of the blocks of one video as the sampler drew them, with the frames that they repeat
+/// (`echopath sample --trace`): each [n, C, h, w].
 struct TraceFigures {
   /// For each block but the first: root mean square difference of its first frame from the frame of
   /// the block before that stands for the same time, which is its reference (the first of its given

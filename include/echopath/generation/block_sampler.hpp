@@ -48,8 +48,8 @@ struct SeamOptions {
   Anchor anchor = Anchor::kHard;
   /// Frames that it repeats, at most as many as the model is trained to be given; 0: as many.
   std::int64_t context_frames = 0;
-  /// How many of them, the last ones, it draws itself; fewer where it repeats no more than these,
-  /// for one is always given.
+  /// How many of them, the last ones, it draws itself. Two are always given, so that the motion
+  /// goes on: c frames leave c − 2 of these at most, and none where c is more than half a block.
   std::int64_t fade = 0;
 };
 
@@ -69,16 +69,17 @@ class BlockSampler {
   ~BlockSampler();
 
   std::int64_t block_length() const;
-  /// How many frames of a block the next one repeats, the first of them given to it.
+  /// c: how many frames of a block the next one repeats. The first c − f are given to it.
   std::int64_t context_frames() const { return context_frames_; }
-  /// How many of these, the last ones, are not given: f, 0 ≤ f < c.
+  /// f: how many of these, the last ones, it draws itself.
   std::int64_t fade_frames() const { return fade_frames_; }
 
   /// Block number `block` of the video with this seed: `[n, C, h, w]`, float32 on the CPU, scaled
   /// latents. `given` `[g, C, h, w]`, 1 ≤ g < n, holds its first frames: the heart frame for block
-  /// 0, c - f of the last c frames of the block before for the others. The reference channels hold
-  /// the given frames, and throughout the rest of the block the last of them, or the video's heart
-  /// frame where the model was trained so (ModelInfo::held_frame) and BlockStart tells it.
+  /// 0, the first c − f of the last c frames of the block before for the others. The reference
+  /// channels hold the given frames, and throughout the rest of the block the last of them, or the
+  /// video's heart frame where the model was trained so (ModelInfo::held_frame) and BlockStart
+  /// tells it.
   at::Tensor sample(const at::Tensor& given, std::int64_t label, std::uint64_t seed,
                     std::uint32_t block, const StepCallback& on_step = {}) const;
 

@@ -30,9 +30,9 @@ struct SampleOptions {
   diffusion::SolverOptions solver;
   std::string anchor = "hard";      ///< of the block sampler
   std::int64_t context_frames = 0;  ///< of the block sampler: frames that a block repeats; 0: c
-  /// Of the block sampler: at most so many of the repeated frames, all but the first of them, are
-  /// not given to the block but drawn by it, and fade from the one block's to the other's.
-  std::int64_t seam_fade = 4;
+  /// Of the block sampler: how many of the repeated frames, the last ones, a block draws itself and
+  /// fades into; see SeamOptions::fade.
+  std::int64_t seam_fade = 2;
   std::int64_t window_overlap = 0;  ///< of the stitched sampler, frames; 0: half a window
   /// Videos that the published code samples at once. With the published label order, which takes
   /// labels from the rest of the batch, video i counts as one of the batch ⌊i / this⌋ of the run.
