@@ -195,12 +195,13 @@ if [ -z "$data" ]; then
   stage data "$program" phantom --out "$data" --patients 600 --seed 7
 fi
 held="$out/held_out"
-stage held_out "$program" phantom --out "$held" --patients $((4 * videos)) --seed 1007 \
+# As long as the samples, so that they can be cut at the same frames.
+stage held_out "$program" phantom --out "$held" --patients $((4 * videos)) --seed 1007 --frames 226 \
   --split 0,0,100 --masks
 
 sample samples "$videos" --blocks 4 --model "$model"
-sample one "$seams" --blocks 4 --model "$model" --context-frames 1
 sample long "$long" --blocks 16 --model "$model"
+sample one "$seams" --blocks 4 --model "$model" --context-frames 1
 
 measure agreement agreement --real "$held" --synthetic "$out/samples" --model "$judges"
 measure anatomy anatomy --real "$held" --synthetic "$out/samples" --model "$judges"

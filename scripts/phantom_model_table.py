@@ -9,7 +9,9 @@ import sys
 if len(sys.argv) != 2:
     sys.exit("usage: scripts/phantom_model_table.py FOLDER, the --out of evaluate_phantom_model.sh")
 folder = pathlib.Path(sys.argv[1])
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 rows = []
+commands = {}  # by the word in the table's last column
 
 
 class Missing(Exception):
@@ -31,8 +33,11 @@ def result(name):
 
 
 def command(name):
-    """The folder itself is called OUT."""
-    return text_of(f"{name}.command").strip().replace(str(folder), "OUT")
+    """The folder itself is called OUT; what lies in the repository is named from there."""
+    text = text_of(f"{name}.command").strip()
+    for place in (folder.resolve(), folder):
+        text = text.replace(str(place), "OUT")
+    return text.replace(f"{ROOT}/", "")
 
 
 def number(value, digits=3):
@@ -56,7 +61,8 @@ def verdict(missed_by):
 
 
 def row(what, bar, value, count, said, name):
-    rows.append((what, bar, value, count, said, f"`{command(name)}`"))
+    commands[name] = command(name)
+    rows.append((what, bar, value, count, said, name))
 
 
 def at_least(what, bar, value, text, count, name):
@@ -250,12 +256,9 @@ def coverage():
         raise Missing("generation.json has no coverage by a detector of clips")
 
 
-samples = []
-
-
 def sampling():
     for name in ("samples", "one", "long", "none"):
-        samples.append(f"- OUT/{name}: `{command(name)}`")
+        commands[f"OUT/{name}"] = command(name)
 
 
 missing = []
@@ -267,11 +270,11 @@ for part in (agreement, anatomy, heartbeat, seams, one_context_frame, anchor, dr
         missing.append(f"{part.__name__}: {error}")
     except KeyError as error:
         missing.append(f"{part.__name__}: its results have no {error}")
-print("| what | bar | measured | N | | command |")
+print("| what | bar | measured | N | | by |")
 print("|---|---|---|---|---|---|")
 for r in rows:
     print("| " + " | ".join(str(cell) for cell in r) + " |")
-print("", *samples, sep="\n")
+print("", *(f"- {name}: `{text}`" for name, text in commands.items()), sep="\n")
 missed = sum(r[4].startswith("MISSED") for r in rows)
 print(f"\n{missed} bars missed, {sum(r[4] == 'met' for r in rows)} met, "
       f"{sum(r[4] == 'no number' for r in rows)} without a number.")
