@@ -61,7 +61,8 @@ def verdict(missed_by):
 
 
 def row(what, bar, value, count, said, name):
-    commands[name] = command(name)
+    if name not in commands:
+        commands[name] = command(name)
     rows.append((what, bar, value, count, said, name))
 
 

@@ -55,9 +55,8 @@ void warn_of_idle_guidance(const SampleOptions& options) {
   if (options.heart.empty() || options.guidance.scale <= 1.0) return;
   if (options.video_guidance_share > 0.0) return;
   log_warning(
-      "--heart leaves the LIDM out, and w steers the LVDM only by guidance.video_share, which is "
-      "0; "
-      "--set guidance.video_share=1 gives it w in full");
+      "--heart leaves the LIDM out, and w steers the LVDM only by "
+      "guidance.video_share, which is 0; --set guidance.video_share=1 gives it w in full");
 }
 
 }  // namespace

@@ -16,6 +16,17 @@ SeamFigures measure(const io::Frames& frames, const std::vector<data::FrameRange
   return measure_seams(frames, data::make_coarse(frames), blocks);
 }
 
+/// Frames of one grey level each.
+io::Frames even_frames(const std::vector<std::uint8_t>& levels) {
+  io::Frames frames;
+  frames.height = frames.width = 14;
+  for (const std::uint8_t level : levels) {
+    frames.pixels.insert(frames.pixels.end(), 14 * 14, level);
+    ++frames.count;
+  }
+  return frames;
+}
+
 TEST(Seams, BlocksRepeatTheirContextAndEndWithTheVideo) {
   const auto ranges = block_ranges(116, 32, 4);
   ASSERT_EQ(ranges.size(), 4U);
@@ -28,12 +39,7 @@ TEST(Seams, BlocksRepeatTheirContextAndEndWithTheVideo) {
 }
 
 TEST(Seams, ChangesAreMeanDifferencesOfGreyLevels) {
-  io::Frames frames;
-  frames.count = 6;
-  frames.height = frames.width = 14;
-  frames.pixels.resize(6 * 14 * 14);
-  const std::uint8_t levels[] = {10, 12, 14, 24, 26, 28};
-  for (std::int64_t t = 0; t < 6; ++t) std::fill_n(frames.frame(t), 14 * 14, levels[t]);
+  const io::Frames frames = even_frames({10, 12, 14, 24, 26, 28});
   const SeamFigures figures = measure(frames, {{0, 3}, {3, 6}});
   EXPECT_EQ(figures.change_at_seams, 10.0);
   EXPECT_EQ(figures.change_inside, 2.0);
@@ -41,12 +47,7 @@ TEST(Seams, ChangesAreMeanDifferencesOfGreyLevels) {
 }
 
 TEST(Seams, AFadeCountsWithAllItsSteps) {
-  io::Frames frames;
-  frames.count = 8;
-  frames.height = frames.width = 14;
-  frames.pixels.resize(8 * 14 * 14);
-  const std::uint8_t levels[] = {10, 12, 14, 19, 26, 30, 32, 34};
-  for (std::int64_t t = 0; t < 8; ++t) std::fill_n(frames.frame(t), 14 * 14, levels[t]);
+  const io::Frames frames = even_frames({10, 12, 14, 19, 26, 30, 32, 34});
   const SeamFigures figures =
       measure_seams(frames, data::make_coarse(frames), {{0, 5}, {5, 8}}, /*fade=*/2);
   EXPECT_DOUBLE_EQ(figures.change_at_seams, 16.0 / 3.0);  // 14 to 19 to 26 to 30
