@@ -345,6 +345,11 @@ def bars(costs, quality):
             ratio(evaluations.get("reference"), evaluations.get("blocks")), 1.6, True)
         bar("seconds of the reference over those of the default preset",
             ratio(seconds.get("reference"), seconds.get("default")), 25, True)
+        each = {name: cost["frame_evaluations"] / cost["frames"] for name, cost in costs.items()}
+        if "reference" in each and "blocks" in each:
+            print(f"           of each finished frame: {each['reference']:.0f} and {each['blocks']:.0f}, "
+                  f"{ratio(each['reference'], each['blocks']):.3g} times as many; windows come whole, so that "
+                  "the reference's cover more frames than were asked for")
     if quality:
         arms = {x["name"]: x for x in quality["arms"]}
         videos = arms["default"]["videos"]

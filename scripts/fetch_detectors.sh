@@ -8,8 +8,8 @@
 # --from DIR  copies them from a folder instead of downloading them
 # --to DIR    where they go (default: detectors in the user's cache)
 #
-# Not run by the project's tests: the downloads have never been tried. Each has a licence of its own;
-# echopath does without them (eval's default detector is in-domain).
+# The project's tests run it with --from alone: the downloads have never been tried. Each has a licence of
+# its own; echopath does without them (eval's default detector is in-domain).
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

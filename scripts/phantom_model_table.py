@@ -178,6 +178,9 @@ def seams():
         at_most(f"seams, {side}: change there (all steps of a fade) over change inside blocks", 1.2,
                 found["change_ratio"]["estimate"], interval(found["change_ratio"]),
                 of_videos(found["seams"], found), "motion")
+    found = report["seams"]["synthetic"]
+    row("seams, synthetic: the same of a fade's largest step", "reported", interval(found["largest_step"]),
+        of_videos(found["seams"], found), "", "motion")
     turns_back("real, cut like the samples", report["seams"]["real"], "motion")
     turns_back("shipped context length", report["seams"]["synthetic"], "motion", 0.1)
 

@@ -1,19 +1,26 @@
 #!/usr/bin/env python3
-"""make_tables.py RUN SCALE DETECTOR: the results below RUN/results as the paper's Tables 1, 2, 3 and Figure 3,
-in RUN/tables, each as CSV, Markdown and HTML, and tables.json, which `echopath report` reads; DETECTOR says in
-words what Table 1 is measured by. Called by tables.sh. The paper's figures stand in columns of their own: they
-are of CardiacNet, with other networks."""
+"""make_tables.py RUN SCALE DETECTOR ABSENT: the results below RUN/results as the paper's Tables 1, 2, 3 and
+Figure 3 with their paired tests, in RUN/tables, each as CSV, Markdown and HTML, and tables.json, which `echopath
+report` reads; DETECTOR says in words what Table 1 is measured by, ABSENT where no baseline model was found, or is
+empty. Called by tables.sh. The paper's figures stand in columns of their own: they are of CardiacNet, with other
+networks."""
 import csv
 import html
 import json
 import pathlib
+import re
 import sys
 
-RUN, SCALE, DETECTOR = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+from bar_chart import STYLE, bar_chart
+
+RUN, SCALE, DETECTOR, ABSENT = pathlib.Path(sys.argv[1]), *sys.argv[2:5]
 OUT = RUN / "tables"
 METHODS = {"echosyn_w1": "Echosyn, w = 1", "echosyn_w5": "Echosyn, w = 5",
            "ours_w1": "Ours, w = 1", "ours_w5": "Ours, w = 5"}
 TASKS = ("asd", "pah")
+VALIDATIONS = {"real_val": "real validation", "synthetic_val": "synthetic validation"}
+# Warnings of eval generation that say that there are too few videos or patients for what is measured.
+FEW = re.compile(r"few: |singular covariance: \d+ \w+ rows for features of width ")
 # Muhammad et al., "Echo-Path: Pathology-Conditioned Echo Video Generation", Tables 1 to 3 and section 3.1.
 PAPER_1 = {  # FID, FVD16, IS
     "echosyn_w1": {"asd": ("20.55", "134.88", "2.06 ± 0.08"), "pah": ("24.36", "156.95", "2.02 ± 0.09")},
@@ -64,9 +71,15 @@ def networks():
     return found
 
 
-def arms_of(task, network):
-    document = read(RUN / "results" / f"classification_{task}_{network}" / "classification.json") or {"arms": []}
-    return {arm["arm"].removeprefix(f"{task}_{network}_"): arm for arm in document["arms"]}
+def judged(task, network):
+    """By their names without task and network: the arms, and the comparisons of arm and other arm."""
+    document = read(RUN / "results" / f"classification_{task}_{network}" / "classification.json") or {}
+
+    def short(name):
+        return name.removeprefix(f"{task}_{network}_")
+
+    return ({short(arm["arm"]): arm for arm in document.get("arms", [])},
+            {(short(pair["arm"]), short(pair["against"])): pair for pair in document.get("comparisons", [])})
 
 
 def score(arms, arm, name):
@@ -94,7 +107,7 @@ def cell_of(line, detector):
         between = f"{bounds[0]:.4g} to {bounds[1]:.4g}"
         corrected = line.get("corrected")
         text += f"; corrected {corrected:.4g} ({between})" if corrected is not None else f" ({between})"
-    if line["warnings"]:
+    if any(FEW.match(warning) for warning in line["warnings"]):
         text += " [few videos]"
     real = f"{line['real']['items']} real, " if line.get("real") else ""
     return f"{text}, N {real}{line['synthetic']['items']} synthetic, {detector['name']} {detector['hash'][:8]}"
@@ -154,21 +167,70 @@ def table_3():
     return ["Trained on", "Network"] + columns_of(("ACC", "AUC")), rows
 
 
+def theirs_of(method, kind, task):
+    """The paper's accuracy, in words."""
+    return PAPER_2[method][task][0] if kind == "real_val" else PAPER_FIGURE_3[method.split("_")[0]][task]
+
+
 def figure_3():
     rows = []
     for network, arms in ARMS.items():
         for method, name in METHODS.items():
-            for kind, label in (("real_val", "real validation"), ("synthetic_val", "synthetic validation")):
+            for kind, label in VALIDATIONS.items():
                 row = [f"{name}, {label}", network]
                 for task in TASKS:
-                    theirs = (PAPER_2[method][task][0] if kind == "real_val"
-                              else PAPER_FIGURE_3[method.split("_")[0]][task])
-                    row += [score(arms[task], f"{method}_{kind}", "accuracy"), theirs]
+                    row += [score(arms[task], f"{method}_{kind}", "accuracy"), theirs_of(method, kind, task)]
                 rows.append(row)
     return ["Trained on", "Network"] + columns_of(("ACC",)), rows
 
 
-def write(name, title, columns, rows):
+def figure_3_chart():
+    charts = ""
+    for network, arms in ARMS.items():
+        for task in TASKS:
+            groups = []
+            for method, name in METHODS.items():
+                for kind, label in VALIDATIONS.items():
+                    arm = arms[task].get(f"{method}_{kind}")
+                    groups.append((f"{name}, {label}", arm and arm["scores"]["accuracy"],
+                                   theirs_of(method, kind, task)))
+            charts += bar_chart(f"{task.upper()} accuracy, {network}", groups)
+    return charts
+
+
+def paired_tests():
+    """Of Table 2 and Figure 3 ours against the baseline at the same w and the two w, of Table 3 against real alone."""
+    def p_value(p):
+        return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+    rows = []
+    for network, comparisons in PAIRS.items():
+        wanted = []
+        for kind, label in VALIDATIONS.items():
+            where = f"Table 2 and Figure 3, {label}" if kind == "real_val" else f"Figure 3, {label}"
+            for a, b in (("ours_w1", "echosyn_w1"), ("ours_w5", "echosyn_w5"), ("ours_w1", "ours_w5")):
+                wanted.append((where, METHODS[a], METHODS[b], (f"{a}_{kind}", f"{b}_{kind}")))
+        for arm, against in sorted({pair for task in TASKS for pair in comparisons[task]}):
+            if "_plus_real_" in arm and against == "real":
+                method, ratio = arm.split("_plus_real_")
+                wanted.append(("Table 3", f"{METHODS[method]}, real + {ratio} synthetic", "real only", (arm, against)))
+        for where, name, other, pair in wanted:
+            found = [comparisons[task].get(pair) for task in TASKS]
+            if not any(found):
+                continue
+            row = [where, name, other, network]
+            for one in found:
+                row += [interval(one["differences"]["accuracy"]), p_value(one["mcnemar"]["p"]),
+                        interval(one["differences"]["auc"]), p_value(one["delong"]["p"])] if one else [""] * 4
+            rows.append(row)
+    columns = ["Table", "Trained on", "Against", "Network"]
+    for task in TASKS:
+        columns += [f"{task.upper()} {name}"
+                    for name in ("ACC difference", "ACC p (McNemar)", "AUC difference", "AUC p (DeLong)")]
+    return columns, rows
+
+
+def write(name, title, columns, rows, figure=""):
     with open(OUT / f"{name}.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -187,11 +249,12 @@ def write(name, title, columns, rows):
         body += "<tr>" + "".join(cell("td", i, text) for i, text in enumerate(row)) + "</tr>\n"
     (OUT / f"{name}.html").write_text(
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>' + html.escape(title) +
-        "</title><style>body{font:15px sans-serif;margin:2rem}table{border-collapse:collapse}"
+        "</title><style>:root{color-scheme:light dark}body{font:15px sans-serif;margin:2rem}"
+        "table{border-collapse:collapse}"
         "th,td{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:left}"
-        ".theirs{font-style:italic;color:#777}</style></head><body>\n<h1>" + html.escape(title) +
+        ".theirs{font-style:italic;color:#777}" + STYLE + "</style></head><body>\n<h1>" + html.escape(title) +
         "</h1>\n" + "".join(f"<p>{html.escape(note)}</p>\n" for note in NOTES) +
-        f"<table>\n{body}</table>\n</body></html>\n")
+        f"{figure}<table>\n{body}</table>\n</body></html>\n")
     return {"title": title, "file": f"{name}.csv", "theirs": theirs}
 
 
@@ -221,6 +284,13 @@ def notes():
               "compare samplings with each other and say little on their own.",
               "The columns of the paper name no network; its figures stand beside each of ours."]
     result += [filter_note()] if filter_note() else []
+    if ABSENT:
+        result.append(f"Our rows of Echosyn are empty: there was no baseline model in {ABSENT}.")
+    if any(comparisons for tasks in PAIRS.values() for comparisons in tasks.values()):
+        result.append("Paired tests (the table 'pairs') are of the probabilities averaged over the classifiers of an "
+                      "arm; differences are what it was trained on less what it is against. McNemar and DeLong take "
+                      "videos for independent: where patients have several, go by the intervals. The p values are not "
+                      "corrected for their number.")
     if any(arm["look"] > 1 for tasks in ARMS.values() for arms in tasks.values() for arm in arms.values()):
         result.append("[look n]: judged on this test split for the n-th time.")
     times = {path.name: int(path.read_text()) for path in sorted((RUN / "stages").iterdir())}
@@ -230,15 +300,18 @@ def notes():
 
 
 OUT.mkdir(parents=True, exist_ok=True)
-ARMS = {network: {task: arms_of(task, network) for task in TASKS} for network in networks()}
+JUDGED = {network: {task: judged(task, network) for task in TASKS} for network in networks()}
+ARMS, PAIRS = ({network: {task: one[i] for task, one in tasks.items()} for network, tasks in JUDGED.items()}
+               for i in (0, 1))
 NOTES = notes()
 TABLES = [
     write("table_1", "Table 1: distribution metrics", *table_1()),
     write("table_2", "Table 2: trained on synthetic videos, real validation", *table_2()),
     write("table_3", "Table 3: real and augmented training", *table_3()),
-    write("figure_3", "Figure 3: real or synthetic validation", *figure_3()),
+    write("figure_3", "Figure 3: real or synthetic validation", *figure_3(), figure=figure_3_chart()),
+    write("pairs", "Paired tests of Tables 2 and 3 and Figure 3", *paired_tests()),
 ]
 (OUT / "README.md").write_text("\n\n".join(NOTES) + "\n\n" + "\n".join(
-    (OUT / f"{name}.md").read_text() for name in ("table_1", "table_2", "table_3", "figure_3")))
+    (OUT / f"{name}.md").read_text() for name in ("table_1", "table_2", "table_3", "figure_3", "pairs")))
 (OUT / "tables.json").write_text(json.dumps(
     {"title": "The paper's tables", "notes": NOTES, "tables": TABLES}, indent=1) + "\n")

@@ -17,11 +17,12 @@
 #                     the scales smoke and phantom, all at the scale paper)
 #   --count N         videos of each class and sampling
 #   --seeds N         classifiers of each arm
-#   --ratios LIST     synthetic videos beside the real ones, of each class: 0.5,1
+#   --ratios LIST     synthetic videos beside the real ones, of each class: 0.5,1; where --count is too small
+#                     for the largest, that is said before anything is sampled
 #   --folds K         K patient-grouped folds of TRAIN and VAL in place of seeds
 #   --init DIR        model directory with weights that classifiers start from
 #   --again           look at TEST again where that was done before; the tables show it
-#   --stage NAME      this stage only; --list shows the stages
+#   --stage NAME      this stage only, or all stages NAME:…; --list shows the stages
 #   --nproc N         processes of samplings, features and trainings of LIDM, LVDM and VAE, one per GPU
 #                     (default: 1); re-ID and the classifiers have batch normalisation and train on one
 #   --device NAME     of echopath (default: auto)
@@ -52,6 +53,8 @@ while [ $# -gt 0 ]; do
 done
 cd "$root"
 
+# The baseline's image model is unconditional: its w is the video model's.
+baseline_guidance=(--set guidance.video_share=1)
 # What a scale means. `classifier`: options that the shipped classifier configs are changed by.
 classifier=()
 case "$scale" in
@@ -61,7 +64,7 @@ case "$scale" in
     patients=64 frames=40 data_seed=9 configs=configs/phantom
     : "${count:=4}" "${seeds:=1}" "${ratios:=0.25}" "${networks:=resnet50}"
     sampling=(--blocks 1 --steps 4)
-    baseline_sampling=(--sampler stitched --blocks 2 --steps 4)
+    baseline_sampling=(--sampler stitched --blocks 2 --steps 4 "${baseline_guidance[@]}")
     classifier=(--set training.steps=20 --set training.warmup_steps=2 --set training.validate_every=10
       --set training.checkpoint_every=20 --set model.width=8 --set training.batch_size=4)
     privacy=(--resamples 100 --denoising-items 8) resamples=200
@@ -71,7 +74,7 @@ case "$scale" in
     patients=600 frames=96 data_seed=7 configs=configs/phantom
     : "${count:=56}" "${seeds:=2}" "${ratios:=0.5}" "${networks:=resnet50}"
     sampling=(--blocks 2 --steps 16)
-    baseline_sampling=(--sampler stitched --blocks 3 --steps 16)
+    baseline_sampling=(--sampler stitched --blocks 3 --steps 16 "${baseline_guidance[@]}")
     classifier=(--set training.steps=250)
     privacy=(--denoising-items 48) resamples=1000
     ;;
@@ -95,6 +98,8 @@ for network in ${networks//,/ }; do
     *) fail "there is no classifier $network" "known: resnet50, r3d_18, r2plus1d_18" ;;
   esac
 done
+[[ "$count" =~ ^[1-9][0-9]*$ ]] || fail "--count is $count, which is no number of videos"
+[[ "$ratios" =~ ^[0-9]+(\.[0-9]+)?(,[0-9]+(\.[0-9]+)?)*$ ]] || fail "--ratios is $ratios, which is no list such as 0.5,1"
 # What makes other results: a folder with those of other options is not gone on with.
 options="scale $scale data ${data:-RUN/data} model $(realpath -m "$model") baseline $(realpath -m "$baseline") train ${train:-no}"
 options+=" networks $networks count $count seeds $seeds ratios $ratios folds $folds init $init"
@@ -119,6 +124,7 @@ methods=(ours_w1 ours_w5 echosyn_w1 echosyn_w5)
 tasks=(asd pah)
 classes_of() { case "$1" in asd) echo ASD Non-ASD ;; pah) echo PAH Non-PAH ;; esac; }
 there() { [ "${1%%_*}" = ours ] || [ -e "$baseline/lvdm" ]; }
+absent_baseline() { there echosyn || echo "$baseline"; }
 
 # detector_of TASK: the model directory with Table 1's detector.
 detector_of() { if [ -n "$own_detector" ]; then echo "$run/classifiers/$1/resnet50/real_1/model"; else echo "$model"; fi; }
@@ -147,6 +153,17 @@ stage_data() {
   if [ "$folds" -gt 0 ]; then python3 scripts/paper/make_folds.py "$data" "$run/folds" "$folds"; fi
 }
 
+# check_count: whether as many videos are sampled as the largest of the ratios asks for, once the data is there.
+check_count() {
+  local number datasets=() least
+  for number in $(seq 1 $((folds > 0 ? folds : 1))); do datasets+=("$(dataset_of "$number")"); done
+  [ -e "${datasets[0]}/FileList.csv" ] || return 0
+  least=$(python3 scripts/paper/least_count.py "$ratios" "${datasets[@]}")
+  [ "$count" -ge "$least" ] ||
+    fail "--count $count is too few for --ratios $ratios: beside the real TRAIN videos that asks for $least of a class" \
+      "Give --count $least or more, or smaller --ratios, with the same --run."
+}
+
 # train_network NETWORK CONFIGS MODEL_DIR [options…]: resumed where it stopped.
 train_network() {
   local network="$1" name="$2" directory="$3" resume=() processes=()
@@ -157,27 +174,37 @@ train_network() {
     --set "output.model_directory=$directory" "$@" "${resume[@]}" "${processes[@]}" "${common[@]}"
 }
 
-stage_models() {
-  [ -n "$train" ] || { echo "the models are there: $model"; return 0; }
+# What --train trains, in this order.
+legs() {
   case "$scale" in
-    phantom) ECHOPATH="$echopath" DEVICE="$device" scripts/train_phantom_model.sh "$run/training" "$model" "$baseline" ;;
-    paper)
-      local network
-      train_network vae paper "$model" --set "data.dataset=$data"
-      [ -e "$run/latents/FileList.csv" ] ||
-        "$echopath" encode --data "$data" --model "$model" --out "$run/latents" "${common[@]}"
-      for network in reid lidm lvdm; do
-        train_network "$network" paper "$model" --set "data.latents=$run/latents"
-      done
-      # The baseline's networks are trained on the latents of the same VAE.
-      if [ ! -e "$baseline/vae" ]; then mkdir -p "$baseline" && cp -r "$model/vae" "$baseline/"; fi
-      for network in lidm lvdm; do
-        train_network "$network" echonet_synthetic "$baseline" --set "data.latents=$run/latents" \
-          --set class_embedding.source=class
-      done
-      ;;
+    phantom) scripts/train_phantom_model.sh --list ;;
+    paper) printf '%s\n' vae encode reid lidm lvdm echosyn_lidm echosyn_lvdm ;;
   esac
 }
+
+# models LEG
+models() {
+  if [ "$scale" = phantom ]; then
+    ECHOPATH="$echopath" DEVICE="$device" scripts/train_phantom_model.sh --stage "$1" "$run/training" "$model" "$baseline"
+    return
+  fi
+  case "$1" in
+    vae) train_network vae paper "$model" --set "data.dataset=$data" ;;
+    encode)
+      [ -e "$run/latents/FileList.csv" ] ||
+        "$echopath" encode --data "$data" --model "$model" --out "$run/latents" "${common[@]}"
+      ;;
+    echosyn_*)
+      # The baseline's networks are trained on the latents of the same VAE.
+      if [ ! -e "$baseline/vae" ]; then mkdir -p "$baseline" && cp -r "$model/vae" "$baseline/"; fi
+      train_network "${1#echosyn_}" echonet_synthetic "$baseline" --set "data.latents=$run/latents" \
+        --set class_embedding.source=class
+      ;;
+    *) train_network "$1" paper "$model" --set "data.latents=$run/latents" ;;
+  esac
+}
+
+stage_models() { echo "the models are there: $model"; }
 
 # sample_method METHOD: resumed where it stopped.
 sample_method() {
@@ -226,7 +253,7 @@ classify() {
 
 # judge TASK NETWORK: its arms on TEST. Looks at that are recorded beside the dataset.
 judge() {
-  local task="$1" network="$2" arms=() folder name
+  local task="$1" network="$2" arms=() pairs=() folder name kind pair
   # The arm "real" comes first: the others are compared with it.
   for name in real $(find "$run/classifiers/$task/$network" -mindepth 1 -maxdepth 1 -printf '%f\n' |
     sed 's/_[0-9]*$//' | sort -u | grep -v '^real$'); do
@@ -237,8 +264,15 @@ judge() {
     done
     arms+=(--arm "${task}_${network}_$name=$sources")
   done
-  "$echopath" eval classification --real "$data" "${arms[@]}" --out "$run/results/classification_${task}_$network" \
-    --resamples "$resamples" "${again[@]}" "${common[@]}"
+  # Ours against the baseline at the same w, and what w does.
+  for kind in real_val synthetic_val; do
+    for pair in ours_w1:echosyn_w1 ours_w5:echosyn_w5 ours_w1:ours_w5; do
+      local arm="${task}_${network}_${pair%:*}_$kind" against="${task}_${network}_${pair#*:}_$kind"
+      if [[ " ${arms[*]}" == *" $arm="* && " ${arms[*]}" == *" $against="* ]]; then pairs+=(--pair "$arm:$against"); fi
+    done
+  done
+  "$echopath" eval classification --real "$data" "${arms[@]}" "${pairs[@]}" \
+    --out "$run/results/classification_${task}_$network" --resamples "$resamples" "${again[@]}" "${common[@]}"
 }
 
 stage_distribution() {
@@ -262,16 +296,29 @@ stage_privacy() {
 }
 
 stage_tables() {
-  local task network results=(--with "$run/tables")
-  python3 scripts/paper/make_tables.py "$run" "$scale" "$detector"
+  local task network method results=(--with "$run/tables") samplings=() trainings=()
+  python3 scripts/paper/make_tables.py "$run" "$scale" "$detector" "$(absent_baseline)"
   for task in "${tasks[@]}"; do
-    for network in ${networks//,/ }; do results+=(--with "$run/results/classification_${task}_$network"); done
+    for network in ${networks//,/ }; do
+      results+=(--with "$run/results/classification_${task}_$network")
+      trainings+=(--with "$run/classifiers/$task/$network/real_1/run")
+    done
+  done
+  for method in "${methods[@]}"; do
+    if [ "$method" != ours_w5 ] && there "$method"; then samplings+=(--with "$run/samples/$method"); fi
   done
   "$echopath" report "$run/samples/ours_w5" "${results[@]}" --with "$run/results/distribution" \
-    --with "$run/results/filter_ours_w5" --with "$run/results/privacy" --out "$run/report.html"
+    --with "$run/results/filter_ours_w5" --with "$run/results/privacy" "${samplings[@]}" "${trainings[@]}" \
+    --out "$run/report.html"
 }
 
-stages=(data models)
+stages=(data)
+if [ -n "$train" ]; then
+  trained=$(legs)
+  for leg in $trained; do stages+=("models:$leg"); done
+else
+  stages+=(models)
+fi
 for method in "${methods[@]}"; do stages+=("sample_$method" "filter_$method"); done
 for network in ${networks//,/ }; do
   for task in "${tasks[@]}"; do
@@ -281,14 +328,21 @@ for network in ${networks//,/ }; do
 done
 stages+=(distribution privacy tables)
 if [ -n "$list" ]; then printf '%s\n' "${stages[@]}"; exit 0; fi
-[ -z "$only" ] || [[ " ${stages[*]} " == *" $only "* ]] || fail "there is no stage $only" "known: ${stages[*]}"
-if [ -e "$run/options" ] && [ "$(cat "$run/options")" != "$options" ]; then
+[ -z "$only" ] || [[ " ${stages[*]} " == *" $only"[\ :]* ]] || fail "there is no stage $only" "known: ${stages[*]}"
+# Nothing depends on --count and --ratios before the first sampling; until then they may be changed.
+comparable() {
+  if [ -e "$run/samples" ]; then echo "$1"; else sed -E 's/ count [^ ]+//; s/ ratios [^ ]+//' <<<"$1"; fi
+}
+if [ -e "$run/options" ] && [ "$(comparable "$(cat "$run/options")")" != "$(comparable "$options")" ]; then
   fail "$run holds the results of other options: $(cat "$run/options")" \
     "These are: $options" "Name another folder with --run, or remove it."
 fi
 mkdir -p "$run/stages" "$run/attempts" "$run/logs"
 echo "$options" >"$run/options"
 echo "==> Table 1's detector: $detector"
+if [ -z "$train" ] && ! there echosyn; then
+  echo "warning: there is no baseline model in $baseline (--baseline DIR): the rows of Echosyn stay empty" >&2
+fi
 
 run_stage() {
   local words
@@ -310,11 +364,16 @@ spent_on() {
   echo $((spent + (last > started ? last - started : 0)))
 }
 
+checked=""
 for stage in "${stages[@]}"; do
-  [ -z "$only" ] || [ "$only" = "$stage" ] || continue
+  [ -z "$only" ] || [ "$only" = "$stage" ] || [[ "$stage" == "$only":* ]] || continue
   if [ -e "$run/stages/$stage" ]; then
     echo "==> $stage: done already, in $(cat "$run/stages/$stage") s"
     continue
+  fi
+  if [ "$stage" != data ] && [ -z "$checked" ]; then
+    check_count
+    checked=yes
   fi
   echo "==> $stage ($(date +%H:%M:%S)), log in $run/logs/$stage.log"
   spent=$(spent_on "$stage") started=$(date +%s)

@@ -87,6 +87,8 @@ void add_eval_classification(Program& program, CLI::App& eval) {
       [options](const CommonOptions& common) { evaluate(*options, common); },
       "echopath eval classification --real data --arm real=runs/a/model:classifier "
       "--arm augmented=runs/b/model:classifier\n"
+      "  echopath eval classification --real data --arm real=r.csv "
+      "--arm ours=o.csv --arm theirs=t.csv --pair ours:theirs\n"
       "  echopath eval classification --real data --split VAL --arm other=predictions.csv");
   verb.add_option("--real", asked.real, "dataset directory with the test videos")
       ->required()
@@ -97,6 +99,10 @@ void add_eval_classification(Program& program, CLI::App& eval) {
                   "with the first")
       ->required()
       ->type_name("ARM")
+      ->allow_extra_args(false);
+  verb.add_option("--pair", asked.pairs,
+                  "two arms to compare besides, the first against the second; repeatable")
+      ->type_name("ARM:ARM")
       ->allow_extra_args(false);
   verb.add_option("--split", asked.split, "split to judge on")
       ->capture_default_str()

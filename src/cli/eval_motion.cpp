@@ -10,6 +10,8 @@ void print(const char* set, const evaluation::SeamSummary& seams) {
   std::cout << "seams, " << set << ": " << seams.videos << " videos, " << seams.seams
             << " seams; change there / inside blocks " << seams.change_ratio.estimate << " ["
             << seams.change_ratio.low << ", " << seams.change_ratio.high
+            << "], of a seam's largest step " << seams.largest_step.estimate << " ["
+            << seams.largest_step.low << ", " << seams.largest_step.high
             << "]; motion turns back at " << seams.reversed.estimate << " [" << seams.reversed.low
             << ", " << seams.reversed.high << "] of the " << seams.moving_seams
             << " where the heart moves, inside blocks at " << seams.reversed_inside << " of "

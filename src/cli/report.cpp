@@ -28,12 +28,13 @@ void add_report(Program& program) {
       ->required()
       ->type_name("DIR");
   verb.add_option("--with", options->with,
-                  "results of an evaluation that lie elsewhere, repeatable")
+                  "runs, samples or results of evaluations that lie elsewhere, repeatable")
       ->type_name("DIR")
       ->allow_extra_args(false);
   verb.add_option("--out", options->out, "page to write (default: report.html in DIR)")
       ->type_name("FILE");
-  verb.add_option("--videos", options->videos_per_class, "videos of each class (default 4)")
+  verb.add_option("--videos", options->videos_per_class,
+                  "videos of each class and sampling (default 4)")
       ->check(CLI::Range(0, 1000).description(""))
       ->type_name("N");
   verb.add_option("--neighbours", options->neighbours,

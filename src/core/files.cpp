@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <system_error>
 
 #include "echopath/core/errors.hpp"
@@ -205,6 +206,17 @@ std::string read_file(const fs::path& path, std::size_t max_bytes) {
       return content;
     }
   }
+}
+
+fs::path temporary_folder() {
+  std::error_code error;
+  fs::path folder = fs::temp_directory_path(error);
+  if (!error && ::access(folder.c_str(), W_OK | X_OK) != 0)
+    error = {errno, std::generic_category()};
+  if (!error) return folder;
+  if (folder.empty()) folder = std::getenv("TMPDIR") != nullptr ? std::getenv("TMPDIR") : "/tmp";
+  throw DataError("no temporary files can be made in '" + folder.string() +
+                  "': " + error.message() + "; set TMPDIR to a folder that you may write");
 }
 
 LineAppender::LineAppender(const fs::path& path) : path_(path) {

@@ -198,8 +198,12 @@ io::Metadata latent_metadata(double scaling_factor, const std::string& encoder_h
 void save_latents(const std::filesystem::path& path, const LatentVideo& latents,
                   double scaling_factor, const std::string& encoder_hash,
                   const std::string& video_sha256) {
-  io::save_safetensors(path, {{"mean", latents.mean}, {"logvar", latents.logvar}},
-                       latent_metadata(scaling_factor, encoder_hash, video_sha256));
+  save_latents(path, latents, latent_metadata(scaling_factor, encoder_hash, video_sha256));
+}
+
+void save_latents(const std::filesystem::path& path, const LatentVideo& latents,
+                  const io::Metadata& metadata) {
+  io::save_safetensors(path, {{"mean", latents.mean}, {"logvar", latents.logvar}}, metadata);
 }
 
 void write_latents(const std::filesystem::path& directory, const Study& study,

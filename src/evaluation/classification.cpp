@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "echopath/core/device.hpp"
@@ -222,6 +223,46 @@ void check_options(const ClassificationEvaluation& options) {
   require_own_folder(options.out);
 }
 
+/// Places of two arms in ClassificationEvaluation::arms.
+struct ArmPair {
+  std::size_t arm = 0;
+  std::size_t against = 0;
+  bool operator==(const ArmPair&) const = default;
+};
+
+std::optional<std::size_t> place_of(const std::string& name,
+                                    const std::vector<ClassificationArm>& arms) {
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    if (arms[i].name == name) return i;
+  }
+  return std::nullopt;
+}
+
+/// The arms of "A:B". A name may hold colons: meant is the one that stands between two names.
+ArmPair find_pair(const std::string& text, const std::vector<ClassificationArm>& arms) {
+  for (std::size_t colon = text.find(':'); colon != std::string::npos;
+       colon = text.find(':', colon + 1)) {
+    const std::optional<std::size_t> arm = place_of(trim(text.substr(0, colon)), arms);
+    const std::optional<std::size_t> against = place_of(trim(text.substr(colon + 1)), arms);
+    if (arm && against && *arm != *against) return {*arm, *against};
+  }
+  std::vector<std::string> names;
+  for (const ClassificationArm& arm : arms) names.push_back(arm.name);
+  throw UsageError("--pair " + quoted_text(text) +
+                   " is not A:B with the names of two arms; the arms are " + join(names, ", "));
+}
+
+/// Every arm against the first, then the pairs that were asked for; each once.
+std::vector<ArmPair> pairs_of(const ClassificationEvaluation& options) {
+  std::vector<ArmPair> pairs;
+  for (std::size_t i = 1; i < options.arms.size(); ++i) pairs.push_back({i, 0});
+  for (const std::string& text : options.pairs) {
+    const ArmPair pair = find_pair(text, options.arms);
+    if (std::find(pairs.begin(), pairs.end(), pair) == pairs.end()) pairs.push_back(pair);
+  }
+  return pairs;
+}
+
 /// Of every arm, the predictions of each of its classifiers.
 std::vector<std::vector<Predictions>> predict(const std::vector<std::vector<Source>>& sources,
                                               const VideoSet& videos, at::Device device) {
@@ -274,6 +315,7 @@ ClassificationArm parse_arm(const std::string& text) {
 
 ClassificationResult evaluate_classification(const ClassificationEvaluation& options) {
   check_options(options);
+  const std::vector<ArmPair> pairs = pairs_of(options);
   const at::Device device = parse_device(options.device);
   const VideoSet videos = open_videos(options);
   std::vector<std::vector<Source>> sources;
@@ -302,10 +344,11 @@ ClassificationResult evaluate_classification(const ClassificationEvaluation& opt
     for (const Source& source : sources[i]) {
       result.arms.back().sources.push_back({source.text, source.hash});
     }
-    if (i > 0) {
-      result.comparisons.push_back(
-          compare(name, means[i], options.arms[0].name, means[0], options));
-    }
+  }
+  for (const auto& [arm, against] : pairs) {
+    throw_if_interrupted(kStopped);
+    result.comparisons.push_back(compare(options.arms[arm].name, means[arm],
+                                         options.arms[against].name, means[against], options));
   }
   StagedResults staged(options.out, result, predictions);
   throw_if_interrupted(kStopped);

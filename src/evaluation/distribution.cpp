@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <system_error>
 
 #include "echopath/core/device.hpp"
 #include "echopath/core/errors.hpp"
@@ -76,6 +78,7 @@ class Extraction {
     rendezvous_.together([&] {
       detector = make_detector({detector_name, clips, options_.model,
                                 options_.protocol.inception_resize, parse_device(options_.device)});
+      warn_of_resize(detector->description(), report);
       if (wants(options_, names.inception) && detector->description().classes == 0) {
         options_ = without_inception(
             options_, names,
@@ -103,6 +106,16 @@ class Extraction {
   }
 
  private:
+  /// Tells of a resize that the protocol asks for and that this detector does not do.
+  void warn_of_resize(const DetectorDescription& detector, DistributionReport& report) const {
+    const std::string& resize = options_.protocol.inception_resize;
+    if (resize == MetricProtocol().inception_resize || !detector.preprocessing.empty()) return;
+    report.warnings.push_back("inception_resize=" + resize + " has no effect on detector '" +
+                              detector.name +
+                              "': it is for Inception weights (.pth, .safetensors) alone");
+    log_warning(report.warnings.back());
+  }
+
   ExtractOptions options_of(Side side, const MetricNames& names) const {
     ExtractOptions extract;
     extract.side = side;
@@ -130,10 +143,15 @@ class CacheFolder {
   CacheFolder(const fs::path& wanted, distributed::Rendezvous& rendezvous) : path_(wanted) {
     if (!wanted.empty()) return;
     std::string made;
-    if (rendezvous.environment().is_root()) {
-      made = (fs::temp_directory_path() / "echopath-features-XXXXXX").string();
-      owned_ = ::mkdtemp(made.data()) != nullptr;
-    }
+    rendezvous.together([&] {
+      if (!rendezvous.environment().is_root()) return;
+      made = (temporary_folder() / "echopath-features-XXXXXX").string();
+      if (::mkdtemp(made.data()) == nullptr) {
+        throw DataError("no temporary folder '" + made +
+                        "' can be made: " + std::generic_category().message(errno));
+      }
+      owned_ = true;
+    });
     path_ = rendezvous.exchange(made).front();
   }
   ~CacheFolder() {
@@ -217,7 +235,7 @@ fs::path default_feature_cache() {
   const char* cache = std::getenv("XDG_CACHE_HOME");
   if (cache != nullptr && *cache != '\0') return fs::path(cache) / "echopath" / "features";
   const char* home = std::getenv("HOME");
-  return (home != nullptr ? fs::path(home) / ".cache" : fs::temp_directory_path()) / "echopath" /
+  return (home != nullptr ? fs::path(home) / ".cache" : temporary_folder()) / "echopath" /
          "features";
 }
 

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "echopath/core/files.hpp"
+#include "echopath/core/text.hpp"
 #include "echopath/evaluation/class_figures.hpp"
 #include "echopath/evaluation/distribution.hpp"
 
@@ -136,6 +137,23 @@ std::string heading(const DetectorDescription& detector, const DistributionOptio
   return text + "\n";
 }
 
+/// Whose protocol the figures follow, and how far.
+std::string as_which_tool(const std::vector<DetectorResults>& detectors,
+                          const DistributionOptions& options) {
+  if (options.compat == "echopath") return "";
+  const std::string text = "Computed as " + options.compat + " does (--compat)";
+  if (!options.synthetic_features.empty()) {
+    return text + " from features that were given; how they came from videos is not told.\n";
+  }
+  std::vector<std::string> others;
+  for (const DetectorResults& one : detectors) {
+    if (one.detector.preprocessing.empty()) others.push_back("'" + one.detector.name + "'");
+  }
+  if (others.empty()) return text + ".\n";
+  return text + ", but for the resize of frames, which is the detector's own with " +
+         join(others, " and ") + ".\n";
+}
+
 }  // namespace
 
 Json DistributionReport::to_json(const DistributionOptions& options) const {
@@ -196,8 +214,7 @@ std::string DistributionReport::to_text(const DistributionOptions& options) cons
               skipped->front().reason + "\n";
     }
   }
-  if (options.compat != "echopath") text += "Computed as " + options.compat + " does (--compat).\n";
-  return text +
+  return text + as_which_tool(detectors, options) +
          "N: items/videos/patients. Interval: over patients, around the corrected figure where "
          "there is one.\n";
 }

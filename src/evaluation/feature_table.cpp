@@ -180,8 +180,12 @@ FeatureTable read_feature_table(const fs::path& path) {
     table.log_probabilities =
         require_table(file, "log_probabilities", RowKind::kLogProbabilities, path);
   } else if (file.contains("probabilities")) {
-    table.log_probabilities =
-        require_table(file, "probabilities", RowKind::kProbabilities, path).log();
+    const at::Tensor p = require_table(file, "probabilities", RowKind::kProbabilities, path);
+    table.log_probabilities = spooled(p.sizes(), p.scalar_type());
+    for (std::int64_t begin = 0; begin < p.size(0); begin += kBlock) {
+      table.log_probabilities.slice(0, begin, begin + kBlock)
+          .copy_(p.slice(0, begin, begin + kBlock).log());
+    }
   }
   if (table.log_probabilities.defined() && table.log_probabilities.size(0) != table.rows()) {
     throw DataError("'" + path.string() + "': there are class probabilities of " +
@@ -196,7 +200,7 @@ at::Tensor spooled(at::IntArrayRef sizes, at::ScalarType dtype) {
   std::size_t bytes = c10::elementSize(dtype);
   for (const std::int64_t size : sizes) bytes *= static_cast<std::size_t>(size);
   if (bytes == 0) return at::zeros(sizes, dtype);
-  std::string name = (fs::temp_directory_path() / "echopath-features-XXXXXX").string();
+  std::string name = (temporary_folder() / "echopath-features-XXXXXX").string();
   const int descriptor = ::mkostemp(name.data(), O_CLOEXEC);
   int error = descriptor < 0 ? errno : 0;
   void* map = MAP_FAILED;
@@ -212,8 +216,7 @@ at::Tensor spooled(at::IntArrayRef sizes, at::ScalarType dtype) {
   }
   if (error != 0) {
     throw DataError("no temporary file of " + std::to_string(bytes) + " bytes for features in '" +
-                    fs::temp_directory_path().string() +
-                    "': " + std::generic_category().message(error) +
+                    temporary_folder().string() + "': " + std::generic_category().message(error) +
                     "; set TMPDIR to a folder with more space");
   }
   return at::from_blob(

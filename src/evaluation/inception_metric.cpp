@@ -8,6 +8,9 @@
 namespace echopath::evaluation {
 namespace {
 
+/// Rows that are copied or looked at out of their order at once.
+constexpr std::int64_t kBlock = 4096;
+
 InceptionScoreOptions options_of(const MetricProtocol& protocol) {
   models::Compatibility compatibility;
   if (protocol.is_parts == "50000") compatibility.inception_split_denominator = "50000";
@@ -23,7 +26,13 @@ at::Tensor in_order(const at::Tensor& logs, const MetricProtocol& protocol, std:
   const auto order = protocol.is_order == "numpy"
                          ? NumpyRandom(2020).permutation(logs.size(0))
                          : permutation({seed, Stream::kShuffle, 2}, logs.size(0));
-  return logs.index_select(0, at::tensor(order, at::kLong));
+  const at::Tensor places = at::tensor(order, at::kLong);
+  const at::Tensor ordered = spooled(logs.sizes(), logs.scalar_type());
+  for (std::int64_t begin = 0; begin < logs.size(0); begin += kBlock) {
+    ordered.slice(0, begin, begin + kBlock)
+        .copy_(logs.index_select(0, places.slice(0, begin, begin + kBlock)));
+  }
+  return ordered;
 }
 
 LeftOut leave_out(const at::Tensor& logs, const InceptionSums& all, const Folds& folds) {
@@ -31,7 +40,10 @@ LeftOut leave_out(const at::Tensor& logs, const InceptionSums& all, const Folds&
   result.rows = folds.rows;
   for (std::int64_t fold = 0; fold < folds.count(); ++fold) {
     InceptionSums part(logs.size(1));
-    part.add(logs.index_select(0, folds.fold_of_row.eq(fold).nonzero().squeeze(1)));
+    const at::Tensor places = folds.fold_of_row.eq(fold).nonzero().squeeze(1);
+    for (std::int64_t begin = 0; begin < places.size(0); begin += kBlock) {
+      part.add(logs.index_select(0, places.slice(0, begin, begin + kBlock)));
+    }
     result.values.push_back(all.without(part).score());
   }
   return result;

@@ -94,6 +94,20 @@ SeamSummary summarise(const std::vector<MeasuredVideo>& videos) {
     }
     return inside > 0.0 ? at_seams / inside : kNotANumber;
   });
+  summary.largest_step = grouped_bootstrap(groups, [&](const std::vector<std::size_t>& rows) {
+    std::vector<double> by_step;
+    double inside = 0.0;
+    for (const std::size_t row : rows) {
+      const SeamFigures& seams = videos[row].seams;
+      if (seams.change_by_step.empty()) continue;
+      by_step.resize(std::max(by_step.size(), seams.change_by_step.size()));
+      for (std::size_t j = 0; j < seams.change_by_step.size(); ++j) {
+        by_step[j] += seams.change_by_step[j];
+      }
+      inside += seams.change_inside;
+    }
+    return inside > 0.0 ? *std::max_element(by_step.begin(), by_step.end()) / inside : kNotANumber;
+  });
   summary.reversed = grouped_bootstrap(groups, [&](const std::vector<std::size_t>& rows) {
     double moving = 0.0, reversed = 0.0;
     for (const std::size_t row : rows) {
@@ -199,6 +213,7 @@ config::Json SeamSummary::to_json() const {
   return {{"videos", videos},
           {"seams", seams},
           {"change_ratio", evaluation::to_json(change_ratio)},
+          {"largest_step", evaluation::to_json(largest_step)},
           {"moving_seams", moving_seams},
           {"reversed", evaluation::to_json(reversed)},
           {"moving_inside", moving_inside},

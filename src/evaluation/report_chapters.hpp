@@ -1,13 +1,19 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
+#include <string>
 #include <vector>
 
 #include "echopath/evaluation/report.hpp"
 #include "evaluation/report_page.hpp"
 
 namespace echopath::evaluation {
+
+/// A directory that a page shows, and what it is called there.
+struct Source {
+  std::filesystem::path path;
+  std::string name;  ///< of no other source of the page
+};
 
 /// What a directory holds.
 bool is_run(const std::filesystem::path& directory);      ///< metrics.jsonl
@@ -20,12 +26,17 @@ std::vector<config::Json> read_metrics(const std::filesystem::path& run, const s
 /// [[step, value], …] of one figure.
 config::Json points_of(const std::vector<config::Json>& rows, const std::string& figure);
 
-std::vector<Chapter> run_chapters(const std::filesystem::path& run);
-std::vector<Chapter> sample_chapters(const std::filesystem::path& samples,
-                                     const ReportOptions& options);
-std::vector<Chapter> result_chapters(const std::filesystem::path& result,
-                                     const ReportOptions& options);
-std::vector<Chapter> comparison_chapters(const std::vector<std::filesystem::path>& directories,
+std::vector<Chapter> run_chapters(const Source& run);
+/// At most `options.videos_per_class` videos of each class.
+std::vector<Chapter> sample_chapters(const Source& samples, const ReportOptions& options);
+/// The title of a chapter need not name the source.
+std::vector<Chapter> result_chapters(const Source& result, const ReportOptions& options);
+/// Runs and sample directories beside each other, without the results of evaluations in them.
+std::vector<Chapter> comparison_chapters(const std::vector<Source>& sources,
                                          const ReportOptions& options);
+
+/// Of runs or of sample directories: a table of the options that are not the same in all of them,
+/// and of each one its configuration and hashes, folded away.
+void add_settings(Chapter& chapter, const std::vector<Source>& sources);
 
 }  // namespace echopath::evaluation

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <opencv2/core.hpp>
+#include <system_error>
 
 #include "echopath/core/build_info.hpp"
 #include "echopath/core/errors.hpp"
@@ -65,10 +67,12 @@ config::Json mark_json(const io::CsvTable& table, const ChartMark& mark) {
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& suffix) {
-    std::string name = (fs::temp_directory_path() / "echopath-report-XXXXXX").string() + suffix;
+    std::string name = (temporary_folder() / "echopath-report-XXXXXX").string() + suffix;
     const int descriptor = mkstemps(name.data(), static_cast<int>(suffix.size()));
-    if (descriptor < 0)
-      throw DataError("no temporary file can be made in " + fs::temp_directory_path().string());
+    if (descriptor < 0) {
+      throw DataError("no temporary file '" + name +
+                      "' can be made: " + std::generic_category().message(errno));
+    }
     ::close(descriptor);
     path_ = name;
   }

@@ -203,11 +203,11 @@ Chapter filter_chapter(const fs::path& result) {
   return chapter;
 }
 
-Chapter classification_chapter(const fs::path& result) {
-  const config::Json found = read_document(result / "classification.json");
+Chapter classification_chapter(const Source& result) {
+  const config::Json found = read_document(result.path / "classification.json");
   const bool of_labels = found.value("auc_from", "scores") == "labels";
   const std::string auc = of_labels ? "AUC (hard labels)" : "AUC";
-  Chapter chapter = make_chapter("Classification: " + result.filename().string());
+  Chapter chapter = make_chapter("Classification: " + result.name);
   config::Json rows = config::Json::array();
   std::vector<std::string> columns = {"arm", "classifiers", "videos", "patients", "look"};
   for (const config::Json& arm : found.at("arms")) {
@@ -364,18 +364,19 @@ bool is_result(const fs::path& directory) {
   return !distribution_files(directory).empty();
 }
 
-std::vector<Chapter> result_chapters(const fs::path& result, const ReportOptions& options) {
+std::vector<Chapter> result_chapters(const Source& result, const ReportOptions& options) {
+  const fs::path& path = result.path;
   std::vector<Chapter> chapters;
   try {
-    if (has(result, "tables.json")) chapters.push_back(tables_chapter(result));
-    for (const fs::path& file : distribution_files(result)) {
+    if (has(path, "tables.json")) chapters.push_back(tables_chapter(path));
+    for (const fs::path& file : distribution_files(path)) {
       chapters.push_back(distribution_chapter(file));
     }
-    if (has(result, "classification.json")) chapters.push_back(classification_chapter(result));
-    if (has(result, "privacy.json")) chapters.push_back(privacy_chapter(result, options));
-    if (has(result, "filter.json")) chapters.push_back(filter_chapter(result));
+    if (has(path, "classification.json")) chapters.push_back(classification_chapter(result));
+    if (has(path, "privacy.json")) chapters.push_back(privacy_chapter(path, options));
+    if (has(path, "filter.json")) chapters.push_back(filter_chapter(path));
   } catch (const config::Json::exception& error) {
-    throw DataError("'" + result.string() + "' holds results of another version; make them anew (" +
+    throw DataError("'" + path.string() + "' holds results of another version; make them anew (" +
                     error.what() + ")");
   }
   return chapters;

@@ -2,9 +2,11 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "echopath/core/files.hpp"
 #include "echopath/generation/manifest.hpp"
+#include "echopath/training/checkpoint.hpp"
 #include "evaluation/report_chapters.hpp"
 
 namespace echopath::evaluation {
@@ -113,6 +115,73 @@ config::Json video_item(const fs::path& samples, const generation::ManifestEntry
   return {{"video", video_address(samples / entry.file)}, {"caption", caption}};
 }
 
+void add_configuration(Chapter& chapter, const fs::path& directory) {
+  if (!has_file(directory, "config.json")) return;
+  add_details(chapter, "configuration", read_file(directory / "config.json"));
+}
+
+Chapter compared_runs(const std::vector<Source>& runs) {
+  std::map<std::string, config::Json> curves;
+  config::Json rows = config::Json::array();
+  for (const Source& run : runs) {
+    const auto validation = read_metrics(run.path, "validation");
+    for (const std::string& figure : figures_of(validation)) {
+      if (figure.find('/') != std::string::npos) continue;
+      curves[figure].push_back({{"name", run.name}, {"points", points_of(validation, figure)}});
+    }
+    const config::Json last = last_figures(validation);
+    rows.push_back({run.name, last.value("step", config::Json(nullptr)), last.dump()});
+  }
+  Chapter chapter = make_chapter("Runs compared");
+  for (const auto& [figure, series] : curves) add_lines(chapter, figure, "step", series);
+  add_table(chapter, "Last validations", {"run", "step", "figures"}, rows);
+  add_settings(chapter, runs);
+  return chapter;
+}
+
+/// A sample directory and its manifest, which has lines.
+struct Sampling {
+  Source source;
+  std::vector<generation::ManifestEntry> entries;
+};
+
+Chapter compared_samples(const std::vector<Sampling>& samplings) {
+  std::vector<std::string> columns;
+  config::Json rows = config::Json::array();
+  std::vector<Source> sources;
+  for (const auto& [source, entries] : samplings) {
+    columns = {"samples"};
+    config::Json row = config::Json::array({source.name});
+    const config::Json facts = facts_of(entries);
+    for (const auto& [key, value] : facts.items()) {
+      columns.push_back(key);
+      row.push_back(value);
+    }
+    rows.push_back(row);
+    sources.push_back(source);
+  }
+  Chapter chapter = make_chapter("Samples compared");
+  add_table(chapter, "", columns, rows);
+  add_settings(chapter, sources);
+  return chapter;
+}
+
+Chapter compared_videos(const std::vector<Sampling>& samplings) {
+  Chapter chapter = make_chapter("One video of each class");
+  for (const auto& [source, entries] : samplings) {
+    std::map<std::string, config::Json> first;
+    for (const auto& entry : entries) {
+      if (!first.contains(entry.class_name)) {
+        first[entry.class_name] = video_item(source.path, entry);
+      }
+    }
+    config::Json items = config::Json::array();
+    for (const auto& [class_name, item] : first) items.push_back(item);
+    add_section(chapter, {{"type", "gallery"}, {"title", source.name}, {"items", items}});
+  }
+  return chapter;
+}
+
 }  // namespace
 
 bool is_run(const fs::path& directory) {
@@ -148,35 +217,35 @@ config::Json points_of(const std::vector<config::Json>& rows, const std::string&
   return thinned;
 }
 
-std::vector<Chapter> run_chapters(const fs::path& run) {
-  const std::vector<config::Json> training = read_metrics(run, "training");
-  const std::vector<config::Json> validation = read_metrics(run, "validation");
-  Chapter curves = make_chapter("Training of " + run.filename().string());
+std::vector<Chapter> run_chapters(const Source& run) {
+  const std::vector<config::Json> training = read_metrics(run.path, "training");
+  const std::vector<config::Json> validation = read_metrics(run.path, "validation");
+  Chapter curves = make_chapter("Training of " + run.name);
   if (training.empty() && validation.empty()) add_note(curves, "No step has been logged yet.");
   add_curves(curves, training, validation);
   config::Json facts = last_figures(validation);
   facts["median seconds a step"] = median_of(training, "step_seconds");
   facts["median samples a second"] = median_of(training, "samples_per_second");
   add_facts(curves, "Last validation", facts);
-  if (has_file(run, "config.json")) {
-    add_details(curves, "configuration", read_file(run / "config.json"));
+  if (const auto newest = training::newest_checkpoint_hashes(run.path)) {
+    add_facts(curves, "SHA-256 of the checkpoint of step " + std::to_string(newest->step),
+              newest->sha256);
   }
+  add_configuration(curves, run.path);
   return {curves};
 }
 
-std::vector<Chapter> sample_chapters(const fs::path& samples, const ReportOptions& options) {
-  const auto entries = generation::read_manifest(samples / generation::kManifest);
-  Chapter made = make_chapter("How " + samples.filename().string() + " was made");
+std::vector<Chapter> sample_chapters(const Source& samples, const ReportOptions& options) {
+  const auto entries = generation::read_manifest(samples.path / generation::kManifest);
+  Chapter made = make_chapter("How " + samples.name + " was made");
   if (entries.empty()) {
     add_note(made, "No video has been made yet.");
     return {made};
   }
   add_facts(made, "", facts_of(entries));
   add_facts(made, "SHA-256 of the weights", entries.front().weight_hashes);
-  if (has_file(samples, "config.json")) {
-    add_details(made, "configuration", read_file(samples / "config.json"));
-  }
-  Chapter videos = make_chapter("Sampled videos");
+  add_configuration(made, samples.path);
+  Chapter videos = make_chapter("Sampled videos of " + samples.name);
   add_note(videos, "Synthetic echocardiograms; no patient. The first of each class.");
   std::map<std::string, std::vector<generation::ManifestEntry>> by_class;
   for (const auto& entry : entries) by_class[entry.class_name].push_back(entry);
@@ -184,7 +253,7 @@ std::vector<Chapter> sample_chapters(const fs::path& samples, const ReportOption
     config::Json items = config::Json::array();
     for (const auto& entry : of_class) {
       if (static_cast<std::int64_t>(items.size()) == options.videos_per_class) break;
-      items.push_back(video_item(samples, entry));
+      items.push_back(video_item(samples.path, entry));
     }
     add_section(videos, {{"type", "gallery"},
                          {"title", name + " (" + std::to_string(of_class.size()) + " videos)"},
@@ -193,58 +262,23 @@ std::vector<Chapter> sample_chapters(const fs::path& samples, const ReportOption
   return {videos, made};
 }
 
-std::vector<Chapter> comparison_chapters(const std::vector<fs::path>& directories,
+std::vector<Chapter> comparison_chapters(const std::vector<Source>& sources,
                                          const ReportOptions& options) {
-  std::vector<Chapter> chapters;
-  std::map<std::string, config::Json> curves;
-  config::Json runs = config::Json::array(), samples = config::Json::array();
-  std::vector<std::string> columns;
-  Chapter videos = make_chapter("One video of each class");
-  for (const fs::path& directory : directories) {
-    const std::string name = directory.filename().string();
-    if (is_run(directory)) {
-      const auto validation = read_metrics(directory, "validation");
-      for (const std::string& figure : figures_of(validation)) {
-        if (figure.find('/') != std::string::npos) continue;
-        curves[figure].push_back({{"name", name}, {"points", points_of(validation, figure)}});
-      }
-      const config::Json last = last_figures(validation);
-      runs.push_back({name, last.value("step", config::Json(nullptr)), last.dump()});
-    } else if (is_samples(directory)) {
-      const auto entries = generation::read_manifest(directory / generation::kManifest);
-      if (entries.empty()) continue;
-      const config::Json facts = facts_of(entries);
-      config::Json row = config::Json::array({name});
-      columns = {"samples"};
-      for (const auto& [key, value] : facts.items()) {
-        columns.push_back(key);
-        row.push_back(value);
-      }
-      samples.push_back(row);
-      std::map<std::string, config::Json> first;
-      for (const auto& entry : entries) {
-        if (!first.contains(entry.class_name)) {
-          first[entry.class_name] = video_item(directory, entry);
-        }
-      }
-      config::Json items = config::Json::array();
-      for (const auto& [class_name, item] : first) items.push_back(item);
-      if (options.videos_per_class > 0) {
-        add_section(videos, {{"type", "gallery"}, {"title", name}, {"items", items}});
-      }
+  std::vector<Source> runs;
+  std::vector<Sampling> samplings;
+  for (const Source& source : sources) {
+    if (is_run(source.path)) {
+      runs.push_back(source);
+    } else if (is_samples(source.path)) {
+      auto entries = generation::read_manifest(source.path / generation::kManifest);
+      if (!entries.empty()) samplings.push_back({source, std::move(entries)});
     }
   }
-  if (!runs.empty()) {
-    Chapter chapter = make_chapter("Runs compared");
-    for (const auto& [figure, series] : curves) add_lines(chapter, figure, "step", series);
-    add_table(chapter, "Last validations", {"run", "step", "figures"}, runs);
-    chapters.push_back(chapter);
-  }
-  if (!samples.empty()) {
-    Chapter chapter = make_chapter("Samples compared");
-    add_table(chapter, "", columns, samples);
-    chapters.push_back(chapter);
-    chapters.push_back(videos);
+  std::vector<Chapter> chapters;
+  if (!runs.empty()) chapters.push_back(compared_runs(runs));
+  if (!samplings.empty()) {
+    chapters.push_back(compared_samples(samplings));
+    if (options.videos_per_class > 0) chapters.push_back(compared_videos(samplings));
   }
   return chapters;
 }

@@ -102,6 +102,13 @@ SeamFigures measure_seams(const io::Frames& frames, const data::CoarseVideo& coa
   }
   figures.change_at_seams =
       steps_at_seams == 0 ? kNotANumber : at_seams / static_cast<double>(steps_at_seams);
+  if (!seams.empty()) {
+    for (std::int64_t back = fade; back >= 0; --back) {
+      double sum = 0.0;
+      for (const std::int64_t seam : seams) sum += mean_change(frames, seam - back);
+      figures.change_by_step.push_back(sum / static_cast<double>(seams.size()));
+    }
+  }
   figures.change_inside = others == 0 ? kNotANumber : inside / static_cast<double>(others);
   return figures;
 }

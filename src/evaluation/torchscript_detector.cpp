@@ -54,16 +54,17 @@ class TorchScriptDetector : public Detector {
     const at::NoGradGuard no_gradients;
     const std::int64_t frames = description_.takes_clips ? kTryFrames : 1;
     const at::Tensor example = at::zeros({1, frames, 3, kTrySize, kTrySize}, at::kByte);
-    const at::Tensor features = call(example, "return_features");
-    if (features.dim() != 2 || features.size(0) != 1) {
-      throw DataError("detector '" + description_.name + "' gives an output of " +
-                      std::to_string(features.dim()) +
-                      " dimensions for one example; features [1, D] are needed");
-    }
-    description_.width = features.size(1);
+    description_.width = width_of(call(example, "return_features"), "features");
     if (switches_.contains("no_output_bias")) {
-      description_.classes = call(example, "no_output_bias").size(-1);
+      description_.classes = width_of(call(example, "no_output_bias"), "class probabilities");
     }
+  }
+
+  /// D of the answer [1, D] to one example.
+  std::int64_t width_of(const at::Tensor& answer, const char* what) const {
+    if (answer.dim() == 2 && answer.size(0) == 1) return answer.size(1);
+    throw DataError("detector '" + description_.name + "' gives " + what + " of shape " +
+                    c10::str(answer.sizes()) + " for one example, where [1, D] is needed");
   }
 
   at::Tensor call(const at::Tensor& clips, const char* wanted) {

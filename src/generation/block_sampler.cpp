@@ -67,13 +67,6 @@ std::int64_t video_length(std::int64_t block_length, std::int64_t context_frames
   return block_length + (block_length - context_frames) * (blocks - 1);
 }
 
-at::Tensor crossfade(const at::Tensor& before, const at::Tensor& after) {
-  TORCH_CHECK(before.sizes() == after.sizes(), "blocks fade over frames that both of them drew");
-  const std::int64_t frames = before.size(0);
-  const at::Tensor weight = at::arange(1, frames + 1, before.options()).div(double(frames + 1));
-  return at::lerp(before, after, weight.view({frames, 1, 1, 1}));
-}
-
 BlockSampler::BlockSampler(const models::ModelDirectory& model, const DenoisingOptions& options,
                            const SeamOptions& seam, at::Device device,
                            const models::Compatibility& compatibility)

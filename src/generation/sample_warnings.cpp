@@ -50,13 +50,20 @@ void warn_of_unknown_cycle(const SampleOptions& options, const models::ModelDire
               "(heart_phase_window below 0.5); the first beat may jump");
 }
 
-/// w is the LIDM's, but for the share of the LVDM.
-void warn_of_idle_guidance(const SampleOptions& options) {
-  if (options.heart.empty() || options.guidance.scale <= 1.0) return;
-  if (options.video_guidance_share > 0.0) return;
-  log_warning(
-      "--heart leaves the LIDM out, and w steers the LVDM only by "
-      "guidance.video_share, which is 0; --set guidance.video_share=1 gives it w in full");
+/// What w has above 1 is the LIDM's, but for the share of the LVDM.
+void warn_of_idle_guidance(const SampleOptions& options, const models::ModelDirectory& model) {
+  if (options.guidance.scale <= 1.0 || options.video_guidance_share > 0.0) return;
+  std::string why;
+  if (!options.heart.empty()) {
+    why = "--heart leaves the LIDM out";
+  } else if (!model.lidm_is_conditional()) {
+    why = "the LIDM of '" + model.path().string() + "' is not conditioned on the class";
+  } else {
+    return;
+  }
+  log_warning("w does nothing: " + why +
+              ", and w steers the LVDM only by guidance.video_share, which is 0; --set "
+              "guidance.video_share=1 gives it w in full");
 }
 
 }  // namespace
@@ -64,7 +71,7 @@ void warn_of_idle_guidance(const SampleOptions& options) {
 void warn_of_the_unlearned(const SampleOptions& options, const models::ModelDirectory& model) {
   warn_of_untrained_guidance(options, model);
   warn_of_unknown_cycle(options, model);
-  warn_of_idle_guidance(options);
+  warn_of_idle_guidance(options, model);
 }
 
 }  // namespace echopath::generation

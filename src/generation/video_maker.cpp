@@ -3,6 +3,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/logging.hpp"
+#include "echopath/generation/block_chain.hpp"
 #include "generation/given_heart.hpp"
 #include "generation/output_formats.hpp"
 
@@ -174,34 +175,20 @@ void VideoMaker::make_blocks(std::vector<Job>& jobs, io::TensorMap* trace,
                              const WorkCallback& on_work) const {
   const auto videos = static_cast<std::int64_t>(jobs.size());
   const StepCallback on_step = [&] { on_work(videos * block_length()); };
-  std::vector<BlockStart> starts;
+  std::vector<BlockChain> chains;
   for (const Job& job : jobs) {
-    starts.push_back({job.heart.latent.unsqueeze(0), job.plan->label, job.plan->seed,
-                      job.plan->cycle, job.heart.latent});
+    chains.emplace_back(*blocks_, fps_,
+                        BlockStart{job.heart.latent.unsqueeze(0), job.plan->label, job.plan->seed,
+                                   job.plan->cycle, job.heart.latent});
   }
-  const std::int64_t repeated = blocks_->context_frames();
-  const std::int64_t next = block_length() - repeated;  // where the next block begins
-  const std::int64_t fading = block_length() - blocks_->fade_frames();
-  std::vector<at::Tensor> endings(jobs.size());  // frames that wait for the next block's
   for (std::int64_t k = 0; k < options_.blocks; ++k) {
+    std::vector<BlockStart> starts;
+    for (const BlockChain& chain : chains) starts.push_back(chain.next());
     const std::vector<at::Tensor> blocks =
         blocks_->sample(starts, static_cast<std::uint32_t>(k), on_step);
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-      const at::Tensor& block = blocks[i];
-      if (trace != nullptr) (*trace)[block_name(*jobs[i].plan, k)] = block.clone();
-      // The frames a block was given are already in the video, but for the heart frame of block 0.
-      const std::int64_t drawn = k == 0 ? 0 : starts[i].given.size(0);
-      const std::int64_t end = k + 1 == options_.blocks ? block_length() : fading;
-      at::Tensor frames = block.slice(0, drawn, end);
-      if (k > 0) {
-        const at::Tensor faded = crossfade(endings[i], block.slice(0, drawn, repeated));
-        frames = at::cat({faded, block.slice(0, repeated, end)});
-      }
-      write(frames, *jobs[i].outputs);
-      endings[i] = block.slice(0, fading).clone();
-      starts[i].given = block.slice(0, next, fading).clone();
-      if (starts[i].cycle)
-        starts[i].cycle = starts[i].cycle->after(static_cast<double>(next) / fps_);
+      if (trace != nullptr) (*trace)[block_name(*jobs[i].plan, k)] = blocks[i].clone();
+      write(chains[i].add(blocks[i], k + 1 == options_.blocks), *jobs[i].outputs);
     }
   }
 }

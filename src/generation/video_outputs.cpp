@@ -122,11 +122,11 @@ std::map<std::string, std::string> tags_of(const ManifestEntry& entry) {
 
 VideoOutputs::VideoOutputs(const std::filesystem::path& directory, const ManifestEntry& entry,
                            const RunIdentity& run)
-    : directory_(directory), entry_(entry), run_(run) {
+    : entry_(entry), run_(run) {
   for (const std::string& file : entry.also) {
     const fs::path path = directory / file;
     if (file.starts_with("Latents/")) {
-      with_latents_ = true;
+      latents_file_ = path;
     } else if (file.starts_with("PNG/")) {
       sinks_.push_back(std::make_unique<PngSink>(path, entry));
     } else if (file.starts_with("DICOM/")) {
@@ -142,7 +142,7 @@ VideoOutputs::VideoOutputs(const std::filesystem::path& directory, const Manifes
 }
 
 void VideoOutputs::add_latents(const at::Tensor& latents) {
-  if (with_latents_) latents_.push_back(latents / run_.scaling_factor);
+  if (!latents_file_.empty()) latents_.push_back(latents / run_.scaling_factor);
 }
 
 void VideoOutputs::write(const std::uint8_t* frame) {
@@ -151,14 +151,13 @@ void VideoOutputs::write(const std::uint8_t* frame) {
 
 void VideoOutputs::save_latents() {
   const at::Tensor mean = at::cat(latents_);
-  data::Study study;
-  study.file_name = fs::path(entry_.file).filename().string();
-  data::write_latents(directory_, study, {mean, at::full_like(mean, kNoSpread)},
-                      run_.scaling_factor, run_.encoder_hash);
+  io::Metadata metadata = data::latent_metadata(run_.scaling_factor, run_.encoder_hash);
+  metadata["comment"] = tags_of(entry_).at("comment");
+  data::save_latents(latents_file_, {mean, at::full_like(mean, kNoSpread)}, metadata);
 }
 
 void VideoOutputs::finish() {
-  if (with_latents_) save_latents();
+  if (!latents_file_.empty()) save_latents();
   for (const auto& sink : sinks_) sink->finish();
 }
 

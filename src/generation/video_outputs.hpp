@@ -21,7 +21,7 @@ struct RunIdentity {
 };
 
 /// Container tags: players show the title, programs read the comment, JSON with class, seed, the
-/// guidance of both networks and the hash of the model.
+/// guidance of both networks and the hash of the model. Files that know no tags carry the comment.
 std::map<std::string, std::string> tags_of(const ManifestEntry& entry);
 
 /// Somewhere that the frames of one video go, one by one. Nothing is there under its final name
@@ -50,11 +50,10 @@ class VideoOutputs {
  private:
   void save_latents();
 
-  std::filesystem::path directory_;
   ManifestEntry entry_;
   RunIdentity run_;
   std::vector<std::unique_ptr<FrameSink>> sinks_;
-  bool with_latents_ = false;
+  std::filesystem::path latents_file_;  ///< empty: not asked for
   std::vector<at::Tensor> latents_;
 };
 

@@ -202,6 +202,12 @@ std::unique_ptr<LatentImageModel> ModelDirectory::load_lidm(at::Device device) c
   return lidm;
 }
 
+bool ModelDirectory::lidm_is_conditional() const {
+  require({"lidm"});
+  const fs::path path = path_ / "lidm" / "config.json";
+  return class_name_of(read_network_config(path), path.string()) != "UNet2DModel";
+}
+
 UNetSpatioTemporalConditionModel ModelDirectory::load_lvdm(at::Device device,
                                                            Compatibility compatibility) const {
   const nn::UninitialisedScope loaded_next;

@@ -162,6 +162,19 @@ Checkpoint load_checkpoint(const fs::path& run_directory, std::int64_t step) {
   }
 }
 
+std::optional<CheckpointHashes> newest_checkpoint_hashes(const fs::path& run_directory) {
+  const std::map<std::int64_t, fs::path> folders = checkpoint_folders(run_directory);
+  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
+    try {
+      const config::Json hashes = read_json_file(folder->second / "DONE");
+      return CheckpointHashes{folder->first, hashes.get<std::map<std::string, std::string>>()};
+    } catch (const std::exception&) {
+      continue;  // not finished, or damaged: the one before may be whole
+    }
+  }
+  return std::nullopt;
+}
+
 void remove_leftovers(const fs::path& run_directory) {
   const auto remove_temporary = [](const fs::path& folder, const std::string& beginning) {
     std::error_code error;

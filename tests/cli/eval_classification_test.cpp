@@ -70,6 +70,30 @@ TEST_F(EvalClassificationVerb, PrintsScoresAndPairedTests) {
   EXPECT_TRUE(fs::exists(folder_ / "out/comparisons.csv"));
 }
 
+TEST_F(EvalClassificationVerb, ComparesTheArmsOfPairsInTextAndJson) {
+  write("half", {0.9, 0.8, 0.9, 0.8, 0.7, 0.9, 0.6, 0.9});
+  const std::vector<std::string> words = {"--arm",  arm("right"), "--arm",  arm("wrong"),
+                                          "--arm",  arm("half"),  "--pair", "half:wrong",
+                                          "--pair", "right:half"};
+  const Outcome outcome = evaluate(words);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  // "wrong" has v0 and v1 wrong, "half" all of Non-ASD: v1, v3, v5, v7.
+  EXPECT_THAT(outcome.out, HasSubstr("half against wrong: right where the other is wrong 1 to 3 "
+                                     "times (McNemar p 0.625)"));
+  EXPECT_THAT(outcome.out, HasSubstr("right against half: right where the other is wrong 4 to 0 "
+                                     "times (McNemar p 0.125)"));
+  std::vector<std::string> again = words;
+  again.emplace_back("--again");
+  again.emplace_back("--json");
+  const json pairs = json::parse(evaluate(again).out)["comparisons"];
+  ASSERT_EQ(pairs.size(), 4U);  // wrong and half against right, and those that were asked for
+  EXPECT_EQ(pairs[2]["arm"], "half");
+  EXPECT_EQ(pairs[2]["against"], "wrong");
+  EXPECT_EQ(pairs[2]["mcnemar"]["only_against_right"], 3);
+  EXPECT_DOUBLE_EQ(pairs[2]["mcnemar"]["p"].get<double>(), 0.625);
+  EXPECT_NEAR(pairs[2]["differences"]["accuracy"]["estimate"].get<double>(), -0.25, 1e-12);
+}
+
 TEST_F(EvalClassificationVerb, TellsHardLabelAucsFromThoseOfScores) {
   const Outcome outcome =
       evaluate({"--arm", arm("right"), "--arm", arm("wrong"), "--auc-from", "labels"});
@@ -146,6 +170,8 @@ TEST_F(EvalClassificationVerb, WrongUseIsToldInOneLine) {
   expect({"--arm", "right"}, 2, "NAME=");
   expect({"--arm", arm("absent")}, 3, "absent.csv");
   expect({"--arm", arm("right"), "--auc-from", "ranks"}, 2, "labels");
+  expect({"--arm", arm("right"), "--arm", arm("wrong"), "--pair", "right:absent"}, 2,
+         "--pair 'right:absent' is not A:B with the names of two arms; the arms are right, wrong");
   expect({"--arm", arm("right"), "--split", "DEV"}, 3, "DEV");
   write("short", {0.9, 0.2});
   expect({"--arm", arm("short")}, 3, "short.csv");

@@ -71,6 +71,7 @@ TEST_F(ReportVerb, WrongUseIsToldInOneLine) {
   write_run("run");
   expect({"report", folder_ / "run", "--videos", "-1"}, 2, "--videos");
   expect({"report", folder_ / "run", "--with", folder_ / "absent"}, 3, "absent");
+  expect({"report", folder_ / "run", "--with", folder_ / "empty"}, 3, "holds no training run");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include "core/temporary_directory.hpp"
 #include "echopath/core/errors.hpp"
@@ -205,6 +206,25 @@ TEST(Require, TellsMissingFromWrongKind) {
   expect_error<DataError>([&] { require_file(folder.path(), "the config"); }, "is a folder");
   expect_error<DataError>([&] { require_directory(folder / "file", "the data"); },
                           "is not a folder");
+}
+
+TEST(TemporaryFolder, IsTmpdirAndAFolder) {
+  const char* before = std::getenv("TMPDIR");
+  const std::string kept = before != nullptr ? before : "";
+  const TemporaryDirectory folder;
+  setenv("TMPDIR", folder.path().c_str(), 1);
+  EXPECT_EQ(temporary_folder(), folder.path());
+  setenv("TMPDIR", (folder.path() / "missing").c_str(), 1);
+  try {
+    temporary_folder();
+    ADD_FAILURE() << "a folder that is not there was taken";
+  } catch (const DataError& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find((folder.path() / "missing").string() + "'"), std::string::npos)
+        << message;
+    EXPECT_NE(message.find("set TMPDIR"), std::string::npos) << message;
+  }
+  before != nullptr ? setenv("TMPDIR", kept.c_str(), 1) : unsetenv("TMPDIR");
 }
 
 }  // namespace

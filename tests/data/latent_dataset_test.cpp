@@ -134,6 +134,20 @@ TEST_F(LatentFolder, MetadataSayWhatWasEncoded) {
   EXPECT_EQ(LatentDataset::open(folder_.path()).latent_path(study), file);
 }
 
+TEST_F(LatentFolder, MoreMetadataChangeNothingForReaders) {
+  const Study study = study_of("a.avi");
+  list({study});
+  io::Metadata metadata = latent_metadata(0.25, "encoder");
+  metadata["comment"] = "made otherwise";
+  const fs::path file = folder_ / "Latents/a.safetensors";
+  save_latents(file, latents_of(2), metadata);
+  EXPECT_EQ(io::SafetensorsFile(file).metadata(), metadata);
+  const LatentDataset dataset = LatentDataset::open(folder_.path());
+  EXPECT_EQ(dataset.scaling_factor(), 0.25);
+  EXPECT_EQ(dataset.encoder_hash(), "encoder");
+  EXPECT_TRUE(at::equal(dataset.load(study).mean, latents_of(2).mean));
+}
+
 TEST_F(LatentFolder, FilesThatAreNoLatentsAreRefused) {
   list({study_of("a.avi")});
   const fs::path file = folder_ / "Latents/a.safetensors";

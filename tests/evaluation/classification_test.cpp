@@ -130,6 +130,43 @@ TEST_F(ClassificationTest, GivesMeanSpreadAndIntervalOfAnArm) {
   EXPECT_TRUE(fs::exists(folder_.path() / "out/predictions/real_2.csv"));
 }
 
+TEST_F(ClassificationTest, ComparesPairsThatAreAskedForBesideThoseWithTheFirstArm) {
+  ClassificationEvaluation asked = options();
+  asked.arms = {{"real", {predictions("a", 0.1, 1)}},
+                {"ours", {predictions("b", 1.0, 2)}},
+                {"w: 5", {predictions("c", 0.0, 3)}}};
+  asked.pairs = {"w: 5:ours", "ours:real", "w: 5:ours"};  // the second one is made anyway
+  const ClassificationResult done = evaluate_classification(asked);
+  ASSERT_EQ(done.comparisons.size(), 3U);
+  EXPECT_EQ(done.comparisons[0].arm, "ours");
+  EXPECT_EQ(done.comparisons[1].against, "real");
+  const ArmComparison& pair = done.comparisons[2];
+  EXPECT_EQ(pair.arm, "w: 5");
+  EXPECT_EQ(pair.against, "ours");
+  // "ours" is right in all twelve, so that what differs is what the other has wrong.
+  const double wrong = 1 - done.arms[2].mean[0];
+  ASSERT_GT(wrong, 0.0);
+  EXPECT_EQ(pair.mcnemar.only_a, 0);
+  EXPECT_EQ(pair.mcnemar.only_b, std::llround(12 * wrong));
+  EXPECT_NEAR(pair.differences[0].estimate, -wrong, 1e-12);
+  EXPECT_EQ(pair.delong.auc_b, 1.0);
+  const io::CsvTable table = io::read_csv(folder_.path() / "out/comparisons.csv");
+  ASSERT_EQ(table.rows.size(), 3U);
+  EXPECT_EQ(table.rows[2][static_cast<std::size_t>(table.require_column("Arm"))], "w: 5");
+  EXPECT_EQ(table.rows[2][static_cast<std::size_t>(table.require_column("Against"))], "ours");
+}
+
+TEST_F(ClassificationTest, APairMustNameTwoArms) {
+  ClassificationEvaluation asked = options();
+  asked.arms = {{"real", {predictions("a", 0.3, 1)}}, {"ours", {predictions("b", 0.5, 2)}}};
+  for (const char* pair : {"ours:theirs", "ours", "ours:ours", ":real", ""}) {
+    asked.pairs = {"ours:real", pair};
+    expect_error<UsageError>([&] { evaluate_classification(asked); },
+                             "is not A:B with the names of two arms; the arms are real, ours");
+  }
+  EXPECT_FALSE(fs::exists(fs::path(asked.real) / "test_looks.jsonl"));
+}
+
 TEST_F(ClassificationTest, ArmsThatNeverDifferHaveADifferenceWithBothBounds) {
   ClassificationEvaluation asked = options();
   asked.arms = {{"one", {predictions("a", 1.0, 1)}}, {"other", {predictions("b", 1.0, 2)}}};

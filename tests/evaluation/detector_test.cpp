@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/script.h>
 #include <torch/torch.h>
 
 #include "core/temporary_directory.hpp"
@@ -30,6 +31,14 @@ std::unique_ptr<Detector> detector(const std::string& what, bool clips,
 
 at::Tensor noise(at::IntArrayRef sizes) {
   return (normal_tensor(sizes, {5, Stream::kDataset}) * 40 + 120).clamp(0, 255).to(at::kByte);
+}
+
+/// Writes a TorchScript module with this method `forward` and returns its path.
+std::string write_script(const fs::path& file, const std::string& forward) {
+  torch::jit::Module script("Detector");
+  script.define(forward);
+  script.save(file.string());
+  return file.string();
 }
 
 TEST(TorchScriptDetector, OfFramesGivesWhatTheModuleGivesInPython) {
@@ -61,6 +70,48 @@ TEST(TorchScriptDetector, OfTheOtherKindOrNoneIsRefused) {
   expect_error<DataError>([&] { detector((folder / "text.pt").string(), false); },
                           "cannot be read as TorchScript");
   expect_error<DataError>([&] { detector((folder / "absent.pt").string(), false); }, "absent.pt");
+}
+
+TEST(TorchScriptDetector, WithoutARowForTheExampleIsRefused) {
+  const TemporaryDirectory folder;
+  const auto refused = [&](const std::string& forward, const std::string& part) {
+    const std::string file = write_script(folder / "wrong.pt", forward);
+    expect_error<DataError>([&] { detector(file, false); }, part);
+  };
+  refused("def forward(self, x):\n  return x.float()\n",
+          "detector 'TorchScript wrong.pt' gives features of shape [1, 3, 64, 64] for one example, "
+          "where [1, D] is needed");
+  refused("def forward(self, x):\n  return x.float().mean([0, 3])\n",
+          "gives features of shape [3, 64] for one example");
+  refused(
+      "def forward(self, x, no_output_bias: bool = False):\n"
+      "  if no_output_bias:\n"
+      "    return x.float().mean()\n"
+      "  return x.float().mean([2, 3])\n",
+      "gives class probabilities of shape [] for one example");
+}
+
+// Both are as wide as the frames, 64 columns at the first try.
+TEST(TorchScriptDetector, WhoseWidthChangesWithTheFramesIsRefused) {
+  const TemporaryDirectory folder;
+  const at::Tensor frames = noise({2, 1, 3, 20, 20});
+  const std::string of_features = write_script(
+      folder / "features.pt", "def forward(self, x):\n  return x.float().mean([1, 2])\n");
+  const auto made = detector(of_features, false);
+  EXPECT_EQ(made->description().width, 64);
+  expect_error<DataError>([&] { made->run(frames, false); },
+                          "gives features of shape [2, 20] where [2, 64] were expected; it is not "
+                          "made for this metric");
+  const std::string of_classes =
+      write_script(folder / "classes.pt",
+                   "def forward(self, x, no_output_bias: bool = False):\n"
+                   "  if no_output_bias:\n"
+                   "    return x.float().mean([1, 2])\n"
+                   "  return x.float().mean([2, 3])\n");
+  const auto classifying = detector(of_classes, false);
+  EXPECT_EQ(classifying->run(frames, false).features.size(1), 3);
+  expect_error<DataError>([&] { classifying->run(frames, true); },
+                          "gives class probabilities of shape [2, 20] where [2, 64] were expected");
 }
 
 TEST(ClassifierDetector, PutsFeaturesOfAllClassifiersSideBySide) {

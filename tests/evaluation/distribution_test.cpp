@@ -338,12 +338,49 @@ TEST_F(DistributionMeasured, TheTextSaysHowManyFramesAndAsWhichTool) {
   const std::string text = measure(options_.metrics).to_text(options_);
   EXPECT_THAT(text, HasSubstr(", frames: 64 features, one of 2 frames, SHA-256 "));
   EXPECT_THAT(text, HasSubstr(", clips: 256 features, clips of 8 frames, SHA-256 "));
-  EXPECT_THAT(text, HasSubstr("\nComputed as stylegan-v does (--compat).\n"));
+  EXPECT_THAT(text, HasSubstr("\nComputed as stylegan-v does (--compat), but for "));
   options_.compat = "echopath";
   options_.fps = 48;
   const std::string resampled = measure({"fvd"}).to_text(options_);
   EXPECT_THAT(resampled, HasSubstr("clips of 8 frames, at 48 frames per second"));
   EXPECT_THAT(resampled, ::testing::Not(HasSubstr("Computed as")));
+}
+
+// The resize of a protocol is the native InceptionV3's; in-domain and TorchScript detectors have
+// their own.
+TEST_F(DistributionMeasured, AResizeThatADetectorDoesNotDoIsNotClaimed) {
+  const std::string no_effect = "inception_resize=clean has no effect on detector '";
+  options_.compat = "clean-fid";
+  options_.protocol = protocol_of("clean-fid");
+  options_.by_class = false;
+  const std::string script = ECHOPATH_SOURCE_DIR "/tests/fixtures/evaluation/frame_detector.pt";
+  for (const std::string& given : {std::string("in-domain"), script}) {
+    options_.frame_detectors = {given};
+    const DistributionReport report = measure({"fid"});
+    const std::string name = report.detectors[0].detector.name;
+    EXPECT_THAT(report.warnings, Contains(::testing::StartsWith(no_effect + name)));
+    EXPECT_THAT(report.to_text(options_),
+                HasSubstr("\nComputed as clean-fid does (--compat), but for the resize of frames, "
+                          "which is the detector's own with '" +
+                          name + "'.\n"));
+  }
+  // A tool whose resize is the default one is not warned of.
+  options_.compat = "torch-fidelity";
+  options_.protocol = protocol_of("torch-fidelity");
+  EXPECT_THAT(measure({"fid"}).warnings, ::testing::Not(Contains(HasSubstr("inception_resize"))));
+}
+
+TEST(DistributionText, NamesTheToolWithoutReserveWhereItsResizeWasDone) {
+  DistributionOptions options;
+  options.compat = "clean-fid";
+  DistributionReport report;
+  report.detectors.resize(1);
+  report.detectors[0].detector.name = "InceptionV3 w.pth";
+  report.detectors[0].detector.preprocessing = "resize clean";
+  EXPECT_THAT(report.to_text(options), HasSubstr("\nComputed as clean-fid does (--compat).\n"));
+  options.synthetic_features = "f.safetensors";
+  EXPECT_THAT(report.to_text(options),
+              HasSubstr("\nComputed as clean-fid does (--compat) from features that were given; "));
 }
 
 TEST_F(DistributionBadInput, FramesOfAnotherSizeNameTheVideo) {

@@ -315,8 +315,9 @@ TEST_F(PrivacyFilterTest, ACopyOfSamplesIsASampleDirectoryAndNoRunToResume) {
   EXPECT_EQ(document.at("filtered_from"), chosen.synthetic);
   ReportOptions report;
   report.directory = chosen.out;
-  EXPECT_THAT(write_report(report).chapters,
-              ::testing::ElementsAre("Sampled videos", "How out was made", "Privacy filter"));
+  EXPECT_THAT(
+      write_report(report).chapters,
+      ::testing::ElementsAre("Sampled videos of out", "How out was made", "Privacy filter"));
   EXPECT_NO_THROW(generation::SampleDirectory(chosen.synthetic, run, /*resume=*/true));
   try {
     const generation::SampleDirectory resumed(copy, run, /*resume=*/true);

@@ -192,6 +192,9 @@ TEST_F(Reports, MotionTakesBlocksFromTheManifestAndRatesFromTheSimulator) {
   EXPECT_EQ(report.real_seams.seams, 8 * 2) << "cut like the samples";
   EXPECT_DOUBLE_EQ(report.real_seams.change_ratio.estimate,
                    report.synthetic_seams.change_ratio.estimate);
+  EXPECT_DOUBLE_EQ(report.synthetic_seams.largest_step.estimate,
+                   report.synthetic_seams.change_ratio.estimate)
+      << "a seam without a fade is one step";
   EXPECT_GT(report.known_rates, 0);
   EXPECT_LT(report.rate_error, 0.05);
   EXPECT_EQ(report.figures.front().name, "clear_beat");
@@ -219,6 +222,9 @@ TEST_F(Reports, MotionTakesBlocksFromTheManifestAndRatesFromTheSimulator) {
   EXPECT_EQ(faded.trace->seam_fade, 2);
   EXPECT_NE(faded.synthetic_seams.change_ratio.estimate,
             report.synthetic_seams.change_ratio.estimate);
+  EXPECT_GT(faded.synthetic_seams.largest_step.estimate,
+            faded.synthetic_seams.change_ratio.estimate)
+      << "the largest of three steps against their mean";
   EXPECT_DOUBLE_EQ(faded.real_seams.change_ratio.estimate,
                    faded.synthetic_seams.change_ratio.estimate);
 

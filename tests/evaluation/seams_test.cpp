@@ -43,7 +43,9 @@ TEST(Seams, ChangesAreMeanDifferencesOfGreyLevels) {
   const SeamFigures figures = measure(frames, {{0, 3}, {3, 6}});
   EXPECT_EQ(figures.change_at_seams, 10.0);
   EXPECT_EQ(figures.change_inside, 2.0);
+  EXPECT_EQ(figures.change_by_step, std::vector<double>{10.0});
   EXPECT_TRUE(std::isnan(measure(frames, {{0, 6}}).change_at_seams));
+  EXPECT_TRUE(measure(frames, {{0, 6}}).change_by_step.empty());
 }
 
 TEST(Seams, AFadeCountsWithAllItsSteps) {
@@ -51,6 +53,7 @@ TEST(Seams, AFadeCountsWithAllItsSteps) {
   const SeamFigures figures =
       measure_seams(frames, data::make_coarse(frames), {{0, 5}, {5, 8}}, /*fade=*/2);
   EXPECT_DOUBLE_EQ(figures.change_at_seams, 16.0 / 3.0);  // 14 to 19 to 26 to 30
+  EXPECT_EQ(figures.change_by_step, (std::vector<double>{5.0, 7.0, 4.0}));
   EXPECT_EQ(figures.change_inside, 2.0);
 }
 

@@ -91,16 +91,6 @@ TEST(BlockSampler, GivesTwoFramesHoweverManyFadeAndAllOfALongContext) {
   EXPECT_EQ(fade(6, 2), 0) << "more than half a block";
 }
 
-TEST(Crossfade, ChangesInEqualSteps) {
-  const at::Tensor before = at::full({3, 4, 2, 2}, 1.0), after = at::full({3, 4, 2, 2}, 5.0);
-  const at::Tensor faded = crossfade(before, after);
-  EXPECT_EQ(faded.sizes(), before.sizes());
-  for (std::int64_t j = 0; j < 3; ++j) {
-    EXPECT_TRUE(at::allclose(faded[j], at::full({4, 2, 2}, 2.0 + double(j)))) << j;
-  }
-  EXPECT_EQ(crossfade(before.slice(0, 3), after.slice(0, 3)).size(0), 0);
-}
-
 TEST(BlockSampler, HardAnchorKeepsTheGivenFramesExactly) {
   const at::Tensor given = frames(2);
   const at::Tensor block = sampler(Anchor::kHard).sample(given, 0, 1, 1);

@@ -1,6 +1,8 @@
 // What a run does not write over, and what becomes of it where it cannot write.
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "sample_support.hpp"
 
 namespace echopath::generation {
@@ -39,6 +41,39 @@ TEST(SampleFiles, ThePageIsThereWhereTheContactSheetCannotBeWritten) {
   options.resume = true;
   EXPECT_EQ(run_sampling(options).skipped, 1);
   EXPECT_TRUE(fs::is_regular_file(folder / "out/contact_sheet.png"));
+}
+
+/// Lets the next files that are written as `file` end in /dev/full, where no write finds space: the
+/// number in their temporary names counts up.
+void leave_no_space_for(const fs::path& file) {
+  const std::string temporary = AtomicFile(file).temporary_path().string();
+  const std::size_t number = temporary.rfind('-') + 1;
+  const int next = std::stoi(temporary.substr(number)) + 1;
+  for (int i = next; i < next + 64; ++i) {
+    fs::create_symlink("/dev/full",
+                       temporary.substr(0, number) + std::to_string(i) + file.extension().string());
+  }
+}
+
+TEST(SampleFiles, AFullDiskInTheMiddleOfARunIsToldWithItsRemedy) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.count = 2;
+  options.also = {"gif"};
+  leave_no_space_for(folder / "out/GIF/ASD_000011.gif");
+  const std::string message = message_of(options);
+  EXPECT_NE(message.find("out/GIF/ASD_000011.gif'"), std::string::npos) << message;
+  EXPECT_NE(message.find("No space left on device; the disk is full: free some space or choose "
+                         "another folder; what was made stays in"),
+            std::string::npos)
+      << message;
+  EXPECT_TRUE(fs::is_regular_file(folder / "out/GIF/ASD_000010.gif"));
+  EXPECT_FALSE(fs::exists(folder / "out/GIF/ASD_000011.gif"));
+  EXPECT_FALSE(fs::exists(folder / "out/Videos/ASD_000011.mp4"));
+  EXPECT_NE(read_file(folder / "out/index.html").find("Videos/ASD_000010.mp4"), std::string::npos);
+  options.resume = true;
+  EXPECT_EQ(run_sampling(options).made, 1);
+  EXPECT_EQ(files_in(folder / "out/GIF"), 2U);
 }
 
 TEST(SampleTrace, DoesNotGoWithResume) {

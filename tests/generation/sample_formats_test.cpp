@@ -53,6 +53,11 @@ TEST(SampleFormats, LieBesideTheVideoWithItsMetadata) {
   EXPECT_EQ(described["seed"], comment["seed"]);
   EXPECT_EQ(described["model_hash"], comment["model_hash"]);
   EXPECT_NE(read_file(out / "DICOM/ASD_000010.dcm").find(comment.dump()), std::string::npos);
+  io::Metadata latent_metadata =
+      data::latent_metadata(latents.scaling_factor(), latents.encoder_hash());
+  latent_metadata["comment"] = comment.dump();
+  EXPECT_EQ(io::SafetensorsFile(out / "Latents/ASD_000010.safetensors").metadata(),
+            latent_metadata);
 }
 
 TEST(SampleFormats, NamedTwiceAreWrittenOnce) {
@@ -107,37 +112,44 @@ TEST(SampleBatch, AgreesWithSingleVideosAndMayChangeOnResume) {
   EXPECT_EQ(run_sampling(single).made, 2);
 }
 
+/// One block with guidance, rescaled, over a part of the noise levels, in few steps and in many.
+void expect_walks(const TemporaryFolder& folder, const fs::path& model, const std::string& solver) {
+  for (const std::int64_t steps : {4, 50}) {
+    const std::string name = solver + std::to_string(steps);
+    SampleOptions options = toy_options(folder / name);
+    options.model = model.string();
+    options.solver.name = solver;
+    options.solver.num_inference_steps = steps;
+    options.blocks = 1;
+    options.guidance.scale = 2.0;
+    options.guidance.rescale = 0.5;
+    options.guidance.interval_start = 0.1;
+    options.guidance.interval_end = 0.9;
+    options.video_guidance_share = 1.0;
+    EXPECT_EQ(run_sampling(options).made, 1) << name;  // latents that are not finite are an error
+    const ManifestEntry entry = read_manifest(folder / (name + "/manifest.jsonl")).at(0);
+    EXPECT_EQ(entry.solver, solver);
+    EXPECT_EQ(entry.steps, steps);
+  }
+}
+
 TEST(SampleSolvers, EachOneWalksInFewStepsAndInMany) {
   const TemporaryFolder folder;
   for (const std::string& solver : diffusion::solver_names()) {
     if (solver == "flow_euler") continue;  // needs a model that was trained for it
-    for (const std::int64_t steps : {4, 50}) {
-      const std::string name = solver + std::to_string(steps);
-      SampleOptions options = toy_options(folder / name);
-      options.solver.name = solver;
-      options.solver.num_inference_steps = steps;
-      options.blocks = 1;
-      options.guidance.scale = 2.0;
-      options.guidance.rescale = 0.5;
-      options.guidance.interval_start = 0.1;
-      options.guidance.interval_end = 0.9;
-      EXPECT_EQ(run_sampling(options).made, 1) << name;
-      EXPECT_EQ(read_manifest(folder / (name + "/manifest.jsonl")).at(0).steps, steps);
-    }
+    expect_walks(folder, testing::shared_toy_model(), solver);
   }
 }
 
-TEST(SampleSolvers, FlowWalksOnAModelOfFlow) {
+TEST(SampleSolvers, ThoseOfFlowWalkOnAModelOfFlow) {
   const TemporaryFolder folder;
   testing::write_toy_model(folder / "model");
   diffusion::NoiseScheduleOptions schedule;
   schedule.prediction_type = "flow_prediction";
   models::save_schedule(folder / "model", schedule);
-  SampleOptions options = toy_options(folder / "out");
-  options.model = (folder / "model").string();
-  options.solver.name = "flow_euler";
-  options.solver.num_inference_steps = 4;
-  EXPECT_EQ(run_sampling(options).made, 1);
+  for (const char* solver : {"flow_euler", "dpmsolver++", "sde-dpmsolver++", "unipc"}) {
+    expect_walks(folder, folder / "model", solver);
+  }
 }
 
 TEST(SampleOptions, PresetBalancedIsWhatTheDefaultsAre) {

@@ -30,6 +30,17 @@ class SampleWarnings : public ::testing::Test {
     });
   }
 
+  /// Gives the model the baseline's kind of LIDM, which is told no class.
+  void make_lidm_unconditional() const {
+    models::UNet2DConfig config;
+    config.block_out_channels = {8, 16};
+    config.down_block_types = {"DownBlock2D", "DownBlock2D"};
+    config.up_block_types = {"UpBlock2D", "UpBlock2D"};
+    config.layers_per_block = 1;
+    config.norm_num_groups = 4;
+    testing::save_toy(folder_ / "model", "lidm", "UNet2DModel", models::UNet2DModel(config));
+  }
+
   std::string warnings(const SampleOptions& options) const {
     ::testing::internal::CaptureStderr();
     warn_of_the_unlearned(options, models::ModelDirectory::open(folder_ / "model"));
@@ -57,10 +68,32 @@ TEST_F(SampleWarnings, OfAClassWhoseHeartRatesAreUnknown) {
 
 TEST_F(SampleWarnings, OfGuidanceThatSteersNothing) {
   SampleOptions options = this->options();
+  options.guidance.scale = 5.0;
+  EXPECT_THAT(warnings(options), IsEmpty()) << "it steers the LIDM";
   options.heart = "heart.png";
+  options.guidance.scale = 1.0;
   EXPECT_THAT(warnings(options), IsEmpty()) << "w is 1";
   options.guidance.scale = 5.0;
   EXPECT_THAT(warnings(options), HasSubstr("guidance.video_share, which is 0"));
+  options.video_guidance_share = 0.25;
+  EXPECT_THAT(warnings(options), IsEmpty());
+}
+
+TEST_F(SampleWarnings, OfGuidanceOfAnLidmThatIsToldNoClass) {
+  make_lidm_unconditional();
+  SampleOptions options = this->options();
+  for (const double unguided : {0.0, 1.0}) {  // the LVDM's scale too
+    options.guidance.scale = unguided;
+    EXPECT_THAT(warnings(options), IsEmpty()) << unguided;
+  }
+  options.guidance.scale = 5.0;
+  const std::string warning = warnings(options);
+  EXPECT_THAT(warning, HasSubstr("w does nothing: the LIDM of '"));
+  EXPECT_THAT(warning, HasSubstr("model' is not conditioned on the class, and w steers the LVDM"));
+  EXPECT_THAT(warning, HasSubstr("--set guidance.video_share=1 gives it w in full"));
+  options.heart = "heart.png";
+  EXPECT_THAT(warnings(options), HasSubstr("w does nothing: --heart leaves the LIDM out"));
+  options.heart.clear();
   options.video_guidance_share = 0.25;
   EXPECT_THAT(warnings(options), IsEmpty());
 }

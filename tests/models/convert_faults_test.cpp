@@ -1,11 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "core/peak_memory.hpp"
 #include "echopath/config/options.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
@@ -26,15 +26,6 @@ using testing::kFixtures;
 using testing::kWeights;
 using testing::reid_tensors;
 
-/// The largest resident set of this process.
-double peak_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return 1024.0 * std::stod(line.substr(6));
-  }
-  return 0.0;
-}
-
 TEST_F(Convert, HugeConfigsBesideSmallWeightsCostNoMemory) {
   fs::copy(kFixtures / "legacy_attention", folder_ / "vae");
   config::Json vae = config_of(folder_ / "vae");
@@ -45,7 +36,7 @@ TEST_F(Convert, HugeConfigsBesideSmallWeightsCostNoMemory) {
   write("resnet/weights.safetensors", {{"conv1.weight", at::ones({4, 3, 7, 7})}});
   write_text("resnet/config.json", R"({"_class_name": "ResNet", "width": 256})");  // another 1.5 GB
   for (const char* source : {"vae", "resnet"}) {
-    std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts anew
+    restart_peak_bytes();
     const double before = peak_bytes();
     const Conversion conversion(from(folder_ / source));
     expect_error<DataError>([&] { conversion.require_complete(); }, "wrong shape");

@@ -122,6 +122,9 @@ TEST_F(ModelDirectoryTest, TheKindOfLidmComesFromItsConfig) {
   const auto loaded = ModelDirectory::open(path_).load_lidm(at::kCPU);
   EXPECT_EQ(loaded->class_name(), "UNet2DModel");
   EXPECT_FALSE(loaded->conditional());
+  EXPECT_FALSE(ModelDirectory::open(path_).lidm_is_conditional());
+  save_lidm();
+  EXPECT_TRUE(ModelDirectory::open(path_).lidm_is_conditional());
 }
 
 TEST_F(ModelDirectoryTest, InfoCarriesHashesOfTheWeightsPresent) {

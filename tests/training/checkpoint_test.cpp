@@ -70,6 +70,19 @@ TEST_F(CheckpointTest, ComesBackAsItWas) {
   EXPECT_EQ(checkpoint.config.at("note"), "test");
 }
 
+TEST_F(CheckpointTest, ItsHashesAreToldOfTheNewestThatIsFinished) {
+  EXPECT_FALSE(newest_checkpoint_hashes(run_));
+  save(9);
+  save(12);
+  const CheckpointHashes newest = newest_checkpoint_hashes(run_).value();
+  EXPECT_EQ(newest.step, 12);
+  EXPECT_EQ(newest.sha256.size(), 6U);
+  EXPECT_EQ(newest.sha256.at("weights.safetensors"),
+            sha256_file(file("step-00000012/weights.safetensors")));
+  fs::remove(file("step-00000012/DONE"));
+  EXPECT_EQ(newest_checkpoint_hashes(run_).value().step, 9);
+}
+
 TEST_F(CheckpointTest, TheNewestTheRoundOnesAndTheBestStay) {
   const Retention retention{2, 10};
   for (const std::int64_t step : {3, 7, 10, 12}) save(step, step >= 7 ? 7 : -1, retention);

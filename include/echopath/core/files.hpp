@@ -66,6 +66,10 @@ void write_file(const fs::path& path, std::string_view content);
 /// Reads a whole file. Throws DataError naming the path; a file over `max_bytes` is refused.
 std::string read_file(const fs::path& path, std::size_t max_bytes = std::size_t{1} << 30);
 
+/// Where temporary files go: TMPDIR, or else what the system has for it. Throws DataError where
+/// that is no folder that can be written.
+fs::path temporary_folder();
+
 /// Appends one line and syncs it, for files that grow line by line (manifest, metrics).
 class LineAppender {
  public:

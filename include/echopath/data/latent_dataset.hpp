@@ -65,6 +65,10 @@ io::Metadata latent_metadata(double scaling_factor, const std::string& encoder_h
 void save_latents(const std::filesystem::path& path, const LatentVideo& latents,
                   double scaling_factor, const std::string& encoder_hash,
                   const std::string& video_sha256 = "");
+/// The same of latents that were made otherwise: `metadata` are those of latent_metadata() and what
+/// else there is to say.
+void save_latents(const std::filesystem::path& path, const LatentVideo& latents,
+                  const io::Metadata& metadata);
 /// The same as Latents/NAME.safetensors of a latents directory.
 void write_latents(const std::filesystem::path& directory, const Study& study,
                    const LatentVideo& latents, double scaling_factor,

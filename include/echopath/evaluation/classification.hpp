@@ -26,6 +26,8 @@ struct ClassificationEvaluation {
   std::string real;                     ///< dataset with the test videos
   std::string split = "TEST";           ///< empty: all videos
   std::vector<ClassificationArm> arms;  ///< the first one is what the others are compared with
+  /// Further arms to compare, A against B: "A:B". Names of arms may hold colons themselves.
+  std::vector<std::string> pairs;
   std::string out = "classification";
   std::string auc_from = "scores";  ///< or labels, as EchoPath has it
   bool again = false;               ///< a second look at an arm on TEST is wanted
@@ -53,7 +55,7 @@ struct ArmResult {
   std::vector<Interval> intervals;  ///< of the mean, over patients
 };
 
-/// An arm against the first one, by the probabilities averaged over each arm's classifiers.
+/// An arm against another one, by the probabilities averaged over each arm's classifiers.
 struct ArmComparison {
   std::string arm;
   std::string against;
@@ -67,6 +69,7 @@ struct ClassificationResult {
   ClassificationEvaluation asked;
   std::vector<std::string> classes;
   std::vector<ArmResult> arms;
+  /// Each arm against the first, then the pairs that were asked for, none of them twice.
   std::vector<ArmComparison> comparisons;
 
   config::Json to_json() const;
@@ -77,9 +80,10 @@ struct ClassificationResult {
 /// predictions/ARM_I.csv. Where TEST videos are among those judged, each arm's look is recorded
 /// (TestLooks) when all results are ready and before any is to be seen: a run that fails or is
 /// stopped counts none and can be started again.
-/// Throws UsageError on a second look at an arm without `again`, two arms of one name, `out`
-/// holding something else; DataError on patients in two splits, classes that do not match, a
-/// component that is no classifier, results that cannot be written; Interrupted after a signal.
+/// Throws UsageError on a second look at an arm without `again`, two arms of one name, a pair that
+/// does not name two of the arms, `out` holding something else; DataError on patients in two
+/// splits, classes or videos that are not those of the first arm, a component that is no
+/// classifier, results that cannot be written; Interrupted after a signal.
 ClassificationResult evaluate_classification(const ClassificationEvaluation& options);
 
 }  // namespace echopath::evaluation

@@ -70,7 +70,7 @@ struct DetectorResults {
 
 struct DistributionReport {
   std::vector<DetectorResults> detectors;
-  std::vector<std::string> warnings;  ///< of the two sides together
+  std::vector<std::string> warnings;  ///< of the two sides together, of keys without effect
   std::string real_sha256;  ///< of the files of features; empty where videos were measured
   std::string synthetic_sha256;
 

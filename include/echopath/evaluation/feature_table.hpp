@@ -43,7 +43,8 @@ struct FeatureTable {
 
 /// Reads `features` [N, D] from a safetensors file; where they are there, also `groups` [N]
 /// (integers: rows of one number are of one patient; else every row stands alone) and
-/// `log_probabilities` or `probabilities` [N, K]. The tensors stay on the file. Throws DataError
+/// `log_probabilities` or `probabilities` [N, K]. The tensors stay on the file (logarithms of
+/// `probabilities` on a temporary one). Throws DataError
 /// naming the file on another layout, and naming the row on features that are not finite and on
 /// class probabilities outside [0, 1] or whose sum is not 1 to 1e-3.
 FeatureTable read_feature_table(const std::filesystem::path& path);

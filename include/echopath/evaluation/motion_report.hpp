@@ -26,6 +26,9 @@ struct SeamSummary {
   std::int64_t videos = 0;
   std::int64_t seams = 0;
   Interval change_ratio;  ///< mean change at seams over the mean change inside blocks
+  /// The same of that step of the seams, of the first, second …, at which the change is largest.
+  /// Without a fade a seam is one step, and this is change_ratio.
+  Interval largest_step;
   /// Of the seams at which the heart moves, and the share of these at which it turns back.
   std::int64_t moving_seams = 0;
   Interval reversed;

@@ -36,7 +36,7 @@ struct MetricProtocol {
   /// How subsets are drawn: "random" by the seed, or "numpy" (RandomState(2020)).
   std::string kid_order = "random";
   /// Rows of a side that the kernel distance and precision and recall look at, spread evenly, so
-  /// that time and memory stay bounded; 0 for all.
+  /// that time, which grows with the square of the rows, stays bounded; 0 for all.
   std::int64_t pair_rows = 4000;
 
   /// Neighbours whose distance is the radius of precision and recall (Kynkäänniemi et al., 2019),

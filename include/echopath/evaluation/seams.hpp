@@ -20,6 +20,9 @@ std::vector<data::FrameRange> block_ranges(std::int64_t frames, std::int64_t blo
 struct SeamFigures {
   double change_at_seams = 0.0;  ///< mean |difference| of grey levels; not a number without seams
   double change_inside = 0.0;    ///< of all other steps
+  /// The same at the first, second … step of a seam, f + 1 of them, each over all seams; empty
+  /// without seams.
+  std::vector<double> change_by_step;
   /// Places where the heart moves, and among them those where it turns back; see measure_seams().
   std::int64_t moving_seams = 0, reversed_seams = 0;
   std::int64_t moving_inside = 0, reversed_inside = 0;

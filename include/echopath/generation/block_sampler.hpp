@@ -53,10 +53,6 @@ struct SeamOptions {
   std::int64_t fade = 0;
 };
 
-/// Frames that two blocks drew, both `[f, C, h, w]`: the change from the one block to the other in
-/// f + 1 equal steps, frame j of f (from 1) being `before + (after − before)·j / (f + 1)`.
-at::Tensor crossfade(const at::Tensor& before, const at::Tensor& after);
-
 /// Draws blocks of latent frames from the LVDM, each from the frames that come before it (section
 /// 2.2 of the paper).
 class BlockSampler {

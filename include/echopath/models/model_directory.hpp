@@ -76,6 +76,9 @@ class ModelDirectory {
 
   AutoencoderKL load_vae(at::Device device) const;
   std::unique_ptr<LatentImageModel> load_lidm(at::Device device) const;
+  /// LatentImageModel::conditional() of the LIDM, by its config.json alone. Throws DataError where
+  /// there is no LIDM.
+  bool lidm_is_conditional() const;
   UNetSpatioTemporalConditionModel load_lvdm(at::Device device,
                                              Compatibility compatibility = {}) const;
   ReIdNet load_reid(at::Device device) const;

@@ -50,6 +50,17 @@ std::optional<Checkpoint> load_newest_checkpoint(const std::filesystem::path& ru
 /// The checkpoint of one step. Throws DataError where it is absent or damaged.
 Checkpoint load_checkpoint(const std::filesystem::path& run_directory, std::int64_t step);
 
+/// What the marker `DONE` of a checkpoint says.
+struct CheckpointHashes {
+  std::int64_t step = 0;
+  std::map<std::string, std::string> sha256;  ///< by file
+};
+
+/// Of the newest checkpoint that has its marker; the files themselves are not read, so that one
+/// that was damaged later is not noticed. Empty where there is none.
+std::optional<CheckpointHashes> newest_checkpoint_hashes(
+    const std::filesystem::path& run_directory);
+
 /// Removes what a killed run left half-written in its folder.
 void remove_leftovers(const std::filesystem::path& run_directory);
 

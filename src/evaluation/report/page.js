@@ -19,6 +19,10 @@ function shown(value) {
   return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : value.toPrecision(4);
 }
 
+function folded(summary, content) {
+  return element("details", {}, element("summary", {}, summary), content);
+}
+
 function addTable(place, section) {
   const table = element("table");
   if (section.columns.some(name => name)) {
@@ -32,7 +36,8 @@ function addTable(place, section) {
         ((section.theirs || []).includes(column) ? " theirs" : "")}, shown(cell)))));
   }
   table.append(body);
-  place.append(element("div", {class: "scroll"}, table));
+  const scroll = element("div", {class: "scroll"}, table);
+  place.append(section.folded ? folded(section.title, scroll) : scroll);
 }
 
 function chartOptions(section) {
@@ -115,8 +120,7 @@ function addPairs(place, section) {
 }
 
 function addDetails(place, section) {
-  place.append(element("details", {}, element("summary", {}, section.summary || "show"),
-    element("pre", {}, section.text)));
+  place.append(folded(section.summary || "show", element("pre", {}, section.text)));
 }
 
 const add = {table: addTable, lines: addChart, bars: addChart, gallery: addGallery, pairs: addPairs,
@@ -138,7 +142,7 @@ page.chapters.forEach((chapter, i) => {
     const isChart = section.type === "lines" || section.type === "bars";
     if (isChart && !grid) place.append(grid = element("div", {class: "charts"}));
     if (!isChart) grid = null;
-    if (!isChart && section.title) place.append(element("h3", {}, section.title));
+    if (!isChart && section.title && !section.folded) place.append(element("h3", {}, section.title));
     add[section.type](isChart ? grid : place, section);
   }
   root.append(place);

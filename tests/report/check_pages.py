@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""check_pages.py CHROMIUM OUT PAGE…: opens report pages in headless Chromium, in a light, a dark and a phone's
+window, and on paper. Of each it wants: its script ended, a chapter is there, the console is silent, nothing is asked
+of the network or of another file, every chart shows one of its curves, every picture and video can be shown, a phone
+need not scroll sideways, and the window is not blank. OUT gets screenshots, the print, and NAME.json with the
+titles of the chapters and the labels of the charts. What is wrong with a page stands on standard error.
+
+Chromium is told what to do by the DevTools protocol on a pair of pipes, which needs no package and no port."""
+import base64
+import json
+import os
+import pathlib
+import select
+import subprocess
+import sys
+import time
+
+SECONDS = 60
+VARIANTS = {"light": (1200, "light"), "dark": (1200, "dark"), "phone": (390, "light")}
+HEIGHT = 1600
+
+# What a page shows; waits until its pictures and the beginnings of its videos have been read.
+LOOK = """(async () => {
+  const within = (promise, seconds) => Promise.race([promise.then(() => true, () => false),
+    new Promise(resolve => setTimeout(() => resolve(false), 1000 * seconds))]);
+  const read = video => video.readyState > 0 || video.error ? Promise.resolve() : new Promise(resolve => {
+    video.addEventListener("loadedmetadata", resolve);
+    video.addEventListener("error", resolve);
+  });
+  const media = [];
+  for (const image of document.images) {
+    image.loading = "eager";
+    media.push([await within(image.decode(), 10), image.alt]);
+  }
+  for (const video of document.querySelectorAll("video")) {
+    await within(read(video), 10);
+    media.push([video.videoWidth > 0, video.closest("figure")?.textContent]);
+  }
+  const paint = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+  const rgb = colour => {
+    paint.fillStyle = colour;
+    paint.fillRect(0, 0, 1, 1);
+    return paint.getImageData(0, 0, 1, 1).data;
+  };
+  const has = (pixels, [r, g, b]) => {
+    for (let i = 0; i < pixels.length; i += 4) {
+      if (pixels[i + 3] > 128 && Math.abs(pixels[i] - r) + Math.abs(pixels[i + 1] - g) + Math.abs(pixels[i + 2] - b) < 60)
+        return true;
+    }
+    return false;
+  };
+  const charts = [...document.querySelectorAll("canvas")].map(canvas => {
+    const chart = window.Chart && Chart.getChart(canvas);
+    const pixels = canvas.width && canvas.height
+      ? canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data : [];
+    return {label: canvas.getAttribute("aria-label") || "without a label",
+      drawn: Boolean(chart) && chart.data.datasets.some(curve => has(pixels, rgb(curve.borderColor)))};
+  });
+  return {ended: document.documentElement.dataset.ready === "yes", charts,
+    titles: [...document.querySelectorAll("h2")].map(title => title.textContent),
+    unseen: media.filter(([shown]) => !shown).map(([, name]) => name || "without a name"), media: media.length,
+    width: document.documentElement.scrollWidth};
+})()"""
+
+# How a PNG looks: how many colours it has, which one is most frequent, and the share of the others.
+COLOURS = """(async address => {
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.width, image.height];
+  const paint = canvas.getContext("2d");
+  paint.drawImage(image, 0, 0);
+  const pixels = paint.getImageData(0, 0, image.width, image.height).data, counts = new Map();
+  for (let i = 0; i < pixels.length; i += 4) {
+    const colour = pixels[i] << 16 | pixels[i + 1] << 8 | pixels[i + 2];
+    counts.set(colour, (counts.get(colour) || 0) + 1);
+  }
+  const [paper, count] = [...counts].reduce((most, next) => next[1] > most[1] ? next : most);
+  return {colours: counts.size, paper: [paper >> 16, paper >> 8 & 255, paper & 255],
+    drawn: 1 - 4 * count / pixels.length};
+})"""
+
+
+class Browser:
+    """Chromium with one tab. `events` holds what the tab told since it was last emptied."""
+
+    def __init__(self, chromium, profile):
+        commands, self._commands = os.pipe()
+        self._answers, answers = os.pipe()
+        # Chromium reads commands from descriptor 3 and answers on 4.
+        self._process = subprocess.Popen(
+            ["bash", "-c", f'exec "$@" 3<&{commands} 4>&{answers}', "chromium", chromium, "--headless=new",
+             "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
+             "--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND",
+             f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"],
+            pass_fds=(commands, answers), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(commands)
+        os.close(answers)
+        self._unread, self._number, self.events, self._tab = b"", 0, [], None
+        target = self("Target.createTarget", url="about:blank")["targetId"]
+        self._tab = self("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self(f"{domain}.enable")
+
+    def __call__(self, method, **parameters):
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._tab:
+            message["sessionId"] = self._tab
+        data = json.dumps(message).encode() + b"\0"
+        while data:
+            data = data[os.write(self._commands, data):]
+        while True:
+            answer = self._read(method)
+            if answer.get("id") != self._number:
+                continue
+            if "error" in answer:
+                raise RuntimeError(f"{method}: {answer['error']['message']}")
+            return answer["result"]
+
+    def wait_for(self, event):
+        while not any(name == event for name, _ in self.events):
+            self._read(event)
+
+    def evaluate(self, script):
+        found = self("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in found:
+            raise RuntimeError(found["exceptionDetails"]["exception"]["description"])
+        return found["result"]["value"]
+
+    def close(self):
+        self._tab = None
+        try:
+            self("Browser.close")
+            self._process.wait(SECONDS)
+        finally:
+            self._process.kill()
+
+    def _read(self, what):
+        """The next message; one that is an event is kept."""
+        end = time.monotonic() + SECONDS
+        while b"\0" not in self._unread:
+            if not select.select([self._answers], [], [], max(0, end - time.monotonic()))[0]:
+                raise RuntimeError(f"Chromium did not answer within {SECONDS} s: {what}")
+            part = os.read(self._answers, 1 << 20)
+            if not part:
+                raise RuntimeError(f"Chromium has ended: {what}")
+            self._unread += part
+        text, self._unread = self._unread.split(b"\0", 1)
+        message = json.loads(text)
+        if "method" in message and message.get("sessionId") == self._tab:
+            self.events.append((message["method"], message["params"]))
+        return message
+
+
+def said(events):
+    """What the console was told."""
+    for name, event in events:
+        if name == "Runtime.exceptionThrown":
+            details = event["exceptionDetails"]
+            yield details.get("exception", {}).get("description") or details["text"]
+        elif name == "Runtime.consoleAPICalled":
+            yield " ".join(str(value.get("value", value.get("description"))) for value in event["args"])
+        elif name == "Log.entryAdded" and event["entry"]["level"] != "verbose":
+            yield event["entry"]["text"]
+
+
+def asked(events, address):
+    """What was asked of the network or of other files."""
+    for name, event in events:
+        if name == "Network.requestWillBeSent":
+            url = event["request"]["url"]
+        elif name in ("Network.webSocketCreated", "Network.webTransportCreated"):
+            url = event["url"]
+        else:
+            continue
+        if url.split("#")[0] != address and not url.startswith(("data:", "blob:")):
+            yield url
+
+
+def check(browser, page, out):
+    """Faults of a page, as sentences."""
+    address, name = page.resolve().as_uri(), page.stem
+    for variant, (width, scheme) in VARIANTS.items():
+        browser("Emulation.setDeviceMetricsOverride", width=width, height=HEIGHT, deviceScaleFactor=1, mobile=False)
+        browser("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        browser.events.clear()
+        browser("Page.navigate", url=address)
+        browser.wait_for("Page.loadEventFired")
+        seen = browser.evaluate(LOOK)
+        shot = browser("Page.captureScreenshot", format="png")["data"]
+        events = list(browser.events)
+        (out / f"{name}-{variant}.png").write_bytes(base64.b64decode(shot))
+        where = f"{page.name}, {variant}"
+        for text in said(events):
+            yield f"{where}: the console says: {text}"
+        for url in asked(events, address):
+            yield f"{where}: the page asks for {url}"
+        if not seen["ended"]:
+            yield f"{where}: its script did not end"
+        if not seen["titles"]:
+            yield f"{where}: there is no chapter"
+        for chart in seen["charts"]:
+            if not chart["drawn"]:
+                yield f"{where}: no curve is drawn in the chart '{chart['label']}'"
+        for text in seen["unseen"]:
+            yield f"{where}: a picture or video cannot be shown: {text}"
+        if seen["width"] > width:
+            yield f"{where}: it is {seen['width']} pixels wide"
+        look = browser.evaluate(f'{COLOURS}("data:image/png;base64,{shot}")')
+        print(f"{where}: {len(seen['charts'])} charts, {seen['media']} pictures and videos, {look['colours']} colours, "
+              f"{100 * look['drawn']:.1f} % drawn on {look['paper']}")
+        if look["colours"] <= 20 or look["drawn"] <= 0.02:
+            yield f"{where}: it is blank"
+        if (sum(look["paper"]) < 200) != (scheme == "dark"):
+            yield f"{where}: its paper is {look['paper']}"
+    (out / f"{name}.json").write_text(json.dumps(
+        {"titles": seen["titles"], "charts": [chart["label"] for chart in seen["charts"]]}, indent=1) + "\n")
+    printed = base64.b64decode(browser("Page.printToPDF", printBackground=True)["data"])
+    (out / f"{name}.pdf").write_bytes(printed)
+    if not printed.startswith(b"%PDF"):
+        yield f"{page.name}: it cannot be printed"
+
+
+def main():
+    chromium, out, pages = sys.argv[1], pathlib.Path(sys.argv[2]), [pathlib.Path(name) for name in sys.argv[3:]]
+    browser = Browser(chromium, out / ".profile")
+    try:
+        faults = [fault for page in pages for fault in check(browser, page, out)]
+    finally:
+        browser.close()
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
