@@ -3,19 +3,15 @@
 window, and on paper. Of each it wants: its script ended, a chapter is there, the console is silent, nothing is asked
 of the network or of another file, every chart shows one of its curves, every picture and video can be shown, a phone
 need not scroll sideways, and the window is not blank. OUT gets screenshots, the print, and NAME.json with the
-titles of the chapters and the labels of the charts. What is wrong with a page stands on standard error.
-
-Chromium is told what to do by the DevTools protocol on a pair of pipes, which needs no package and no port."""
+titles of the chapters and the labels of the charts. What is wrong with a page stands on standard error."""
 import base64
 import json
-import os
 import pathlib
-import select
-import subprocess
 import sys
-import time
 
-SECONDS = 60
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "browser"))
+from chromium import Browser  # noqa: E402
+
 VARIANTS = {"light": (1200, "light"), "dark": (1200, "dark"), "phone": (390, "light")}
 HEIGHT = 1600
 
@@ -80,78 +76,6 @@ COLOURS = """(async address => {
   return {colours: counts.size, paper: [paper >> 16, paper >> 8 & 255, paper & 255],
     drawn: 1 - 4 * count / pixels.length};
 })"""
-
-
-class Browser:
-    """Chromium with one tab. `events` holds what the tab told since it was last emptied."""
-
-    def __init__(self, chromium, profile):
-        commands, self._commands = os.pipe()
-        self._answers, answers = os.pipe()
-        # Chromium reads commands from descriptor 3 and answers on 4.
-        self._process = subprocess.Popen(
-            ["bash", "-c", f'exec "$@" 3<&{commands} 4>&{answers}', "chromium", chromium, "--headless=new",
-             "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND",
-             f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"],
-            pass_fds=(commands, answers), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        os.close(commands)
-        os.close(answers)
-        self._unread, self._number, self.events, self._tab = b"", 0, [], None
-        target = self("Target.createTarget", url="about:blank")["targetId"]
-        self._tab = self("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self(f"{domain}.enable")
-
-    def __call__(self, method, **parameters):
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters}
-        if self._tab:
-            message["sessionId"] = self._tab
-        data = json.dumps(message).encode() + b"\0"
-        while data:
-            data = data[os.write(self._commands, data):]
-        while True:
-            answer = self._read(method)
-            if answer.get("id") != self._number:
-                continue
-            if "error" in answer:
-                raise RuntimeError(f"{method}: {answer['error']['message']}")
-            return answer["result"]
-
-    def wait_for(self, event):
-        while not any(name == event for name, _ in self.events):
-            self._read(event)
-
-    def evaluate(self, script):
-        found = self("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
-        if "exceptionDetails" in found:
-            raise RuntimeError(found["exceptionDetails"]["exception"]["description"])
-        return found["result"]["value"]
-
-    def close(self):
-        self._tab = None
-        try:
-            self("Browser.close")
-            self._process.wait(SECONDS)
-        finally:
-            self._process.kill()
-
-    def _read(self, what):
-        """The next message; one that is an event is kept."""
-        end = time.monotonic() + SECONDS
-        while b"\0" not in self._unread:
-            if not select.select([self._answers], [], [], max(0, end - time.monotonic()))[0]:
-                raise RuntimeError(f"Chromium did not answer within {SECONDS} s: {what}")
-            part = os.read(self._answers, 1 << 20)
-            if not part:
-                raise RuntimeError(f"Chromium has ended: {what}")
-            self._unread += part
-        text, self._unread = self._unread.split(b"\0", 1)
-        message = json.loads(text)
-        if "method" in message and message.get("sessionId") == self._tab:
-            self.events.append((message["method"], message["params"]))
-        return message
 
 
 def said(events):
