@@ -62,6 +62,7 @@ void take_all(const SampleArguments& given, generation::SampleOptions& options) 
   if (!given.also.empty()) options.also = given.also;
   take(given.max_redraws, options.max_redraws);
   take(given.batch, options.batch);
+  take(given.precision, options.precision);
   if (given.allow_unfiltered) options.allow_unfiltered = true;
   if (given.deterministic) options.deterministic = true;
 }
@@ -158,6 +159,9 @@ void add_where(CLI::App& verb, SampleArguments& given) {
   verb.add_option("--batch", given.batch,
                   "videos that share a forward pass; they then agree within rounding (default 1)")
       ->type_name("N");
+  verb.add_option("--precision", given.precision,
+                  "what the networks compute in: fp32, bf16, or fp16 on a GPU (default fp32)")
+      ->type_name("NAME");
   verb.add_flag("--deterministic", given.deterministic,
                 "one video a forward pass, and on GPUs kernels that give the same bits again");
   verb.add_option(

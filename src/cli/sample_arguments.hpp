@@ -35,6 +35,7 @@ struct SampleArguments {
   std::vector<std::string> also;
   std::optional<std::int64_t> max_redraws;
   std::optional<std::int64_t> batch;
+  std::optional<std::string> precision;
   std::string model;
   std::string out = "samples";
   std::string trace;

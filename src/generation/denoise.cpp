@@ -6,6 +6,18 @@
 
 namespace echopath::generation {
 
+at::ScalarType parse_precision(const std::string& name) {
+  if (name == "fp32") return at::kFloat;
+  if (name == "bf16") return at::kBFloat16;
+  if (name == "fp16") return at::kHalf;
+  throw UsageError("precision '" + name + "' is unknown; use fp32, bf16 or fp16");
+}
+
+void require_fast(at::ScalarType dtype, at::Device device) {
+  if (dtype != at::kHalf || !device.is_cpu()) return;
+  throw UsageError("precision fp16 is for GPUs; on a CPU use bf16");
+}
+
 void visit_solver(config::Visitor& v, diffusion::SolverOptions& options) {
   v.section(
       "solver",

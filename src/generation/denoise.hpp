@@ -13,6 +13,12 @@
 
 namespace echopath::generation {
 
+/// Parses fp32, bf16 or fp16. Throws UsageError on another name.
+at::ScalarType parse_precision(const std::string& name);
+
+/// Throws UsageError where the device is too slow for it: fp16 on a CPU.
+void require_fast(at::ScalarType dtype, at::Device device);
+
 /// Where timestep t lies on the training schedule, in [0, 1].
 double noise_level(const diffusion::NoiseSchedule& schedule, double t);
 

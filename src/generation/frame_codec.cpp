@@ -28,6 +28,10 @@ FrameCodec::FrameCodec(models::AutoencoderKL vae, at::Device device, std::int64_
   TORCH_CHECK(frames_at_once_ >= 1, "frames_at_once must be at least 1");
 }
 
+at::ScalarType FrameCodec::dtype() const {
+  return vae_->parameters().front().scalar_type();
+}
+
 data::LatentVideo FrameCodec::encode(const io::Frames& frames,
                                      const std::function<void(std::int64_t)>& on_frames) const {
   const at::NoGradGuard no_grad;
@@ -41,7 +45,7 @@ data::LatentVideo FrameCodec::encode(const io::Frames& frames,
   for (std::int64_t first = 0; first < frames.count; first += frames_at_once_) {
     const std::int64_t count = std::min(frames_at_once_, frames.count - first);
     const models::DiagonalGaussian posterior =
-        vae_->encode(frames_to_images(frames, first, count).to(device_));
+        vae_->encode(frames_to_images(frames, first, count).to(device_, dtype()));
     means.push_back(posterior.mean.to(at::kFloat).cpu());
     logvars.push_back(posterior.logvar.to(at::kFloat).cpu());
     if (on_frames) on_frames(first + count);
@@ -53,7 +57,7 @@ void FrameCodec::decode(const at::Tensor& latents,
                         const std::function<void(const std::uint8_t*)>& on_frame) const {
   const at::NoGradGuard no_grad;
   for (const at::Tensor& part : latents.split(frames_at_once_)) {
-    const at::Tensor grey = images_to_grey(vae_->decode(part.to(device_, at::kFloat)));
+    const at::Tensor grey = images_to_grey(vae_->decode(part.to(device_, dtype())));
     const auto* bytes = grey.const_data_ptr<std::uint8_t>();
     for (std::int64_t i = 0; i < grey.size(0); ++i) on_frame(bytes + i * grey.stride(0));
   }

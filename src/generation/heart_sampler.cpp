@@ -13,10 +13,12 @@ HeartSampler::HeartSampler(const models::ModelDirectory& model, const DenoisingO
     : options_(options),
       compatibility_(compatibility),
       device_(device),
+      dtype_(parse_precision(options.precision)),
       schedule_(model.schedule()),
       latent_shape_(model.info().latent_shape) {
   model.require({"lidm"});
   network_ = model.load_lidm(device);
+  network_->module().to(dtype_);
   const config::Json config = network_->config_json();
   require_channels(latent_shape_, config.at("in_channels"),
                    latent_shape_.empty() ? 0 : latent_shape_[0], config.at("out_channels"), "LIDM",
@@ -54,14 +56,16 @@ at::Tensor HeartSampler::sample(std::int64_t label, std::uint64_t seed, std::uin
     return normal_tensor(shape, {seed, Stream::kHeartFrame, attempt, place}).to(device_);
   };
   const auto predict = [&](const at::Tensor& sample, std::size_t index) {
-    const models::PaddedLatents padded = models::pad_latents(sample, 8, compatibility_);
+    models::PaddedLatents padded = models::pad_latents(sample, 8, compatibility_);
+    padded.latents = padded.latents.to(dtype_);
     const auto branch = [&](diffusion::Conditions given) {
       nn::Condition context;
       if (!tokens_.empty()) {
         context = given.label ? tokens_.at(static_cast<std::size_t>(label)) : tokens_.back();
       }
       return models::unpad_latents(
-          network_->predict_prepared(padded.latents, times_.at(index), context), padded);
+                 network_->predict_prepared(padded.latents, times_.at(index), context), padded)
+          .to(at::kFloat);
     };
     return diffusion::guided_prediction(branch, guidance,
                                         noise_level(schedule_, timesteps_.at(index)));

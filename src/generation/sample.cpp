@@ -17,6 +17,7 @@
 #include "echopath/diffusion/solver.hpp"
 #include "echopath/distributed/device_of_process.hpp"
 #include "echopath/distributed/rendezvous.hpp"
+#include "generation/denoise.hpp"
 #include "generation/finish_directory.hpp"
 #include "generation/model_hashes.hpp"
 #include "generation/output_formats.hpp"
@@ -110,6 +111,7 @@ Run prepare(const SampleOptions& requested, const distributed::ProcessEnvironmen
     at::globalContext().setBenchmarkCuDNN(false);
   }
   const at::Device device = distributed::device_of_process(options.device, environment);
+  require_fast(parse_precision(options.precision), device);
   const models::ModelDirectory model = models::ModelDirectory::open(options.model);
   model.require(parts_needed(options));
   // Refuses a solver that does not fit the model's schedule before anything is loaded or written.

@@ -55,6 +55,7 @@ void check_sample_options(const SampleOptions& options) {
                       "fixed_small or fixed_large");
   }
   parse_anchor(options.anchor);
+  parse_precision(options.precision);
   if (options.sampler != "blocks" && options.sampler != "stitched") {
     throw UsageError("sampler '" + options.sampler + "' is unknown; use blocks or stitched");
   }
@@ -129,6 +130,9 @@ void SampleOptions::visit(config::Visitor& v) {
   v.integer("batch", batch, {1, 4096},
             "videos that share each forward pass of the LVDM; they agree with single ones within "
             "rounding");
+  v.choice("precision", precision, {"fp32", "bf16", "fp16"},
+           "what the networks compute in: float32, bfloat16, or on a GPU float16 (the VAE then in "
+           "float32); the halves are faster and less exact");
   v.boolean("deterministic", deterministic,
             "one video a forward pass, and on GPUs kernels that give the same bits again");
   v.section(

@@ -29,6 +29,7 @@ VideoDenoiser::VideoDenoiser(const models::ModelDirectory& model, const Denoisin
     : options_(options),
       compatibility_(compatibility),
       device_(device),
+      dtype_(parse_precision(options.precision)),
       schedule_(model.schedule()),
       block_length_(model.info().block_length),
       fps_(model.info().fps),
@@ -36,6 +37,7 @@ VideoDenoiser::VideoDenoiser(const models::ModelDirectory& model, const Denoisin
   model.require({"lvdm", "class_embedding/lvdm"});
   const std::string path = model.path().string();
   network_ = model.load_lvdm(device, compatibility);
+  network_->to(dtype_);
   models::ClassEmbedding embedding = model.load_class_embedding("lvdm", device, compatibility);
   const auto& config = network_->config();
   const auto& shape = model.info().latent_shape;
@@ -103,21 +105,24 @@ VideoDenoiser::References VideoDenoiser::prepare(
   const auto share = [&](const at::Tensor& frames) {
     const at::Tensor known =
         takes_phase_ ? at::cat({frames, at::stack(phases).to(frames.device())}, 2) : frames;
-    return network_->prepare_reference(models::pad_latents(known, 8, compatibility_).latents);
+    return network_->prepare_reference(
+        models::pad_latents(known, 8, compatibility_).latents.to(dtype_));
   };
   return {share(reference), share(at::zeros_like(reference))};
 }
 
 at::Tensor VideoDenoiser::predict(const at::Tensor& sample, const References& references,
                                   std::size_t index, const Batch& batch) const {
-  const models::PaddedLatents padded = models::pad_latents(sample, 8, compatibility_);
+  models::PaddedLatents padded = models::pad_latents(sample, 8, compatibility_);
+  padded.latents = padded.latents.to(dtype_);
   const auto branch = [&](diffusion::Conditions given) {
     models::VideoConditions conditions;
     conditions.time = batch.times.at(index);
     conditions.context = given.label ? batch.context : batch.null_context;
     conditions.frame_numbers = frame_numbers_;
     conditions.reference = given.frame ? references.given : references.none;
-    return models::unpad_latents(network_->forward_prepared(padded.latents, conditions), padded);
+    return models::unpad_latents(network_->forward_prepared(padded.latents, conditions), padded)
+        .to(at::kFloat);
   };
   return diffusion::guided_prediction(branch, options_.guidance,
                                       noise_level(schedule_, timesteps_.at(index)));

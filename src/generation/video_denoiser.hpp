@@ -67,6 +67,7 @@ class VideoDenoiser {
   DenoisingOptions options_;
   models::Compatibility compatibility_;
   at::Device device_;
+  at::ScalarType dtype_;
   diffusion::NoiseSchedule schedule_;
   std::int64_t block_length_;
   mutable models::UNetSpatioTemporalConditionModel network_{nullptr};

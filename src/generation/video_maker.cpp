@@ -14,18 +14,23 @@ namespace {
 constexpr std::int64_t kDecodedAtOnce = 16;
 
 DenoisingOptions heart_denoising(const SampleOptions& options) {
-  DenoisingOptions denoising{options.solver, options.guidance, options.ejection_fraction};
+  DenoisingOptions denoising{options.solver, options.guidance, options.ejection_fraction,
+                             options.precision};
   denoising.guidance.frame_scale = 1.0;  // a heart frame has no reference
   return denoising;
 }
 
-DenoisingOptions video_denoising(const SampleOptions& options) {
-  DenoisingOptions denoising{options.solver, options.guidance, options.ejection_fraction};
+diffusion::GuidanceOptions video_guidance(const SampleOptions& options) {
+  diffusion::GuidanceOptions guidance = options.guidance;
   // The share is of what exceeds the conditional prediction: w = 0 stays unconditional.
-  if (options.guidance.scale > 1.0) {
-    denoising.guidance.scale = 1.0 + options.video_guidance_share * (options.guidance.scale - 1.0);
+  if (guidance.scale > 1.0) {
+    guidance.scale = 1.0 + options.video_guidance_share * (guidance.scale - 1.0);
   }
-  return denoising;
+  return guidance;
+}
+
+DenoisingOptions video_denoising(const SampleOptions& options) {
+  return {options.solver, video_guidance(options), options.ejection_fraction, options.precision};
 }
 
 std::optional<PrivacyGate> open_gate(const models::ModelDirectory& model, bool allow_unfiltered,
@@ -76,6 +81,8 @@ VideoMaker::VideoMaker(const models::ModelDirectory& model, const SampleOptions&
   require_vae_fits(model, vae_, codec_.factor());
   run_.scaling_factor = model.info().latent_scaling_factor;
   run_.encoder_hash = models::encoder_hash(vae_);
+  // float16 ends at 65504, which activations of a VAE may pass.
+  if (options.precision == "bf16") vae_->to(at::kBFloat16);
   const DenoisingOptions denoising = video_denoising(options);
   if (options.sampler == "stitched") {
     stitched_.emplace(model, denoising, options.window_overlap, device, options.compatibility);
@@ -129,7 +136,7 @@ ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& hear
   entry.class_name = plan.class_name;
   entry.seed = plan.seed;
   entry.guidance_scale = options_.guidance.scale;
-  entry.video_guidance = video_denoising(options_).guidance;
+  entry.video_guidance = video_guidance(options_);
   if (plan.cycle) entry.heart_rate = plan.cycle->beats_per_minute;
   entry.solver = options_.solver.name;
   entry.steps = options_.solver.num_inference_steps;

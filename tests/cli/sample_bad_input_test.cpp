@@ -61,6 +61,8 @@ TEST_F(SampleBadInput, UnknownNamesListTheKnownOnes) {
   expect_refusal(sample({"--classes", "ASD,XYZ"}), 2, "known classes: ASD, Non-ASD");
   expect_refusal(sample({"--solver", "ddmp"}), 2, "ddpm");
   expect_refusal(sample({"--also", "webm"}), 2, "gif, png, latents, dicom");
+  expect_refusal(sample({"--precision", "half"}), 2, "fp32|bf16|fp16");
+  expect_refusal(sample({"--precision", "fp16"}), 2, "on a CPU use bf16");
   expect_refusal(sample({"--context-frames", "3"}), 2, "--context-frames must be 1 to 2");
   expect_refusal(sample({"--context-frames", "1", "--sampler", "stitched"}), 2, "stitched.overlap");
   expect_refusal(sample({"--preset", "blanced"}), 2, "did you mean balanced?); presets: balanced");

@@ -283,5 +283,18 @@ TEST(BlockSampler, VideosOfOneBatchAgreeWithSingleOnes) {
   EXPECT_GT((together[1] - together[2]).abs().max().item<double>(), 0.1) << "seeds differ";
 }
 
+TEST(BlockSampler, InBfloat16ABlockIsNearlyTheSame) {
+  const at::Tensor given = frames(2);
+  const at::Tensor exact = sampler(Anchor::kHard).sample(given, 1, 1, 1);
+  DenoisingOptions options = two_steps();
+  options.precision = "bf16";
+  const at::Tensor half = sampler(Anchor::kHard, options).sample(given, 1, 1, 1);
+  EXPECT_EQ(half.scalar_type(), at::kFloat);
+  EXPECT_TRUE(at::equal(half.slice(0, 0, 2), given)) << "given frames are not rounded";
+  const double difference = ((half - exact).norm() / exact.norm()).item<double>();
+  EXPECT_GT(difference, 1e-5) << "it was float32";
+  EXPECT_LT(difference, 0.05);
+}
+
 }  // namespace
 }  // namespace echopath::generation

@@ -79,6 +79,24 @@ TEST(FrameCodec, DecodesFramesInOrder) {
   EXPECT_LE((at::stack(got).to(at::kInt) - direct.to(at::kInt)).abs().max().item<int>(), 1);
 }
 
+TEST(FrameCodec, ComputesInThePrecisionOfTheWeights) {
+  models::AutoencoderKL network = vae();
+  const FrameCodec codec(network, at::kCPU, 2);
+  const at::Tensor latents = torch::randn({2, 4, 14, 14});
+  const auto decoded = [&] {
+    std::vector<at::Tensor> got;
+    codec.decode(latents, [&](const std::uint8_t* frame) {
+      got.push_back(at::from_blob(const_cast<std::uint8_t*>(frame), {28, 28}, at::kByte).clone());
+    });
+    return at::stack(got).to(at::kFloat);
+  };
+  const at::Tensor exact = decoded();
+  network->to(at::kBFloat16);
+  const double difference = (decoded() - exact).abs().mean().item<double>();
+  EXPECT_GT(difference, 0.0) << "it was float32";
+  EXPECT_LT(difference, 2.0) << "grey levels";
+}
+
 TEST(FrameCodec, RefusesSizesTheVaeCannotHalve) {
   EXPECT_THROW(FrameCodec(vae(), at::kCPU).encode(grey_ramp(1, 27)), DataError);
 }

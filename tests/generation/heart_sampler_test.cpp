@@ -52,5 +52,19 @@ TEST(HeartSampler, WhatItPreparesOnceIsWhatThePlainNetworkComputesAtEveryStep) {
   }
 }
 
+TEST(HeartSampler, InBfloat16AHeartIsNearlyTheSame) {
+  DenoisingOptions options;
+  options.solver.num_inference_steps = 3;
+  options.guidance.scale = 2.0;
+  const auto model = models::ModelDirectory::open(testing::shared_toy_model());
+  const at::Tensor exact = HeartSampler(model, options, at::kCPU).sample(1, 1, 0);
+  options.precision = "bf16";
+  const at::Tensor half = HeartSampler(model, options, at::kCPU).sample(1, 1, 0);
+  EXPECT_EQ(half.scalar_type(), at::kFloat);
+  const double difference = ((half - exact).norm() / exact.norm()).item<double>();
+  EXPECT_GT(difference, 1e-5) << "it was float32";
+  EXPECT_LT(difference, 0.05);
+}
+
 }  // namespace
 }  // namespace echopath::generation

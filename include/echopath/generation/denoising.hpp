@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "echopath/config/options.hpp"
 #include "echopath/diffusion/guidance_options.hpp"
@@ -16,6 +17,8 @@ struct DenoisingOptions {
   diffusion::GuidanceOptions guidance;
   /// Percent; what a network that is conditioned on it is given.
   std::optional<std::int64_t> ejection_fraction = {};
+  /// What the network computes in; latents between its evaluations are float32.
+  std::string precision = "fp32";  ///< or bf16, fp16
 };
 
 /// Called after every network evaluation of a trajectory. It may throw to stop the sampling.

@@ -19,6 +19,7 @@ at::Tensor frames_to_images(const io::Frames& frames, std::int64_t first, std::i
 at::Tensor images_to_grey(const at::Tensor& images);
 
 /// Frames through the VAE and back, a few at a time, so that memory does not grow with the video.
+/// It computes in the precision that the VAE's weights have.
 class FrameCodec {
  public:
   FrameCodec(models::AutoencoderKL vae, at::Device device, std::int64_t frames_at_once = 32);
@@ -36,6 +37,8 @@ class FrameCodec {
   std::int64_t factor() const { return vae_->downsampling_factor(); }
 
  private:
+  at::ScalarType dtype() const;
+
   mutable models::AutoencoderKL vae_;
   at::Device device_;
   std::int64_t frames_at_once_;

@@ -29,6 +29,7 @@ class HeartSampler {
   DenoisingOptions options_;
   models::Compatibility compatibility_;
   at::Device device_;
+  at::ScalarType dtype_;
   diffusion::NoiseSchedule schedule_;
   std::vector<std::int64_t> latent_shape_;
   std::unique_ptr<models::LatentImageModel> network_;

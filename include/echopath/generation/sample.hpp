@@ -47,7 +47,9 @@ struct SampleOptions {
   std::string codec = "h264";     ///< of Videos/; another than h264 and ffv1 is replaced
   std::vector<std::string> also;  ///< gif, png, latents, dicom
   std::int64_t batch = 1;         ///< videos that share each forward pass of the LVDM
-  bool deterministic = false;     ///< one video a pass, and GPU kernels that repeat themselves
+  /// What the networks compute in: fp32, bf16, or fp16 on a GPU, where the VAE stays in fp32.
+  std::string precision = "fp32";
+  bool deterministic = false;  ///< one video a pass, and GPU kernels that repeat themselves
   models::Compatibility compatibility;
 
   // Where and how, not what: left out of visit() and of config.json.
