@@ -73,8 +73,8 @@ case "$scale" in
     # The patients, and their splits, that the shipped models were trained on.
     patients=600 frames=96 data_seed=7 configs=configs/phantom
     : "${count:=56}" "${seeds:=2}" "${ratios:=0.5}" "${networks:=resnet50}"
-    sampling=(--blocks 2 --steps 16)
-    baseline_sampling=(--sampler stitched --blocks 3 --steps 16 "${baseline_guidance[@]}")
+    sampling=(--blocks 2 --steps 16 --precision bf16)
+    baseline_sampling=(--sampler stitched --blocks 3 --steps 16 --precision bf16 "${baseline_guidance[@]}")
     classifier=(--set training.steps=250)
     privacy=(--denoising-items 48) resamples=1000
     ;;
