@@ -216,7 +216,8 @@ at::Tensor spooled(at::IntArrayRef sizes, at::ScalarType dtype) {
   }
   if (error != 0) {
     throw DataError("no temporary file of " + std::to_string(bytes) + " bytes for features in '" +
-                    temporary_folder().string() + "': " + std::generic_category().message(error) +
+                    fs::path(name).parent_path().string() +
+                    "': " + std::generic_category().message(error) +
                     "; set TMPDIR to a folder with more space");
   }
   return at::from_blob(

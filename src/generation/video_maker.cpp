@@ -4,6 +4,7 @@
 #include "echopath/core/files.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/generation/block_chain.hpp"
+#include "generation/denoise.hpp"
 #include "generation/given_heart.hpp"
 #include "generation/output_formats.hpp"
 
@@ -82,7 +83,7 @@ VideoMaker::VideoMaker(const models::ModelDirectory& model, const SampleOptions&
   run_.scaling_factor = model.info().latent_scaling_factor;
   run_.encoder_hash = models::encoder_hash(vae_);
   // float16 ends at 65504, which activations of a VAE may pass.
-  if (options.precision == "bf16") vae_->to(at::kBFloat16);
+  if (parse_precision(options.precision) == at::kBFloat16) vae_->to(at::kBFloat16);
   const DenoisingOptions denoising = video_denoising(options);
   if (options.sampler == "stitched") {
     stitched_.emplace(model, denoising, options.window_overlap, device, options.compatibility);

@@ -7,9 +7,8 @@ import base64
 import collections
 import json
 import pathlib
-import sys
 
-from chromium import Browser
+from chromium import Browser, end_with_faults
 
 # Presses every button: [class, figures, of its class, videos that play].
 LOOK = """(async () => {
@@ -73,6 +72,16 @@ def check(browser, folder):
     print(f"{folder}: {len(manifest)} videos of {len(wanted) - 1} classes, {len(seen)} buttons")
 
 
+def faults_of(browser, options):
+    """Of all pages; the picture is made at the end."""
+    for folder in options.folders:
+        yield from check(browser, folder)
+    if options.screenshot:
+        browser.evaluate(REST)
+        shot = browser("Page.captureScreenshot", format="png")["data"]
+        options.screenshot.write_bytes(base64.b64decode(shot))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("chromium")
@@ -81,17 +90,7 @@ def main():
     parser.add_argument("--screenshot", type=pathlib.Path, help="of the last page")
     options = parser.parse_args()
     browser = Browser(options.chromium, options.profile, ["--autoplay-policy=no-user-gesture-required"])
-    try:
-        faults = [fault for folder in options.folders for fault in check(browser, folder)]
-        if options.screenshot:
-            browser.evaluate(REST)
-            shot = browser("Page.captureScreenshot", format="png")["data"]
-            options.screenshot.write_bytes(base64.b64decode(shot))
-    finally:
-        browser.close()
-    for fault in faults:
-        print(fault, file=sys.stderr)
-    sys.exit(1 if faults else 0)
+    end_with_faults(browser, faults_of(browser, options))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import subprocess
+import sys
 import time
 
 SECONDS = 120  # for one answer
@@ -79,3 +80,15 @@ class Browser:
         if "method" in message and message.get("sessionId") == self._tab:
             self.events.append((message["method"], message["params"]))
         return message
+
+
+def end_with_faults(browser, faults):
+    """Ends the program: takes the faults from `browser`, closes it and prints them; the exit code is 1 where there
+    is one."""
+    try:
+        found = list(faults)
+    finally:
+        browser.close()
+    for fault in found:
+        print(fault, file=sys.stderr)
+    sys.exit(1 if found else 0)

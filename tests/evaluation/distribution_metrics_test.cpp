@@ -7,25 +7,16 @@
 
 #include "core/temporary_directory.hpp"
 #include "echopath/core/errors.hpp"
+#include "evaluation/made_table.hpp"
 #include "evaluation/reference.hpp"
 
 namespace echopath::evaluation {
 namespace {
 
 using testing::metric;
+using testing::table_of;
 
 constexpr IntervalOptions kNoIntervals{.folds = 0};
-
-/// Rows of `per_video` each are of one video and patient.
-FeatureTable table_of(const at::Tensor& features, std::int64_t per_video = 1) {
-  FeatureTable table;
-  table.features = features;
-  for (std::int64_t i = 0; i < features.size(0); i += per_video) {
-    const std::string name = std::to_string(i);
-    table.videos.push_back({name, "", name, i, std::min(features.size(0), i + per_video)});
-  }
-  return table;
-}
 
 FeatureTable named(const char* name) {
   return table_of(metric(name));

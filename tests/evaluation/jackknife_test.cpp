@@ -12,9 +12,12 @@
 
 #include "echopath/core/random.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
+#include "evaluation/made_table.hpp"
 
 namespace echopath::evaluation {
 namespace {
+
+using testing::table_of;
 
 TEST(Jackknife, StudentsQuantilesAreThoseOfTables) {
   EXPECT_NEAR(student_quantile(0.975, 1), 12.706, 1e-3);
@@ -51,15 +54,6 @@ TEST(Jackknife, TakesOutTheBiasOfAVarianceDividedByN) {
     left_out.rows.push_back(1);
   }
   EXPECT_NEAR(jackknife(variance(x), {left_out}).corrected, variance(x) * 5 / 4, 1e-12);
-}
-
-FeatureTable table_of(const at::Tensor& features, std::int64_t per_patient) {
-  FeatureTable table;
-  table.features = features;
-  for (std::int64_t i = 0; i < features.size(0); i += per_patient) {
-    table.videos.push_back({std::to_string(i), "", std::to_string(i), i, i + per_patient});
-  }
-  return table;
 }
 
 TEST(Jackknife, FoldsKeepPatientsTogether) {

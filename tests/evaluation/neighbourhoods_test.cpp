@@ -12,20 +12,12 @@
 #include "core/peak_memory.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
+#include "evaluation/made_table.hpp"
 
 namespace echopath::evaluation {
 namespace {
 
-/// Patients of `per_patient` rows each; the last one may have fewer.
-FeatureTable table_of(const at::Tensor& features, std::int64_t per_patient) {
-  FeatureTable table;
-  table.features = features;
-  for (std::int64_t i = 0; i < features.size(0); i += per_patient) {
-    const std::string name = std::to_string(i);
-    table.videos.push_back({name, "", name, i, std::min(features.size(0), i + per_patient)});
-  }
-  return table;
-}
+using testing::table_of;
 
 /// The rows of one part, patients as they were.
 FeatureTable part_of(const FeatureTable& table, const at::Tensor& parts, std::int64_t part) {

@@ -10,7 +10,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "browser"))
-from chromium import Browser  # noqa: E402
+from chromium import Browser, end_with_faults  # noqa: E402
 
 VARIANTS = {"light": (1200, "light"), "dark": (1200, "dark"), "phone": (390, "light")}
 HEIGHT = 1600
@@ -150,13 +150,7 @@ def check(browser, page, out):
 def main():
     chromium, out, pages = sys.argv[1], pathlib.Path(sys.argv[2]), [pathlib.Path(name) for name in sys.argv[3:]]
     browser = Browser(chromium, out / ".profile")
-    try:
-        faults = [fault for page in pages for fault in check(browser, page, out)]
-    finally:
-        browser.close()
-    for fault in faults:
-        print(fault, file=sys.stderr)
-    sys.exit(1 if faults else 0)
+    end_with_faults(browser, (fault for page in pages for fault in check(browser, page, out)))
 
 
 if __name__ == "__main__":
