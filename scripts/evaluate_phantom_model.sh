@@ -195,8 +195,11 @@ if [ -z "$data" ]; then
   stage data "$program" phantom --out "$data" --patients 600 --seed 7
 fi
 held="$out/held_out"
-# As long as the samples, so that they can be cut at the same frames.
-stage held_out "$program" phantom --out "$held" --patients $((4 * videos)) --seed 1007 --frames 226 \
+# As long as the samples of four blocks, so that they can be cut at the same frames.
+frames=$(python3 -c 'import json, sys
+model = json.load(open(sys.argv[1]))
+print(4 * model["block_length"] - 3 * model.get("context_frames", 1))' "$model/echopath.json")
+stage held_out "$program" phantom --out "$held" --patients $((4 * videos)) --seed 1007 --frames "$frames" \
   --split 0,0,100 --masks
 
 sample samples "$videos" --blocks 4 --model "$model"

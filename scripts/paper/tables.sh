@@ -209,8 +209,10 @@ stage_models() { echo "the models are there: $model"; }
 # sample_method METHOD: resumed where it stopped.
 sample_method() {
   local method="$1" arguments=("${sampling[@]}" --model "$model") resume=()
-  there "$method" || { echo "$baseline is not there: no sampling of the baseline"; return 0; }
-  if [ "${method%%_*}" = echosyn ]; then arguments=("${baseline_sampling[@]}" --model "$baseline" --allow-unfiltered); fi
+  if [ "${method%%_*}" = echosyn ]; then
+    arguments=("${baseline_sampling[@]}" --model "$baseline" --allow-unfiltered)
+    rm -f "$run"/stages/{judge:*,distribution,tables} # of an earlier run without a baseline
+  fi
   [ ! -e "$run/samples/$method/manifest.jsonl" ] || resume=(--resume)
   "$echopath" sample "${arguments[@]}" --w "${method##*_w}" --count "$count" --seed 1 --codec ffv1 \
     --out "$run/samples/$method" --nproc "$nproc" "${common[@]}" "${resume[@]}"
@@ -219,7 +221,6 @@ sample_method() {
 # filter_method METHOD: which of the finished videos pass the privacy filter; heart frames pass it while they
 # are sampled. The baseline has no re-ID network, so ours judges both.
 filter_method() {
-  there "$1" || { echo "$baseline is not there: nothing to filter"; return 0; }
   rm -rf "${run:?}/results/filter_$1" # of a filter that was stopped halfway
   "$echopath" filter --real "$data" --synthetic "$run/samples/$1" --model "$model" \
     --out "$run/results/filter_$1" "${common[@]}"
@@ -236,7 +237,6 @@ classify() {
       continue
     fi
     method="$3"
-    there "$method" || continue
     local samples="$run/samples/$method"
     train_classifier "$task" "$network" "${method}_real_val" "$number" --set "data.dataset=$samples" \
       --set "data.validation_dataset=$real"
@@ -374,6 +374,10 @@ for stage in "${stages[@]}"; do
   if [ "$stage" != data ] && [ -z "$checked" ]; then
     check_count
     checked=yes
+  fi
+  if [[ "$stage" == *echosyn_w* ]] && ! there echosyn; then
+    echo "==> $stage: left out, there is no baseline model in $baseline"
+    continue
   fi
   echo "==> $stage ($(date +%H:%M:%S)), log in $run/logs/$stage.log"
   spent=$(spent_on "$stage") started=$(date +%s)
