@@ -127,7 +127,8 @@ class Bench:
         old = json.loads(path.read_text()) if path.exists() else kept
         changed = {k for k in old.keys() | kept.keys() if old.get(k) != kept.get(k)}
         if changed - (HASHES.keys() & old.keys()):
-            sys.exit(f"{self.out} holds the results of other options: {path.read_text()}\n"
+            other = ", ".join(HASHES.get(k, "--" + k.replace("_", "-")) for k in sorted(changed))
+            sys.exit(f"{self.out} holds the results of other options ({other}): {path.read_text()}\n"
                      "Name another folder with --out, or remove it.")
         if changed:
             what = ", ".join(text for k, text in HASHES.items() if k in changed)

@@ -128,6 +128,7 @@ stage() {
   if [ -e "$out/$name.done" ]; then return; fi
   check_time
   say "$name"
+  printf '%s\n' "echopath ${*:2}" >"$out/$name.command"
   run "$@" || fail "$name failed: see the message above; start again to go on"
   touch "$out/$name.done"
 }

@@ -4,6 +4,7 @@ scripts/evaluate_phantom_model.sh in the folder given. Plain Python, nothing to 
 The exit code is 1 where a result or a part of one is missing; missed bars leave it 0."""
 import json
 import pathlib
+import re
 import sys
 
 if len(sys.argv) != 2:
@@ -35,8 +36,9 @@ def result(name):
 def command(name):
     """The folder itself is called OUT; what lies in the repository is named from there."""
     text = text_of(f"{name}.command").strip()
-    for place in (folder.resolve(), folder):
-        text = text.replace(str(place), "OUT")
+    for place in (str(folder.resolve()), sys.argv[1].rstrip("/")):
+        # Whole paths only: a folder "out" is not the end of --out.
+        text = re.sub(rf"(?<!\S){re.escape(place)}(?![^\s/])", "OUT", text)
     return text.replace(f"{ROOT}/", "")
 
 
@@ -261,7 +263,7 @@ def coverage():
 
 
 def sampling():
-    for name in ("samples", "one", "long", "none"):
+    for name in ("held_out", "samples", "one", "long", "none"):
         commands[f"OUT/{name}"] = command(name)
 
 

@@ -4,7 +4,8 @@
 # gone on with, so the same command starts the sets and finishes them.
 #
 #   scripts/paper/sample_all.sh [--dry-run] [options of `echopath sample` for every set…]
-#   MODEL=models/phantom COUNT=8 scripts/paper/sample_all.sh --steps 8
+#   MODEL=models/phantom PRESET=balanced BASELINE_MODEL=models/phantom_echosyn BASELINE_PRESET=phantom_echosyn \
+#     OUT=samples/phantom COUNT=8 scripts/paper/sample_all.sh --steps 8
 #
 # What it reads from the environment:
 #   MODEL            our model directory              (models/paper)

@@ -221,7 +221,6 @@ sample_method() {
 # filter_method METHOD: which of the finished videos pass the privacy filter; heart frames pass it while they
 # are sampled. The baseline has no re-ID network, so ours judges both.
 filter_method() {
-  rm -rf "${run:?}/results/filter_$1" # of a filter that was stopped halfway
   "$echopath" filter --real "$data" --synthetic "$run/samples/$1" --model "$model" \
     --out "$run/results/filter_$1" "${common[@]}"
 }
@@ -340,6 +339,11 @@ fi
 mkdir -p "$run/stages" "$run/attempts" "$run/logs"
 echo "$options" >"$run/options"
 echo "==> Table 1's detector: $detector"
+if there echosyn && [ ! -e "$run/samples/echosyn_w1" ] && [ ${#again[@]} -eq 0 ] &&
+  [ -n "$(find "$run/stages" -name 'judge:*' 2>/dev/null)" ]; then
+  fail "$run was judged without the baseline that is in $baseline now: to judge it too looks at TEST again" \
+    "Give --again (the tables mark it), or another --run."
+fi
 if [ -z "$train" ] && ! there echosyn; then
   echo "warning: there is no baseline model in $baseline (--baseline DIR): the rows of Echosyn stay empty" >&2
 fi

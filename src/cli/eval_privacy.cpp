@@ -24,8 +24,10 @@ std::string number(const Interval& value) {
 void print_membership(const std::string& name, const evaluation::MembershipInference& found) {
   std::cout << "  membership by " << name << ": AUC " << number(found.auc) << ", found at "
             << 100 * found.false_positive_rate << " % false alarms "
-            << percent(found.true_positive_rate) << ", " << found.members << " members, "
-            << found.non_members << " others\n";
+            << percent(found.true_positive_rate) << " (by guessing "
+            << 100 * evaluation::chance_true_positive_rate(found.non_members,
+                                                           found.false_positive_rate)
+            << " %), " << found.members << " members, " << found.non_members << " others\n";
 }
 
 void print_level(const std::string& name, const evaluation::LevelAudit& level) {

@@ -131,7 +131,7 @@ void add_how(CLI::App& verb, SampleArguments& given) {
       ->type_name("NAME");
   verb.add_option("--anchor", given.anchor,
                   "given frames of a block: hard (pinned, default), soft (drawn towards) or none "
-                  "(reference only)")
+                  "(reference only); stitched windows have none")
       ->type_name("NAME");
   verb.add_option("--context-frames", given.context_frames,
                   "last frames of a block that the next one repeats (default: as many as the LVDM "
@@ -157,7 +157,8 @@ void add_where(CLI::App& verb, SampleArguments& given) {
                   "safetensors file for the latents of every block, repeated frames included")
       ->type_name("FILE");
   verb.add_option("--batch", given.batch,
-                  "videos that share a forward pass; they then agree within rounding (default 1)")
+                  "videos that share a forward pass; they then agree within rounding (default 1; "
+                  "stitched ones share none)")
       ->type_name("N");
   verb.add_option("--precision", given.precision,
                   "what the networks compute in: fp32, bf16, or fp16 on a GPU (default fp32)")

@@ -17,6 +17,9 @@ namespace {
 /// How long rank 0 waits for the others to have read what was exchanged.
 constexpr std::chrono::seconds kFarewell(10);
 
+/// Of a text, under one key: TCPStore drops whoever sends more than 8 MiB at once.
+constexpr std::size_t kMostBytes = std::size_t{4} << 20;
+
 /// c10d prints whole call stacks before it throws; what matters of them is in our DeviceError.
 void silence_call_stacks() {
   constexpr int kOnlyFatal = 3;
@@ -72,6 +75,31 @@ std::vector<std::string> keys_of_all(const std::string& name,
   return keys;
 }
 
+std::string part_key(const std::string& key, std::size_t part) {
+  return key + "/" + std::to_string(part);
+}
+
+/// Sets the parts of a text, and then their number under the key itself: where that is there, all
+/// of them are.
+void set_text(c10d::Store& store, const std::string& key, const std::string& text) {
+  const std::size_t parts = (text.size() + kMostBytes - 1) / kMostBytes;
+  for (std::size_t part = 0; part < parts; ++part) {
+    store.set(part_key(key, part), bytes_of(text.substr(part * kMostBytes, kMostBytes)));
+  }
+  store.set(key, bytes_of(std::to_string(parts)));
+}
+
+std::string text_of(c10d::Store& store, const std::string& key) {
+  const std::vector<std::uint8_t> number = store.get(key);
+  const std::size_t parts = std::stoul(std::string(number.begin(), number.end()));
+  std::string text;
+  for (std::size_t part = 0; part < parts; ++part) {
+    const std::vector<std::uint8_t> bytes = store.get(part_key(key, part));
+    text.append(bytes.begin(), bytes.end());
+  }
+  return text;
+}
+
 }  // namespace
 
 std::vector<std::string> exchange(c10d::Store& store, const std::string& name,
@@ -80,13 +108,10 @@ std::vector<std::string> exchange(c10d::Store& store, const std::string& name,
   const std::vector<std::string> said = keys_of_all(name + "/said", environment);
   const std::vector<std::string> heard = keys_of_all(name + "/heard", environment);
   const auto own = static_cast<std::size_t>(environment.rank);
-  store.set(said[own], bytes_of("=" + text));
+  set_text(store, said[own], text);
   store.wait(said, timeout);
   std::vector<std::string> texts;
-  for (const std::string& key : said) {
-    const std::vector<std::uint8_t> bytes = store.get(key);
-    texts.emplace_back(bytes.begin() + 1, bytes.end());
-  }
+  for (const std::string& key : said) texts.push_back(text_of(store, key));
   store.set(heard[own], bytes_of("1"));
   if (environment.is_root()) {
     try {

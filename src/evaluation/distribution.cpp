@@ -24,19 +24,20 @@ namespace {
 constexpr auto kPatience = std::chrono::hours(48);
 
 /// The options without the inception score, for a detector or a file that knows no class
-/// probabilities. Throws `error` where it is all that is asked for.
+/// probabilities, with a warning. Throws `error` where it is all that is asked for.
 template <class ErrorType>
 DistributionOptions without_inception(DistributionOptions options, const MetricNames& names,
-                                      const ErrorType& error) {
+                                      const ErrorType& error, std::vector<std::string>& warnings) {
   std::erase(options.metrics, names.inception);
   if (!wants_any(options, names)) throw error;
-  log_warning(std::string(error.what()) + "; it is left out");
+  warnings.push_back(std::string(error.what()) + "; it is left out");
+  log_warning(warnings.back());
   return options;
 }
 
-/// What is asked for, less what the tool of --compat has not. Throws UsageError where nothing is
-/// left, and on a single fold.
-DistributionOptions checked(DistributionOptions options) {
+/// What is asked for, less what the tool of --compat has not, with a warning that is not logged
+/// yet. Throws UsageError where nothing is left, and on a single fold.
+DistributionOptions checked(DistributionOptions options, std::vector<std::string>& warnings) {
   if (options.intervals.folds == 1) {
     throw UsageError(
         "--folds 1 makes no interval: without its only group of patients a side is empty; give 2 "
@@ -50,7 +51,7 @@ DistributionOptions checked(DistributionOptions options) {
   if (options.metrics.empty()) {
     throw UsageError(told + "; leave --compat out, or name another tool");
   }
-  log_warning(told + "; it is left out");
+  warnings.push_back(told + "; it is left out");
   return options;
 }
 
@@ -83,24 +84,26 @@ class Extraction {
         options_ = without_inception(
             options_, names,
             UsageError("detector '" + detector->description().name +
-                       "' tells no class probabilities, which an inception score needs"));
+                       "' tells no class probabilities, which an inception score needs"),
+            report.warnings);
       }
       const Share share{environment.rank, environment.world_size};
       if (with_real) cache_.fill(*sides_.real, *detector, options_of(Side::kReal, names), share);
       cache_.fill(*sides_.synthetic, *detector, options_of(Side::kSynthetic, names), share);
     });
     if (!environment.is_root()) return;
-    std::optional<FeatureTable> real;
+    Tables tables;
     if (with_real) {
-      real = cache_.collect(*sides_.real, *detector, options_of(Side::kReal, names));
-      if (clips) real = real->first(options_.protocol.clips);
-      log_skipped(*real, "real");
+      tables.real = cache_.collect(*sides_.real, *detector, options_of(Side::kReal, names));
+      if (clips) tables.real = tables.real->first(options_.protocol.clips);
+      log_skipped(*tables.real, "real");
     }
-    const FeatureTable synthetic =
+    tables.synthetic =
         cache_.collect(*sides_.synthetic, *detector, options_of(Side::kSynthetic, names));
-    log_skipped(synthetic, "synthetic");
-    const std::int64_t limit = clips ? options_.protocol.clips : options_.protocol.synthetic_frames;
-    DetectorResults results = measure_tables(options_, names, real, synthetic.first(limit));
+    log_skipped(tables.synthetic, "synthetic");
+    tables.synthetic = tables.synthetic.first(clips ? options_.protocol.clips
+                                                    : options_.protocol.synthetic_frames);
+    DetectorResults results = measure_tables(options_, names, tables, report.warnings);
     results.detector = detector->description();
     report.detectors.push_back(std::move(results));
   }
@@ -185,27 +188,28 @@ const MetricNames& names_for(const FeatureFiles& files, const DistributionOption
   return are_clips ? kClipMetrics : kFrameMetrics;
 }
 
-DistributionReport measure_files(const DistributionOptions& options) {
+/// `report` holds the warnings so far.
+DistributionReport measure_files(const DistributionOptions& options, DistributionReport report) {
   refuse_video_options(options);
-  DistributionReport report;
   const FeatureFiles files = describe_feature_files(options, report.warnings);
   const MetricNames& names = names_for(files, options);
   report.real_sha256 = files.real_sha256;
   report.synthetic_sha256 = files.synthetic_sha256;
   for (const std::string& warning : report.warnings) log_warning(warning);
-  std::optional<FeatureTable> real;
-  if (!options.real_features.empty()) real = read_feature_table(options.real_features);
-  const FeatureTable synthetic = read_feature_table(options.synthetic_features);
+  Tables tables;
+  if (!options.real_features.empty()) tables.real = read_feature_table(options.real_features);
+  tables.synthetic = read_feature_table(options.synthetic_features);
   DistributionOptions wanted = options;
-  if (wants(options, names.inception) && !synthetic.log_probabilities.defined()) {
+  if (wants(options, names.inception) && !tables.synthetic.log_probabilities.defined()) {
     wanted = without_inception(
         wanted, names,
         DataError("'" + options.synthetic_features.string() +
-                  "' has no probabilities [N, K], which an inception score needs"));
+                  "' has no probabilities [N, K], which an inception score needs"),
+        report.warnings);
   }
-  DetectorResults results = measure_tables(wanted, names, real, synthetic);
+  DetectorResults results = measure_tables(wanted, names, tables, report.warnings);
   results.detector = files.detector;
-  results.detector.width = synthetic.features.size(1);
+  results.detector.width = tables.synthetic.features.size(1);
   results.detector.takes_clips = names.item == kClipMetrics.item;
   report.detectors.push_back(std::move(results));
   return report;
@@ -246,11 +250,11 @@ void refuse_with_features(const std::string& option) {
 }
 
 std::optional<DistributionReport> measure_distribution(const DistributionOptions& given) {
-  const DistributionOptions options = checked(given);
-  if (from_files(options)) return measure_files(options);
+  DistributionReport report;
+  const DistributionOptions options = checked(given, report.warnings);
+  if (from_files(options)) return measure_files(options, std::move(report));
   distributed::Rendezvous rendezvous(distributed::environment_from_variables(),
                                      {.collective = kPatience});
-  DistributionReport report;
   Sides sides;
   rendezvous.together([&] { sides = open_sides(options, report.warnings); });
   const CacheFolder folder(options.cache, rendezvous);

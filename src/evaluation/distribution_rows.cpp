@@ -5,6 +5,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
+#include "evaluation/neighbourhoods.hpp"
 #include "evaluation/sides.hpp"
 
 namespace echopath::evaluation {
@@ -42,8 +43,12 @@ std::string why_no_interval(const MetricValue& metric, const FeatureTable* real,
 /// The metrics of two tables (or of the synthetic one alone) for one class or all.
 class Measuring {
  public:
-  Measuring(const DistributionOptions& options, const MetricNames& names)
-      : options_(options), names_(names) {}
+  Measuring(const DistributionOptions& options, const MetricNames& names,
+            std::vector<std::string>& warnings)
+      : options_(options),
+        names_(names),
+        warnings_(warnings),
+        with_manifold_(wants(options, names.manifold)) {}
 
   std::vector<DistributionRow> rows(const FeatureTable* real, const FeatureTable& synthetic) {
     add(real, synthetic, "");
@@ -72,8 +77,15 @@ class Measuring {
       measure(real, synthetic, class_name);
     } catch (const DataError& error) {
       if (class_name.empty()) throw;
-      log_warning("class " + class_name + " has no figures of its own: " + error.what());
+      warn("class " + class_name + " has no figures of its own: " + error.what());
     }
+  }
+
+  /// Once, though several detectors have the same reason to.
+  void warn(const std::string& text) {
+    if (std::find(warnings_.begin(), warnings_.end(), text) != warnings_.end()) return;
+    warnings_.push_back(text);
+    log_warning(text);
   }
 
   void measure(const FeatureTable* real, const FeatureTable& synthetic,
@@ -99,13 +111,26 @@ class Measuring {
       put(kernel_metric(real, synthetic, options_.protocol, options_.intervals),
           names_.kernel_label, &real, synthetic, class_name);
     }
-    if (wants(options_, names_.manifold)) {
+    if (!with_manifold_) return;
+    try {
       for (MetricValue& metric :
            manifold_metrics(real, synthetic, options_.protocol, options_.intervals)) {
         const std::string label = metric.metric;
         put(std::move(metric), label, &real, synthetic, class_name);
       }
+    } catch (const TooFewNeighbours& error) {
+      if (asks_for_neighbours_alone()) throw;
+      warn(names_.manifold + (class_name.empty() ? "" : " of class " + class_name) + ": " +
+           error.what() + "; they are left out");
+      if (class_name.empty()) with_manifold_ = false;  // a class has no more of them
     }
+  }
+
+  bool asks_for_neighbours_alone() const {
+    return std::all_of(options_.metrics.begin(), options_.metrics.end(),
+                       [](const std::string& metric) {
+                         return metric == kFrameMetrics.manifold || metric == kClipMetrics.manifold;
+                       });
   }
 
   void put(MetricValue metric, const std::string& label, const FeatureTable* real,
@@ -129,6 +154,8 @@ class Measuring {
 
   const DistributionOptions& options_;
   const MetricNames& names_;
+  std::vector<std::string>& warnings_;
+  bool with_manifold_;
   std::vector<DistributionRow> rows_;
 };
 
@@ -151,8 +178,8 @@ bool needs_real(const DistributionOptions& options, const MetricNames& names) {
 }
 
 DetectorResults measure_tables(const DistributionOptions& options, const MetricNames& names,
-                               const std::optional<FeatureTable>& real,
-                               const FeatureTable& synthetic) {
+                               const Tables& tables, std::vector<std::string>& warnings) {
+  const auto& [real, synthetic] = tables;
   if (real && real->features.size(1) != synthetic.features.size(1)) {
     throw DataError("the real features are " + std::to_string(real->features.size(1)) +
                     " wide, the synthetic ones " + std::to_string(synthetic.features.size(1)) +
@@ -161,7 +188,7 @@ DetectorResults measure_tables(const DistributionOptions& options, const MetricN
   DetectorResults results;
   if (real) results.skipped_real = real->skipped;
   results.skipped_synthetic = synthetic.skipped;
-  results.rows = Measuring(options, names).rows(real ? &*real : nullptr, synthetic);
+  results.rows = Measuring(options, names, warnings).rows(real ? &*real : nullptr, synthetic);
   return results;
 }
 

@@ -98,21 +98,27 @@ at::Tensor LatentReader::load(const data::Study& study, const FrameChoice& choic
   return chosen.to(at::kFloat);
 }
 
-void warn_of_confused_directories(const fs::path& real, const fs::path& synthetic) {
+std::vector<std::string> warn_of_confused_directories(const fs::path& real,
+                                                      const fs::path& synthetic) {
   std::error_code unknown;
   const std::string names =
       "--real '" + real.string() + "' and --synthetic '" + synthetic.string() + "'";
+  std::vector<std::string> warnings;
   if (fs::equivalent(real, synthetic, unknown)) {
-    log_warning(names + " are one directory: what follows compares it with itself");
-    return;
+    warnings.push_back(names + " are one directory: what follows compares it with itself");
+  } else {
+    if (data::fingerprint(real) == data::fingerprint(synthetic)) {
+      warnings.push_back(names + " hold the same files: what follows compares a set with its copy");
+    }
+    if (fs::exists(real / generation::kManifest, unknown) &&
+        !fs::exists(synthetic / generation::kManifest, unknown)) {
+      warnings.push_back(names +
+                         " look swapped: only the first has a manifest.jsonl, as sampled videos "
+                         "do");
+    }
   }
-  if (data::fingerprint(real) == data::fingerprint(synthetic)) {
-    log_warning(names + " hold the same files: what follows compares a set with its copy");
-  }
-  if (fs::exists(real / generation::kManifest, unknown) &&
-      !fs::exists(synthetic / generation::kManifest, unknown)) {
-    log_warning(names + " look swapped: only the first has a manifest.jsonl, as sampled videos do");
-  }
+  for (const std::string& warning : warnings) log_warning(warning);
+  return warnings;
 }
 
 }  // namespace echopath::evaluation

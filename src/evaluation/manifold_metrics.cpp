@@ -3,8 +3,8 @@
 #include <cmath>
 #include <numbers>
 #include <optional>
+#include <string>
 
-#include "echopath/core/errors.hpp"
 #include "echopath/core/random.hpp"
 #include "echopath/evaluation/distribution_metrics.hpp"
 #include "evaluation/metric_checks.hpp"
@@ -16,17 +16,34 @@ namespace {
 constexpr std::array<const char*, 4> kNames = {"precision", "recall", "density", "coverage"};
 constexpr std::size_t kDensity = 2;  ///< a mean of counts; the others are shares
 
-/// Throws unless every row has enough neighbours.
-void require_neighbours(const FeatureTable& table, const MetricProtocol& protocol,
-                        const std::string& side) {
+/// The options with which so many patients (or rows) are enough; empty where there are none.
+std::string fewer_neighbours(const MetricProtocol& protocol, std::int64_t have) {
+  if (have < 2) return "";
+  const std::string most = std::to_string(have - 1);
+  std::string options;
+  if (protocol.precision_neighbours >= have) options += " --set precision_neighbours=" + most;
+  if (protocol.density_neighbours >= have) options += " --set density_neighbours=" + most;
+  return options;
+}
+
+/// Throws TooFewNeighbours unless every row of both sides has enough of them.
+void require_neighbours(const FeatureTable& real, const FeatureTable& synthetic,
+                        const MetricProtocol& protocol) {
   const std::int64_t needed =
       std::max(protocol.precision_neighbours, protocol.density_neighbours) + 1;
-  const std::int64_t have = protocol.neighbours == "any" ? table.rows() : table.patient_count();
+  const bool of_rows = protocol.neighbours == "any";
+  const auto count = [&](const FeatureTable& table) {
+    return of_rows ? table.rows() : table.patient_count();
+  };
+  const std::int64_t have = std::min(count(real), count(synthetic));
   if (have >= needed) return;
-  throw DataError("precision and recall with " + std::to_string(needed - 1) + " neighbours need " +
-                  std::to_string(needed) + " " + side +
-                  (protocol.neighbours == "any" ? " rows" : " patients") + " or more; there are " +
-                  std::to_string(have));
+  const std::string options = fewer_neighbours(protocol, have);
+  throw TooFewNeighbours("precision, recall, density and coverage with up to " +
+                         std::to_string(needed - 1) + " neighbours need " + std::to_string(needed) +
+                         (count(real) == have ? " real" : " synthetic") +
+                         (of_rows ? " rows" : " patients") + " or more; there are " +
+                         std::to_string(have) + "; give more" +
+                         (options.empty() ? "" : ", or ask for fewer neighbours with" + options));
 }
 
 /// Where the standard error of a share (arcsine) or of a mean of counts (square root) hardly
@@ -119,8 +136,7 @@ std::vector<MetricValue> manifold_metrics(const FeatureTable& real_rows,
   require_comparable(real_rows, synthetic_rows, "precision");
   const FeatureTable real = real_rows.spread(protocol.pair_rows);
   const FeatureTable synthetic = synthetic_rows.spread(protocol.pair_rows);
-  require_neighbours(real, protocol, "real");
-  require_neighbours(synthetic, protocol, "synthetic");
+  require_neighbours(real, synthetic, protocol);
   const std::vector<std::array<PartFigures, 2>> deals =
       neighbourhood_figures(real, synthetic, protocol, deals_of(real, synthetic, options));
   const ManifoldValues values = deals.front()[0].values;

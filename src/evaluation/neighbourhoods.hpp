@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "echopath/core/errors.hpp"
 #include "echopath/evaluation/feature_table.hpp"
 #include "echopath/evaluation/protocol.hpp"
 
@@ -27,6 +28,12 @@ struct PartFigures {
   ManifoldValues values{};      ///< 0 where it has not
 
   bool operator==(const PartFigures&) const = default;
+};
+
+/// A side has fewer patients, or rows, than the neighbours that are looked for.
+class TooFewNeighbours : public DataError {
+ public:
+  using DataError::DataError;
 };
 
 /// A number for the patient of every row, [N] int64.

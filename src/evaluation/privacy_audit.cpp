@@ -87,6 +87,19 @@ std::vector<double> negated(std::vector<double> values) {
   return values;
 }
 
+void warn(PrivacyAudit& audit, const std::string& text) {
+  log_warning(text);
+  audit.warnings.push_back(text);
+}
+
+/// The count and the first name; all of them stand in privacy.json.
+void tell_of_short_videos(const std::vector<std::string>& names, const std::string& side,
+                          const std::string& what) {
+  if (names.empty()) return;
+  log_warning(std::to_string(names.size()) + " " + side + " videos are shorter than " + what +
+              ": " + names.front() + (names.size() > 1 ? ", …" : ""));
+}
+
 void infer_by_denoising(const models::ModelDirectory& model, const LatentReader& real,
                         const RealVideos& videos, const PrivacyAuditOptions& options,
                         at::Device device, PrivacyAudit& audit) {
@@ -105,9 +118,15 @@ void infer_by_denoising(const models::ModelDirectory& model, const LatentReader&
                               device);
     };
     const DenoisingLosses members = losses(videos.training), others = losses(videos.held_out);
+    const std::string needed = std::string("a block of the ") + network;
+    tell_of_short_videos(members.short_videos, "training", needed);
+    tell_of_short_videos(others.short_videos, "held-out", needed);
+    if (!members.short_videos.empty() || !others.short_videos.empty()) {
+      audit.denoising_short_videos[network] = {members.short_videos, others.short_videos};
+    }
     if (members.losses.empty() || others.losses.empty()) {
-      log_warning(std::string("no video is as long as a block of the ") + network +
-                  ": no membership inference by its denoising loss");
+      warn(audit, "no video on one side is as long as " + needed +
+                      ": no membership inference by its denoising loss");
       continue;
     }
     audit.denoising[network] = membership_inference(
@@ -209,17 +228,9 @@ void warn_of_few_calibrating(const std::string& name, const LevelAudit& level,
                 ": up to %.3g %% of unseen real videos are expected above it, not %.3g %%; give "
                 "%.0f or more, or a higher --fpr",
                 100.0 * level.expected_rate, 100.0 * rate, std::ceil(1.0 / rate - 1.0 - kRounding));
-  audit.warnings.push_back("the threshold of the " + name + " is the largest similarity of only " +
-                           std::to_string(level.calibrating) + " " + options.calibration_split +
-                           " videos" + text);
-  log_warning(audit.warnings.back());
-}
-
-void tell_of_short_videos(const std::vector<std::string>& names, const std::string& side) {
-  if (names.empty()) return;
-  log_warning(std::to_string(names.size()) + " " + side +
-              " videos are shorter than a second and left out of the motion level: " +
-              names.front() + (names.size() > 1 ? ", …" : ""));
+  warn(audit, "the threshold of the " + name + " is the largest similarity of only " +
+                  std::to_string(level.calibrating) + " " + options.calibration_split + " videos" +
+                  text);
 }
 
 /// The result with all that it depends on.
@@ -258,15 +269,21 @@ void PrivacyAuditOptions::visit(config::Visitor& v) {
 }
 
 config::Json PrivacyAudit::to_json() const {
-  config::Json by_loss = config::Json::object();
+  config::Json by_loss = config::Json::object(), too_short = config::Json::object();
   for (const auto& [network, inference] : denoising) by_loss[network] = inference.to_json();
+  for (const auto& [network, videos] : denoising_short_videos) {
+    too_short[network] = {{"members", videos.members}, {"others", videos.others}};
+  }
   return {{"synthetic", synthetic},
           {"training_patients", training_patients},
           {"held_out_patients", held_out_patients},
           {"frames", frames.to_json()},
           {"motion", motion ? motion->to_json() : config::Json(nullptr)},
           {"short_videos", short_videos},
+          {"short_training_videos", short_training_videos},
+          {"short_held_out_videos", short_held_out_videos},
           {"membership_by_denoising", by_loss},
+          {"denoising_short_videos", too_short},
           {"warnings", warnings}};
 }
 
@@ -276,7 +293,8 @@ PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
     throw UsageError("--out '" + options.out +
                      "' holds something that the audit did not write; choose another --out");
   }
-  warn_of_confused_directories(options.real, options.synthetic);
+  PrivacyAudit result;
+  result.warnings = warn_of_confused_directories(options.real, options.synthetic);
   const at::Device device = parse_device(options.device);
   const models::ModelDirectory model = models::ModelDirectory::open(options.model);
   model.require({"reid"});
@@ -293,14 +311,13 @@ PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
                             const std::string& what) {
     AuditFeatures found =
         audit_features(reader, studies, options.frames, network, device, what + " videos");
-    tell_of_short_videos(found.short_videos, what);
+    tell_of_short_videos(found.short_videos, what, "a second and left out of the motion level");
     return found;
   };
   const AuditFeatures training = features(real, videos.training, "training");
   const AuditFeatures held_out = features(real, videos.held_out, "held-out");
   const AuditFeatures synthetic = features(sampled, sampled.studies(), "synthetic");
 
-  PrivacyAudit result;
   result.synthetic = static_cast<std::int64_t>(synthetic.frames.items.size());
   const auto patients = [](const std::vector<data::Study>& studies) {
     const auto names = patients_of(studies);
@@ -309,11 +326,15 @@ PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
   result.training_patients = patients(videos.training);
   result.held_out_patients = patients(videos.held_out);
   result.short_videos = synthetic.short_videos;
+  result.short_training_videos = training.short_videos;
+  result.short_held_out_videos = held_out.short_videos;
   result.frames = audit(synthetic.frames, training.frames, held_out.frames, options);
   warn_of_few_calibrating("frames", result.frames, options, result);
-  if (synthetic.motion.items.size() < 2 || training.motion.items.empty() ||
-      held_out.motion.items.empty()) {
-    log_warning("there are too few videos of a second on every side: no audit of motion");
+  const std::string too_few = too_few_to_audit(
+      static_cast<std::int64_t>(synthetic.motion.items.size()), training.motion.patients(),
+      held_out.motion.patients(), calibrating(held_out.motion, options.calibration_split));
+  if (!too_few.empty()) {
+    warn(result, "no audit of motion, which needs of videos of a second or more " + too_few);
   } else {
     result.motion = audit(synthetic.motion, training.motion, held_out.motion, options);
     warn_of_few_calibrating("motion", *result.motion, options, result);

@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <system_error>
+#include <utility>
 
 #include "echopath/core/device.hpp"
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/core/statistics.hpp"
-#include "echopath/generation/manifest.hpp"
 #include "echopath/io/csv.hpp"
 #include "echopath/io/safetensors.hpp"
 #include "echopath/models/reid_threshold.hpp"
+#include "evaluation/filter_results.hpp"
 #include "evaluation/held_out_patients.hpp"
 #include "evaluation/histogram.hpp"
 #include "evaluation/reid_features.hpp"
@@ -23,6 +24,12 @@ namespace {
 /// Below this many values the default percentile is little more than the largest of them.
 constexpr std::size_t kFewValues = 20;
 constexpr const char* kTrainingFrames = "training frames";
+
+constexpr const char* kDocument = "filter.json";
+constexpr const char* kScores = "privacy_scores.csv";
+constexpr const char* kHistogramTable = "privacy_histogram.csv";
+constexpr const char* kHistogramPicture = "privacy_histogram.png";
+constexpr const char* kKept = "kept.csv";
 
 struct Threshold {
   double tau = 0.0;
@@ -67,8 +74,9 @@ std::vector<data::Study> require_studies(const LatentReader& reader, const std::
 /// One run of the filter.
 class Filter {
  public:
-  explicit Filter(const FilterOptions& options)
+  Filter(const FilterOptions& options, std::vector<std::string> warnings)
       : options_(options),
+        warnings_(std::move(warnings)),
         device_(parse_device(options.device)),
         model_(models::ModelDirectory::open(options.model)),
         real_(open(options.real)),
@@ -146,8 +154,9 @@ class Filter {
     threshold.over = side(single);
     threshold.values = values(single, true);
     if (threshold.values.size() < kFewValues) {
-      log_warning("tau is taken from " + std::to_string(threshold.values.size()) + " " +
-                  threshold.over + " only: it says little about rare similarities");
+      warnings_.push_back("tau is taken from " + std::to_string(threshold.values.size()) + " " +
+                          threshold.over + " only: it says little about rare similarities");
+      log_warning(warnings_.back());
     }
     threshold.tau = percentile(threshold.values, options_.percentile);
     return threshold;
@@ -175,10 +184,9 @@ class Filter {
 
   FilterSummary write(const ItemFeatures& synthetic, const ItemScores& scores,
                       const Threshold& threshold) const;
-  void copy_kept(const std::vector<data::Study>& kept) const;
-  void copy_manifest(const std::vector<data::Study>& kept) const;
 
   FilterOptions options_;
+  std::vector<std::string> warnings_;
   at::Device device_;
   models::ModelDirectory model_;
   LatentReader real_;
@@ -213,6 +221,7 @@ FilterSummary Filter::write(const ItemFeatures& synthetic, const ItemScores& sco
   summary.tau_source = threshold.source;
   summary.tau_over = threshold.over;
   summary.training_frames = training_.rows.size(0);
+  summary.warnings = warnings_;
   summary.compared = static_cast<std::int64_t>(threshold.values.size());
   const auto over = std::count_if(threshold.values.begin(), threshold.values.end(),
                                   [&](double value) { return value >= threshold.tau; });
@@ -225,78 +234,30 @@ FilterSummary Filter::write(const ItemFeatures& synthetic, const ItemScores& sco
   summary.kept = static_cast<std::int64_t>(kept.size());
 
   const fs::path out = options_.out;
-  io::write_csv(out / "privacy_scores.csv",
-                score_table(synthetic, scores, training_, threshold.tau));
+  std::vector<std::string> files = {kDocument, kScores, kHistogramTable, kHistogramPicture, kKept};
+  std::optional<KeptCopy> copy;
+  if (options_.copy) {
+    copy.emplace(synthetic_, kept);
+    for (std::string& file : copy->files()) files.push_back(std::move(file));
+  }
+  start_filter_results(out, files);
+  io::write_csv(out / kScores, score_table(synthetic, scores, training_, threshold.tau));
   // Training frames are compared the other way round.
   const std::string compared =
       threshold.over == kTrainingFrames ? "training to held-out" : threshold.over;
   const Histogram histogram({{compared, threshold.values}, {"synthetic", scores.similarity}},
                             threshold.tau);
-  histogram.write_csv(out / "privacy_histogram.csv");
-  histogram.write_png(out / "privacy_histogram.png",
-                      "largest re-ID similarity to a training frame");
-  data::write_file_list(out / "kept.csv", kept);
-  if (options_.copy) copy_kept(kept);
+  histogram.write_csv(out / kHistogramTable);
+  histogram.write_png(out / kHistogramPicture, "largest re-ID similarity to a training frame");
+  data::write_file_list(out / kKept, kept);
+  if (copy) copy->write(out);
   config::Json document = summary.to_json();
   FilterOptions options = options_;
   document["options"] = config::dump(config::visit_of(options));
   document["reid_sha256"] = model_.component_hash("reid");
   if (model_.has("vae")) document["vae_sha256"] = model_.component_hash("vae");
-  write_file(out / "filter.json", document.dump(2) + "\n");
+  write_file(out / kDocument, document.dump(2) + "\n");  // last: the run is finished
   return summary;
-}
-
-/// The folder of a dataset, sample or latents directory that is judged.
-std::string judged_folder(const LatentReader& reader) {
-  return reader.holds_latents() ? "Latents" : "Videos";
-}
-
-void copy_into(const fs::path& folder, const fs::path& source) {
-  AtomicFile file(folder / source.filename());
-  std::error_code error;
-  fs::copy_file(source, file.temporary_path(), fs::copy_options::overwrite_existing, error);
-  if (error) throw DataError("'" + source.string() + "' cannot be copied: " + error.message());
-  file.commit();
-}
-
-void Filter::copy_kept(const std::vector<data::Study>& kept) const {
-  const fs::path out = options_.out;
-  for (const data::Study& study : kept) {
-    copy_into(out / judged_folder(synthetic_), synthetic_.path_of(study));
-  }
-  data::write_file_list(out / "FileList.csv", kept);
-  copy_manifest(kept);
-}
-
-/// What makes the copy a sample directory, where it is of one.
-void Filter::copy_manifest(const std::vector<data::Study>& kept) const {
-  const fs::path from = synthetic_.directory(), out = options_.out;
-  if (!fs::is_regular_file(from / generation::kManifest)) return;
-  std::set<std::string> names;
-  for (const data::Study& study : kept) names.insert(study.stem());
-  std::string lines;
-  for (generation::ManifestEntry& entry : generation::read_manifest(from / generation::kManifest)) {
-    const fs::path video = entry.file;
-    if (!names.contains(video.stem().string()) || video.parent_path() != "Videos" ||
-        !fs::is_regular_file(from / video)) {
-      continue;
-    }
-    if (synthetic_.holds_latents()) copy_into(out / "Videos", from / video);
-    std::erase_if(entry.also, [&](const std::string& file) {
-      return fs::path(file).parent_path() != judged_folder(synthetic_);
-    });
-    lines += entry.to_json().dump() + "\n";
-  }
-  if (fs::is_regular_file(from / "config.json")) {
-    config::Json document = config::read_json((from / "config.json").string());
-    if (!document.is_object()) {
-      throw DataError("'" + (from / "config.json").string() +
-                      "' is not the config of a sampling run, which is an object; remove it");
-    }
-    document["filtered_from"] = options_.synthetic;
-    write_file(out / "config.json", document.dump(2) + "\n");
-  }
-  write_file(out / generation::kManifest, lines);
 }
 
 }  // namespace
@@ -333,20 +294,23 @@ config::Json FilterSummary::to_json() const {
           {"tau_over", tau_over},
           {"compared", compared},
           {"compared_rate", compared == 0 ? config::Json(nullptr) : config::Json(compared_rate)},
-          {"training_frames", training_frames}};
+          {"training_frames", training_frames},
+          {"warnings", warnings}};
 }
 
 FilterSummary run_filter(const FilterOptions& options) {
   if (options.tau && !std::isfinite(*options.tau)) {
     throw UsageError("--tau must be a finite number");
   }
-  const fs::path out = options.out;
-  if (fs::exists(out) && !fs::is_empty(out) && !fs::exists(out / "filter.json")) {
-    throw UsageError("--out '" + options.out +
-                     "' holds something that the filter did not write; choose another --out");
+  require_filter_folder(options.out);
+  for (const auto& [name, folder] :
+       {std::pair("--real", &options.real), std::pair("--synthetic", &options.synthetic)}) {
+    std::error_code unknown;
+    if (!fs::equivalent(options.out, *folder, unknown)) continue;
+    throw UsageError("--out '" + options.out + "' is " + name +
+                     " too, whose files would be removed; choose another --out");
   }
-  warn_of_confused_directories(options.real, options.synthetic);
-  return Filter(options).run();
+  return Filter(options, warn_of_confused_directories(options.real, options.synthetic)).run();
 }
 
 }  // namespace echopath::evaluation

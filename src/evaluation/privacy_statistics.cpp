@@ -196,6 +196,16 @@ void audit_authenticity(const AuditSimilarities& given, const AuditStatisticsOpt
   }
 }
 
+/// The probability that `drawn` of `all` items hold at least one of `marked` ones.
+double chance_to_draw(std::int64_t marked, std::int64_t all, std::int64_t drawn) {
+  double none = 1.0;
+  for (std::int64_t i = 0; i < drawn; ++i) {
+    none *= static_cast<double>(std::max<std::int64_t>(all - marked - i, 0)) /
+            static_cast<double>(all - i);
+  }
+  return 1.0 - none;
+}
+
 void audit_coverage(const AuditSimilarities& given, const AuditStatisticsOptions& options,
                     LevelAudit& audit) {
   const at::Tensor between = distances_between_patients(given);
@@ -203,11 +213,16 @@ void audit_coverage(const AuditSimilarities& given, const AuditStatisticsOptions
   const std::int64_t k = std::min<std::int64_t>(
       options.neighbours, static_cast<std::int64_t>(patients.items.size()) - 1);
   const at::Tensor radius = std::get<0>(between.kthvalue(k, 1));  // [T]
-  const auto covered = [&](const at::Tensor& similarity) {        // [N, T] to one value per patient
-    const at::Tensor inside = (distance(similarity).amin(0) <= radius).to(at::kDouble);
+  // More items cover more: both sides count as many.
+  const std::int64_t count =
+      std::min(given.synthetic_training.size(0), given.held_out_training.size(0));
+  const auto covered = [&](const at::Tensor& similarity) {  // [N, T] to one value per patient
+    const at::Tensor inside = distance(similarity) <= radius;
     std::vector<double> values;
     for (const auto& items : patients.items) {
-      values.push_back(inside.index_select(0, at::tensor(items, at::kLong)).max().item<double>());
+      const auto marked =
+          inside.index_select(1, at::tensor(items, at::kLong)).any(1).sum().item<std::int64_t>();
+      values.push_back(chance_to_draw(marked, similarity.size(0), count));
     }
     return values;
   };
@@ -218,24 +233,24 @@ void audit_coverage(const AuditSimilarities& given, const AuditStatisticsOptions
   }
 }
 
-void require_enough(const AuditSimilarities& given) {
-  const auto count = [](const std::vector<std::string>& patients) {
-    return std::set<std::string>(patients.begin(), patients.end()).size();
-  };
-  const bool calibrated = std::count(given.calibrates.begin(), given.calibrates.end(), true) >= 2;
-  if (given.synthetic_training.size(0) >= 2 && count(given.training_patients) >= 2 &&
-      count(given.held_out_patients) >= 2 && calibrated) {
-    return;
-  }
-  throw DataError(
-      "the privacy audit needs at least two synthetic items, two training patients and "
-      "two held-out ones, with two held-out items to take the threshold from; there are " +
-      std::to_string(given.synthetic_training.size(0)) + ", " +
-      std::to_string(count(given.training_patients)) + " and " +
-      std::to_string(count(given.held_out_patients)));
-}
-
 }  // namespace
+
+std::string too_few_to_audit(std::int64_t synthetic,
+                             const std::vector<std::string>& training_patients,
+                             const std::vector<std::string>& held_out_patients,
+                             const std::vector<bool>& calibrates) {
+  const auto count = [](const std::vector<std::string>& patients) {
+    return static_cast<std::int64_t>(
+        std::set<std::string>(patients.begin(), patients.end()).size());
+  };
+  const std::int64_t training = count(training_patients), held_out = count(held_out_patients);
+  const auto calibrating = std::count(calibrates.begin(), calibrates.end(), true);
+  if (synthetic >= 2 && training >= 2 && held_out >= 2 && calibrating >= 2) return {};
+  return "at least two synthetic videos, two training patients, two held-out patients and two "
+         "held-out videos to take the threshold from; there are " +
+         std::to_string(synthetic) + ", " + std::to_string(training) + ", " +
+         std::to_string(held_out) + " and " + std::to_string(calibrating);
+}
 
 ConformalThreshold conformal_threshold(std::vector<double> values, double rate) {
   const auto count = static_cast<std::int64_t>(values.size());
@@ -266,6 +281,13 @@ double true_positive_rate_at(const std::vector<double>& scores, const std::vecto
     best = hits / positives;
   }
   return best;
+}
+
+double chance_true_positive_rate(std::int64_t others, double false_positive_rate) {
+  // A whole number, such as 0.29 · 100, must not become the one before by rounding.
+  constexpr double kRounding = 1e-9;
+  const auto count = static_cast<double>(others);
+  return (std::floor(false_positive_rate * count + kRounding) + 1.0) / (count + 1.0);
 }
 
 MembershipInference membership_inference(const std::vector<double>& members,
@@ -302,6 +324,8 @@ MembershipInference membership_inference(const std::vector<double>& members,
 config::Json MembershipInference::to_json() const {
   return {{"auc", evaluation::to_json(auc)},
           {"tpr", evaluation::to_json(true_positive_rate)},
+          {"chance_true_positive_rate",
+           evaluation::chance_true_positive_rate(non_members, false_positive_rate)},
           {"at_fpr", false_positive_rate},
           {"members", members},
           {"non_members", non_members}};
@@ -326,7 +350,10 @@ config::Json LevelAudit::to_json() const {
 }
 
 LevelAudit audit_level(const AuditSimilarities& given, const AuditStatisticsOptions& options) {
-  require_enough(given);
+  const std::string too_few =
+      too_few_to_audit(given.synthetic_training.size(0), given.training_patients,
+                       given.held_out_patients, given.calibrates);
+  if (!too_few.empty()) throw DataError("the privacy audit needs " + too_few);
   LevelAudit audit;
   const auto [largest, nearest] = given.synthetic_training.max(1);
   audit.similarity = numbers_of(largest);

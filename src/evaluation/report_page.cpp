@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <opencv2/core.hpp>
 #include <system_error>
@@ -40,16 +39,6 @@ std::string escape_for_html(const std::string& words) {
     text += c == '<' ? std::string("&lt;") : c == '&' ? std::string("&amp;") : std::string(1, c);
   }
   return text;
-}
-
-/// A cell as a number where it is one.
-config::Json cell_of(const std::string& text) {
-  if (text.empty()) return nullptr;
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  if (end != text.c_str() + text.size() || !std::isfinite(value)) return text;
-  if (text.find_first_of(".eE") == std::string::npos) return static_cast<std::int64_t>(value);
-  return value;
 }
 
 /// {label, place} of a mark; places are in bins, from the middle of the first one.
@@ -124,13 +113,7 @@ void add_facts(Chapter& chapter, const std::string& title, const config::Json& f
 }
 
 void add_csv(Chapter& chapter, const std::string& title, const io::CsvTable& table) {
-  config::Json rows = config::Json::array();
-  for (const auto& row : table.rows) {
-    config::Json cells = config::Json::array();
-    for (const std::string& cell : row) cells.push_back(cell_of(cell));
-    rows.push_back(cells);
-  }
-  add_table(chapter, title, table.columns, rows);
+  add_table(chapter, title, table.columns, table.rows);
 }
 
 void add_histogram(Chapter& chapter, const std::string& title, const io::CsvTable& table,

@@ -21,7 +21,7 @@ void add_table(Chapter& chapter, const std::string& title, const std::vector<std
                const config::Json& rows);
 /// Two columns without a head: the keys of an object and their values.
 void add_facts(Chapter& chapter, const std::string& title, const config::Json& facts);
-/// A CSV file as a table; numbers are shown as such.
+/// A CSV file as a table. Its cells stay the text that they are: "0.80" is not "0.8".
 void add_csv(Chapter& chapter, const std::string& title, const io::CsvTable& table);
 /// A value that a chart marks on its horizontal axis.
 struct ChartMark {

@@ -15,11 +15,6 @@ namespace {
 /// Points of a curve that a page need not exceed.
 constexpr std::size_t kMostPoints = 1000;
 
-bool has_file(const fs::path& directory, const char* name) {
-  std::error_code unknown;
-  return fs::is_regular_file(directory / name, unknown);
-}
-
 /// Names of the figures in rows that can be drawn, in the order in which they come.
 std::vector<std::string> figures_of(const std::vector<config::Json>& rows) {
   std::vector<std::string> names;

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <opencv2/imgproc.hpp>
 
+#include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/io/png.hpp"
 #include "echopath/io/video.hpp"
@@ -28,6 +29,15 @@ std::vector<std::int64_t> shown_frames(std::int64_t frames) {
     if (numbers.empty() || numbers.back() != number) numbers.push_back(number);
   }
   return numbers;
+}
+
+/// Frames of a video of a run. Where it is damaged, the error says what helps.
+io::Frames frames_of(const fs::path& video, const std::vector<std::int64_t>& numbers) {
+  try {
+    return io::read_video_frames(video, numbers);
+  } catch (const DataError& error) {
+    throw DataError(std::string(error.what()) + "; remove it, and --resume makes it anew");
+  }
 }
 
 void write_caption(cv::Mat& sheet, int top, const ManifestEntry& entry) {
@@ -62,7 +72,7 @@ void write_contact_sheet(const std::filesystem::path& directory,
     const int top = static_cast<int>(i) * row_height;
     write_caption(sheet, top, entries[i]);
     const std::vector<std::int64_t> numbers = shown_frames(entries[i].frames);
-    io::Frames frames = io::read_video_frames(directory / entries[i].file, numbers);
+    io::Frames frames = frames_of(directory / entries[i].file, numbers);
     for (int column = 0; column < kColumns; ++column) {
       const auto at =
           std::lower_bound(numbers.begin(), numbers.end(), shown_frame(entries[i].frames, column));

@@ -79,7 +79,7 @@ HeartFrame draw_heart_frame(const std::function<at::Tensor(std::uint32_t attempt
     if (gate->passes(similarity)) return {latent, similarity, attempt, true};
     if (similarity < nearest) {
       nearest = similarity;
-      best = {latent, similarity, max_redraws, false};
+      best = {latent, similarity, max_redraws + 1, false};
     }
   }
   if (allow_unfiltered) return best;

@@ -117,7 +117,11 @@ Run prepare(const SampleOptions& requested, const distributed::ProcessEnvironmen
   // Refuses a solver that does not fit the model's schedule before anything is loaded or written.
   diffusion::make_solver(diffusion::NoiseSchedule(model.schedule()), options.solver);
   options.classes = resolve_classes(options, model.info());
-  if (environment.is_root()) warn_of_the_unlearned(options, model);
+  if (environment.is_root()) {
+    warn_of_the_unlearned(options, model);
+    warn_of_idle_options(options);
+  }
+  if (options.sampler == "stitched") options.batch = 1;
   run.plans = plan_videos(options, model.info());
   run.document.options = config::dump(config::visit_of(options));
   run.document.weight_hashes = model_hashes(model);
@@ -131,10 +135,9 @@ Run prepare(const SampleOptions& requested, const distributed::ProcessEnvironmen
   return run;
 }
 
-/// The plans that nobody has made yet and that fall to this process: every world_size-th.
-std::vector<VideoPlan> share_of(const Run& run, const SampleDirectory& directory,
+/// The plans that are not done yet and that fall to this process: every world_size-th.
+std::vector<VideoPlan> share_of(const Run& run, const std::set<std::int64_t>& done,
                                 const distributed::ProcessEnvironment& environment) {
-  const std::set<std::int64_t> done = directory.indices();
   std::vector<VideoPlan> share;
   std::int64_t missing = 0;
   for (const VideoPlan& plan : run.plans) {
@@ -174,6 +177,7 @@ void make_videos(const Run& run, const std::vector<VideoPlan>& share, SampleDire
     };
     for (const ManifestEntry& entry : run.maker->make(plans, directory.path(), trace, on_work)) {
       directory.add(entry);
+      warn_of_refused_hearts(entry);
     }
     finished += whole;
     progress.update(finished, note);
@@ -194,7 +198,7 @@ void require_same_run(distributed::Rendezvous& rendezvous, const Run& run) {
   }
 }
 
-/// Rank 0 prepares the directory, and tells the others what is there already.
+/// Rank 0 prepares the directory, and the others join it.
 std::unique_ptr<SampleDirectory> open_directory(distributed::Rendezvous& rendezvous,
                                                 const Run& run) {
   const distributed::ProcessEnvironment& environment = rendezvous.environment();
@@ -205,14 +209,28 @@ std::unique_ptr<SampleDirectory> open_directory(distributed::Rendezvous& rendezv
           std::make_unique<SampleDirectory>(run.options.out, run.document, run.options.resume);
     }
   });
-  const std::string there = directory ? directory->lines() : "";
-  const std::string told = rendezvous.exchange(there).front();
   rendezvous.together([&] {
     if (!directory) {
-      directory = std::make_unique<SampleDirectory>(run.options.out, told, environment.rank);
+      directory = std::make_unique<SampleDirectory>(run.options.out, environment.rank);
     }
   });
   return directory;
+}
+
+/// The plans that are done, which rank 0 tells the others.
+std::set<std::int64_t> done_already(distributed::Rendezvous& rendezvous,
+                                    const SampleDirectory& directory) {
+  const std::string known = config::Json(directory.indices()).dump();
+  return config::Json::parse(rendezvous.exchange(known).front()).get<std::set<std::int64_t>>();
+}
+
+/// What the other ranks, of which errors alone are shown, would have warned of.
+void warn_for_others(const std::vector<std::string>& made) {
+  for (std::size_t rank = 1; rank < made.size(); ++rank) {
+    for (const ManifestEntry& entry : parse_manifest(made[rank], "rank " + std::to_string(rank))) {
+      warn_of_refused_hearts(entry);
+    }
+  }
 }
 
 }  // namespace
@@ -225,7 +243,8 @@ SampleSummary run_sampling(const SampleOptions& requested) {
   require_same_run(rendezvous, run);
   const std::unique_ptr<SampleDirectory> directory = open_directory(rendezvous, run);
   const auto skipped = static_cast<std::int64_t>(directory->entries().size());
-  const std::vector<VideoPlan> share = share_of(run, *directory, environment);
+  const std::vector<VideoPlan> share =
+      share_of(run, done_already(rendezvous, *directory), environment);
 
   io::TensorMap traced;
   std::exception_ptr stopped;
@@ -234,8 +253,15 @@ SampleSummary run_sampling(const SampleOptions& requested) {
       make_videos(run, share, *directory, environment,
                   run.options.trace.empty() ? nullptr : &traced);
     });
-  } catch (const Error&) {
+  } catch (const Interrupted&) {
     stopped = std::current_exception();
+  } catch (const Error& error) {
+    stopped = std::current_exception();
+    // The run ends with it only when the others are done, which may take them hours.
+    if (environment.world_size > 1) {
+      log_error("rank " + std::to_string(environment.rank) +
+                " stopped, and the others go on with their shares: " + error.what());
+    }
   }
   const std::vector<std::string> made = rendezvous.exchange(directory->added_lines());
   const std::vector<std::string> stops = rendezvous.exchange(stopped ? "stopped" : "");
@@ -244,6 +270,7 @@ SampleSummary run_sampling(const SampleOptions& requested) {
   rendezvous.together([&] {
     if (environment.is_root()) {
       directory->take_in(made);
+      warn_for_others(made);
       if (!whole) finish_stopped_run(*directory);
     }
     if (stopped) std::rethrow_exception(stopped);

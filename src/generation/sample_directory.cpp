@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/logging.hpp"
 #include "echopath/generation/sample.hpp"
 #include "generation/model_hashes.hpp"
 #include "generation/output_formats.hpp"
@@ -37,14 +38,29 @@ config::Json completed(config::Json document) {
   return document;
 }
 
-/// Throws UsageError where a folder without a sampling run holds a dataset or latents, whose list
-/// and files would be replaced.
-void require_no_dataset(const fs::path& out) {
+/// With the published order of labels a window may have the class of another video of the run.
+bool has_published_labels(const config::Json& options) {
+  return options.at("sampler") == "stitched" &&
+         options.at("compatibility").at("stitch_labels") == "published";
+}
+
+bool is_run_document(const fs::path& path) {
+  const config::Json json =
+      config::Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  return json.is_object() && json.contains("options") && json.contains("weight_hashes");
+}
+
+/// Throws UsageError where a folder without a sampling run holds what a run would write over: a
+/// dataset, latents, the config of another program's run, or its pages.
+void require_nothing_to_lose(const fs::path& out) {
   std::error_code unknown;
-  for (const char* held : {"FileList.csv", "Videos", "Latents"}) {
+  for (const std::string held :
+       {"FileList.csv", "Videos", "Latents", "config.json", "index.html", "contact_sheet.png"}) {
     if (!fs::exists(out / held, unknown)) continue;
+    // A run that was killed while it began may have left its config.json and nothing else.
+    if (held == "config.json" && is_run_document(out / held)) continue;
     throw UsageError("--out '" + out.string() + "' holds " + held + " and no " + kManifest +
-                     ": a dataset or latents, which sampling would write over; choose another "
+                     ": it is no sampling run's, and sampling would write over it; choose another "
                      "--out");
   }
 }
@@ -99,7 +115,13 @@ config::Json RunDocument::to_json() const {
 }
 
 std::string RunDocument::key() const {
-  return sha256_hex(essence(to_json()).dump());
+  config::Json document = essence(to_json());
+  config::Json& chosen = document["options"];
+  for (const char* format : {"codec", "also"}) chosen.erase(format);
+  if (!has_published_labels(chosen)) {
+    for (const char* other_videos : {"seed", "classes"}) chosen.erase(other_videos);
+  }
+  return sha256_hex(document.dump());
 }
 
 SampleDirectory::SampleDirectory(std::filesystem::path path, const RunDocument& document,
@@ -107,11 +129,16 @@ SampleDirectory::SampleDirectory(std::filesystem::path path, const RunDocument& 
     : path_(std::move(path)) {
   const fs::path manifest = path_ / kManifest;
   std::error_code unknown;
-  if (!fs::exists(manifest, unknown)) require_no_dataset(path_);
-  if (!resume && fs::exists(manifest, unknown)) {
+  const bool holds_run = fs::exists(manifest, unknown);
+  if (!holds_run) require_nothing_to_lose(path_);
+  if (holds_run && !resume) {
     throw UsageError("'" + path_.string() +
                      "' already holds a sampling run; go on with it by --resume, or choose "
                      "another --out");
+  }
+  if (!holds_run && resume) {
+    log_warning("--resume: '" + path_.string() + "' holds no sampling run (no " + kManifest +
+                "); a new one starts there");
   }
   fs::create_directories(path_, unknown);  // where it cannot be made, writing says why
   if (fs::is_directory(path_, unknown)) lock_ = FolderLock(path_, "sampling");
@@ -122,9 +149,7 @@ SampleDirectory::SampleDirectory(std::filesystem::path path, const RunDocument& 
   manifest_ = std::make_unique<LineAppender>(manifest);
 }
 
-SampleDirectory::SampleDirectory(std::filesystem::path path, const std::string& there, int rank)
-    : path_(std::move(path)) {
-  entries_ = parse_manifest(there, (path_ / kManifest).string());
+SampleDirectory::SampleDirectory(std::filesystem::path path, int rank) : path_(std::move(path)) {
   char number[16];
   std::snprintf(number, sizeof(number), "%04d", rank);
   manifest_ = std::make_unique<LineAppender>(path_ / (kPart + std::string(number) + ".jsonl"));
@@ -146,6 +171,7 @@ void SampleDirectory::load_run(const RunDocument& document) {
   require_same_document(path_, config::read_json(config_path.string()), document.to_json());
   insert(read_manifest(path_ / kManifest));
   for (const fs::path& part : parts()) insert(read_manifest(part));
+  remove_leftovers(path_);
   for (const std::string& folder : output_folders()) remove_leftovers(path_ / folder);
 }
 
@@ -172,10 +198,6 @@ void SampleDirectory::add(const ManifestEntry& entry) {
       entries_.begin(), entries_.end(), entry,
       [](const ManifestEntry& a, const ManifestEntry& b) { return a.index < b.index; });
   entries_.insert(place, entry);
-}
-
-std::string SampleDirectory::lines() const {
-  return lines_of(entries_);
 }
 
 std::string SampleDirectory::added_lines() const {

@@ -22,7 +22,7 @@ struct RunDocument {
 
   config::Json to_json() const;
   std::string text() const { return to_json().dump(2) + "\n"; }
-  /// Hash of all that two legs of one run must agree on.
+  /// Hash of what decides, with its class and seed, what a video of the run shows.
   std::string key() const;
 };
 
@@ -33,22 +33,21 @@ class SampleDirectory {
  public:
   /// Rank 0: starts a run, or with `resume` goes on with the one there. A half-written last line,
   /// lines whose files are gone, and temporary files of a killed process are cleared away first,
-  /// parts of the manifest taken in. Throws UsageError where the folder holds another run (or,
-  /// without `resume`, any run), one of an earlier version or a dataset, and where another program
-  /// works in it.
+  /// parts of the manifest taken in. Warns where there is no run to go on with. Throws UsageError
+  /// where the folder holds another run (or, without `resume`, any run), one of an earlier version,
+  /// or files of others that a run would write over, and where another program works in it.
   SampleDirectory(std::filesystem::path path, const RunDocument& document, bool resume);
-  /// Another rank: joins the run that rank 0 has prepared; `there` are its lines().
-  SampleDirectory(std::filesystem::path path, const std::string& there, int rank);
+  /// Another rank: joins the run that rank 0 has prepared, and knows nothing of its videos.
+  SampleDirectory(std::filesystem::path path, int rank);
 
   const std::filesystem::path& path() const { return path_; }
-  /// The videos that are done, as far as this process knows, in the order of the plan.
+  /// The videos that are done, in the order of the plan; on other ranks than 0 its own alone.
   const std::vector<ManifestEntry>& entries() const { return entries_; }
   std::set<std::int64_t> indices() const;
   /// Records a finished video; it is on disk when this returns.
   void add(const ManifestEntry& entry);
 
-  /// Lines of the manifest for all entries, and for those that this process added.
-  std::string lines() const;
+  /// Lines of the manifest for the entries that this process added.
   std::string added_lines() const;
   /// Rank 0: the manifest gets the lines that the others added, and their parts go.
   void take_in(const std::vector<std::string>& added);

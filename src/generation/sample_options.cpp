@@ -129,7 +129,7 @@ void SampleOptions::visit(config::Visitor& v) {
   v.texts("also", also, "formats beside the videos: gif, png, latents, dicom");
   v.integer("batch", batch, {1, 4096},
             "videos that share each forward pass of the LVDM; they agree with single ones within "
-            "rounding");
+            "rounding (stitched ones share none)");
   v.choice("precision", precision, {"fp32", "bf16", "fp16"},
            "what the networks compute in: float32, bfloat16, or on a GPU float16 (the VAE then in "
            "float32); the halves are faster and less exact");

@@ -1,5 +1,6 @@
 #include "generation/sample_warnings.hpp"
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,25 @@ void warn_of_the_unlearned(const SampleOptions& options, const models::ModelDire
   warn_of_untrained_guidance(options, model);
   warn_of_unknown_cycle(options, model);
   warn_of_idle_guidance(options, model);
+}
+
+void warn_of_idle_options(const SampleOptions& options) {
+  if (options.sampler != "stitched") return;
+  if (options.batch > 1) {
+    log_warning("--batch " + std::to_string(options.batch) +
+                " does nothing: the sampler stitched makes one video at a time");
+  }
+  if (options.anchor != "hard") {
+    log_warning("--anchor " + options.anchor +
+                " does nothing: the windows of the sampler stitched are given no frames");
+  }
+}
+
+void warn_of_refused_hearts(const ManifestEntry& entry) {
+  const bool judged = entry.privacy_tau && entry.heart.empty();
+  if (!judged || entry.filtered) return;
+  log_warning(std::filesystem::path(entry.file).stem().string() +
+              ": no heart frame passed the privacy gate; the manifest says so");
 }
 
 }  // namespace echopath::generation

@@ -162,15 +162,11 @@ ManifestEntry VideoMaker::describe(const VideoPlan& plan, const HeartFrame& hear
 
 HeartFrame VideoMaker::heart_of(const VideoPlan& plan, const StepCallback& on_step) const {
   if (given_heart_) return *given_heart_;
-  HeartFrame heart = draw_heart_frame(
+  return draw_heart_frame(
       [&](std::uint32_t attempt) {
         return heart_->sample(plan.label, plan.seed, attempt, on_step);
       },
       gate_ ? &*gate_ : nullptr, options_.max_redraws, options_.allow_unfiltered);
-  if (gate_ && !heart.filtered) {
-    log_warning(plan.stem + ": no heart frame passed the privacy gate; the manifest says so");
-  }
-  return heart;
 }
 
 void VideoMaker::write(const at::Tensor& latents, VideoOutputs& outputs) const {

@@ -95,6 +95,8 @@ class DicomSink final : public FrameSink {
     options.name = fs::path(entry.file).stem().string();
     // Each clip is the only one of its study: a study has one patient, and theirs differ.
     options.image_key = run.key + " " + entry.class_name + " " + std::to_string(entry.seed);
+    // Of hearts that were all refused the best is taken: their number decides which.
+    if (!entry.filtered) options.image_key += " of " + std::to_string(entry.redraws);
     options.study_key = options.series_key = options.image_key;
     options.description = tags_of(entry).at("comment");
     return options;

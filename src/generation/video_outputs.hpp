@@ -15,7 +15,7 @@ namespace echopath::generation {
 
 /// What the files of a run have in common.
 struct RunIdentity {
-  std::string key;  ///< hash of all that decides what the videos show
+  std::string key;  ///< hash of what decides, with its class and seed, what a video shows
   double scaling_factor = 1.0;
   std::string encoder_hash;
 };

@@ -68,7 +68,7 @@ TEST_F(PrivacyVerbs, FilterKeepsTheStrangerAndSaysHowMany) {
                    "of 6 real held-out videos 16\\.6667 % reach it\n"
                    "kept\\.csv, privacy_scores\\.csv, privacy_histogram\\.png in [^\n]+/out\n"));
   EXPECT_THAT(files(),
-              ElementsAre("FileList.csv", "Latents", "filter.json", "kept.csv",
+              ElementsAre("FileList.csv", "Latents", "filter.json", "filter_files.csv", "kept.csv",
                           "privacy_histogram.csv", "privacy_histogram.png", "privacy_scores.csv"));
   const auto kept = data::read_file_list(folder_ / "out/FileList.csv");
   ASSERT_EQ(kept.size(), 1U);

@@ -20,6 +20,7 @@ namespace {
 
 using generation::testing::shared_toy_model;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Outcome;
 using testing::run;
 using testing::RunningProgram;
@@ -30,14 +31,11 @@ class SampleProcesses : public ::testing::Test {
  protected:
   std::vector<std::string> arguments(const std::string& out,
                                      const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> all = {"sample",    "--model",     shared_toy_model().string(),
-                                    "--classes", "ASD,Non-ASD", "--w",
-                                    "2",         "--blocks",    "2",
-                                    "--steps",   "2",           "--also",
-                                    "latents",   "--codec",     "ffv1",
-                                    "--seed",    "5",           "--threads",
-                                    "1",         "--device",    "cpu",
-                                    "--out",     folder_ / out};
+    std::vector<std::string> all = {"sample", "--model", model_,       "--classes", "ASD,Non-ASD",
+                                    "--w",    "2",       "--blocks",   "2",         "--steps",
+                                    "2",      "--also",  "latents",    "--codec",   "ffv1",
+                                    "--seed", "5",       "--threads",  "1",         "--device",
+                                    "cpu",    "--out",   folder_ / out};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
@@ -55,6 +53,7 @@ class SampleProcesses : public ::testing::Test {
   }
 
   TemporaryFolder folder_;
+  std::string model_ = shared_toy_model().string();
 };
 
 TEST_F(SampleProcesses, ShareTheVideosAndChangeNoBit) {
@@ -84,6 +83,31 @@ TEST_F(SampleProcesses, AnErrorIsToldOnceAndStopsThem) {
   EXPECT_EQ(trace.exit_code, 2);
   EXPECT_THAT(trace.err, HasSubstr("--trace keeps the blocks of one process"));
   EXPECT_FALSE(fs::exists(folder_ / "out"));
+}
+
+// Of the ranks' errors the run ends with one; each is told when it happens. Warnings are told by
+// rank 0, whoever's they are.
+TEST_F(SampleProcesses, WhatTheGateRefusesIsToldOfEveryRank) {
+  generation::testing::ToyModelOptions strict;
+  strict.tau = -2.0;
+  generation::testing::write_toy_model(folder_ / "strict", strict);
+  model_ = folder_ / "strict";
+  const Outcome stopped = run(arguments("out", {"--nproc", "2", "--max-redraws", "1"}));
+  EXPECT_EQ(stopped.exit_code, 3) << stopped.err;
+  for (const std::string rank : {"rank 0", "rank 1"}) {
+    EXPECT_THAT(stopped.err,
+                HasSubstr(rank + " stopped, and the others go on with their shares: no heart frame "
+                                 "passed the privacy gate in 2 draws"));
+  }
+  EXPECT_THAT(stopped.err, HasSubstr("[rank 0] echopath: error: no heart frame passed"));
+  EXPECT_THAT(stopped.err, Not(HasSubstr("[rank 1] echopath: error:")));
+
+  const Outcome allowed = run(
+      arguments("out", {"--nproc", "2", "--max-redraws", "1", "--allow-unfiltered", "--resume"}));
+  ASSERT_EQ(allowed.exit_code, 0) << allowed.err;
+  for (const std::string video : {" ASD_000005", " Non-ASD_000006"}) {
+    EXPECT_THAT(allowed.err, HasSubstr(video + ": no heart frame passed the privacy gate"));
+  }
 }
 
 // Kills at random moments, resumed by changing numbers of processes: no video is lost, made twice,
@@ -127,7 +151,7 @@ TEST_F(SampleProcesses, KillsAtRandomMomentsLoseNothing) {
   EXPECT_EQ(indices.size(), 20U);
 }
 
-// The demo model; 5604 frames of 12.5 kB would be a fifth of what the program holds.
+// The demo model; 10810 frames of 12.5 kB would be 135 MB more.
 TEST(SampleMemorySlow, DoesNotGrowWithTheNumberOfBlocks) {
   const TemporaryFolder folder;
   const auto peak = [&](const std::string& blocks) {

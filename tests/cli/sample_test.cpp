@@ -117,6 +117,30 @@ TEST(SampleVerb, WithoutAClassEveryClassInTurn) {
   EXPECT_EQ(report["unfiltered"], 0);
 }
 
+TEST(SampleVerb, OptionsGoOverSetAndSetOverThePreset) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "samples";
+  const Outcome outcome = sample(out, {"--class", "ASD", "--preset", "fast", "--set",
+                                       "solver.num_inference_steps=3", "--set", "seam_fade=1"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const json options = json::parse(read_file(out + "/config.json")).at("options");
+  EXPECT_EQ(options["solver"]["num_inference_steps"], 2);
+  EXPECT_EQ(options["seam_fade"], 1);
+  EXPECT_EQ(options["precision"], "bf16") << "the preset's";
+  EXPECT_EQ(json::parse(read_file(out + "/manifest.jsonl"))["steps"], 2);
+}
+
+TEST(SampleVerb, ResumeWhereThereIsNoRunStartsOneAndSaysSo) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> resume = {"--class", "ASD", "--resume"};
+  const Outcome first = sample(folder / "samples", resume);
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.err, ::testing::HasSubstr("--resume: '" + (folder / "samples") +
+                                              "' holds no sampling run (no manifest.jsonl)"));
+  EXPECT_THAT(first.out, ::testing::HasSubstr("made 1, there already 0"));
+  EXPECT_EQ(sample(folder / "samples", resume).err, "");
+}
+
 TEST(SampleVerb, StitchesWindowsOnDemand) {
   const TemporaryFolder folder;
   const std::string out = folder / "samples";

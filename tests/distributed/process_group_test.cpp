@@ -71,6 +71,9 @@ TEST(GradientReducer, RefusesAParameterWithoutGradient) {
 TEST(Rendezvous, WhatFailsOnOneIsToldByRankZero) {
   EXPECT_EQ(run_group(3, "together"), 0);
 }
+TEST(Rendezvous, ExchangesTextsLongerThanTheStoreTakes) {
+  EXPECT_EQ(run_group(2, "exchanges_long_texts"), 0);
+}
 TEST(Rendezvous, NamesTheProcessThatDidNotCome) {
   EXPECT_EQ(run_group(2, "missing_process"), 0);
 }

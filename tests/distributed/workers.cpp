@@ -173,6 +173,25 @@ void together() {
   expect(false, "one failure is a failure of all");
 }
 
+/// Texts of more bytes than the store takes under one key, the parts of each unlike each other.
+void exchanges_long_texts() {
+  Rendezvous rendezvous(environment_from_variables(), {kTimeout, kTimeout});
+  const auto text_of = [](int rank) {
+    std::string text;
+    for (int line = 0; text.size() < 9'000'000; ++line) {
+      text += std::to_string(rank) + ":" + std::to_string(line) + "\n";
+    }
+    return text;
+  };
+  const auto texts = rendezvous.exchange(text_of(rendezvous.environment().rank));
+  for (int rank = 0; rank < 2; ++rank) {
+    expect(texts.at(static_cast<std::size_t>(rank)) == text_of(rank),
+           "the long text of rank " + std::to_string(rank));
+  }
+  const auto short_ones = rendezvous.exchange(rendezvous.environment().is_root() ? "" : "short");
+  expect(short_ones.at(0).empty() && short_ones.at(1) == "short", "short texts after it");
+}
+
 /// Rank 1 never comes.
 void missing_process() {
   if (environment_from_variables().rank == 1) return;
@@ -258,6 +277,7 @@ int run_worker(const std::string& name) {
       {"reduces_gradients", reduces_gradients},
       {"misses_a_gradient", misses_a_gradient},
       {"together", together},
+      {"exchanges_long_texts", exchanges_long_texts},
       {"missing_process", missing_process},
       {"says_rank", says_rank},
       {"fails_on_one", fails_on_one},

@@ -17,6 +17,7 @@
 namespace echopath::evaluation {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -74,6 +75,20 @@ TEST_F(ConfusedDirectories, OfOneKindOrCopiedAreTold) {
   const std::string told = warnings(real_, copy);
   EXPECT_THAT(told, HasSubstr("hold the same files: what follows compares a set with its copy"));
   EXPECT_THAT(told, Not(HasSubstr("swapped")));
+}
+
+TEST_F(ConfusedDirectories, AreReturnedAsTheyAreTold) {
+  EXPECT_THAT(warn_of_confused_directories(real_, sampled_), IsEmpty());
+  EXPECT_THAT(
+      warn_of_confused_directories(real_, real_ / "."),
+      ElementsAre("--real '" + real_.string() + "' and --synthetic '" + (real_ / ".").string() +
+                  "' are one directory: what follows compares it with itself"));
+  // A copy may look swapped as well.
+  const fs::path copy = folder_ / "copy";
+  fs::copy(sampled_, copy, fs::copy_options::recursive);
+  fs::remove(copy / "manifest.jsonl");
+  EXPECT_THAT(warn_of_confused_directories(sampled_, copy),
+              ElementsAre(HasSubstr("hold the same files"), HasSubstr("look swapped")));
 }
 
 TEST_F(ConfusedDirectories, AreToldByTheFilterAndByThePrivacyAudit) {

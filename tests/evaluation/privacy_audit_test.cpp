@@ -142,6 +142,33 @@ TEST_F(PrivacyAuditTest, WarnsWhereTooFewVideosCalibrateForTheRate) {
   EXPECT_TRUE(run_privacy_audit(asked).warnings.empty());
 }
 
+TEST_F(PrivacyAuditTest, LeavesTheMotionOutWhereVideosAreTooShortForIt) {
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    const std::string number = std::to_string(i);
+    add("real", "train" + number, "TRAIN", drawn(i, i == 0 ? 2 : 18));
+    add("real", "val" + number, "VAL", drawn(50 + i, i == 0 ? 18 : 2));
+    add("real", "test" + number, "TEST", drawn(70 + i, 18));
+    add("synthetic", "new" + number, "TRAIN", drawn(90 + i, 18));
+  }
+  const PrivacyAudit found = run_privacy_audit(options());
+  EXPECT_FALSE(found.motion);
+  EXPECT_EQ(found.frames.calibrating, 3);
+  EXPECT_THAT(found.warnings,
+              ::testing::Contains("no audit of motion, which needs of videos of a second or more "
+                                  "at least two synthetic videos, two training patients, two "
+                                  "held-out patients and two held-out videos to take the "
+                                  "threshold from; there are 3, 2, 4 and 1"));
+  const config::Json json = config::read_json((folder_.path() / "out/privacy.json").string());
+  EXPECT_TRUE(json.at("motion").is_null());
+  EXPECT_EQ(json.at("short_videos"), config::Json::array());
+  EXPECT_EQ(json.at("short_training_videos"), config::Json({"train0.avi"}));
+  EXPECT_EQ(json.at("short_held_out_videos"), config::Json({"val1.avi", "val2.avi"}));
+  // They are as short for the LVDM's loss, whose other videos stand.
+  EXPECT_EQ(json.at("denoising_short_videos").at("lvdm").at("members"),
+            config::Json({"train0.avi"}));
+  EXPECT_EQ(json.at("membership_by_denoising").at("lvdm").at("non_members"), 4);
+}
+
 TEST_F(PrivacyAuditTest, RefusesWhatItCannotAudit) {
   const auto message = [](const PrivacyAuditOptions& options) -> std::string {
     try {

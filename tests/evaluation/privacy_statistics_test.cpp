@@ -129,6 +129,24 @@ TEST(TruePositiveRateAt, StaysWithinTheFalsePositives) {
   EXPECT_TRUE(std::isnan(true_positive_rate_at({1, 2}, {true, true}, 0.5)));
 }
 
+// Where nothing can be told, each of the n + 1 places of a positive among n others is as likely.
+TEST(TruePositiveRateAt, IsByChanceWhatPlacesAmongTheOthersMakeIt) {
+  for (const int others : {4, 24, 99, 100, 250}) {
+    double found = 0.0;
+    for (int place = 0; place <= others; ++place) {
+      std::vector<double> scores = {place - 0.5};
+      std::vector<bool> positive = {true};
+      for (int i = 0; i < others; ++i) {
+        scores.push_back(i);
+        positive.push_back(false);
+      }
+      found += true_positive_rate_at(scores, positive, 0.01) / (others + 1);
+    }
+    EXPECT_NEAR(chance_true_positive_rate(others, 0.01), found, 1e-12) << others;
+  }
+  EXPECT_NEAR(chance_true_positive_rate(24, 0.01), 0.04, 1e-12);
+}
+
 TEST(PrivacyStatistics, IntervalsHoldTheirEstimates) {
   const LevelAudit audit = audit_level(given(), options());
   for (const Interval& interval :
@@ -245,13 +263,33 @@ TEST(MembershipInference, FindingNoMemberOrEveryOneIsNotCertain) {
   EXPECT_NEAR(all.true_positive_rate.low, std::pow(0.025, 1.0 / 5), 1e-9);
 }
 
+// Of four samples the first patient has one within reach, the second two and the third none; of two
+// held-out videos the first patient has both. Two of four: 1 − C(3,2)/C(4,2) and 1 − C(2,2)/C(4,2).
+TEST(PrivacyStatistics, CoverageIsOfAsManyItemsOnBothSides) {
+  AuditSimilarities given;
+  const at::TensorOptions numbers = at::kDouble;
+  given.synthetic_training = at::full({4, 3}, -0.5, numbers);
+  given.synthetic_training[0][0] = given.synthetic_training[1][1] = 0.5;
+  given.synthetic_training[3][1] = 0.0;  // as far as the patients from each other
+  given.synthetic_held_out = at::zeros({4, 2}, numbers);
+  given.held_out_training = at::full({2, 3}, -0.5, numbers);
+  given.held_out_training.select(1, 0).fill_(0.5);
+  given.training_training = at::eye(3, numbers);
+  given.training_patients = {"T0", "T1", "T2"};
+  given.held_out_patients = {"H0", "H1"};
+  given.calibrates = {true, true};
+  const LevelAudit audit = audit_level(given, options());
+  EXPECT_NEAR(audit.coverage.estimate, (0.5 + 5.0 / 6.0) / 3.0, 1e-12);
+  EXPECT_NEAR(audit.held_out_coverage, 1.0 / 3.0, 1e-12);
+}
+
 TEST(PrivacyStatistics, TooSmallSetsAreTold) {
   AuditSimilarities few = made(noise(1, 1), noise(1, 2), noise(4, 3));
   try {
     audit_level(few);
     FAIL() << "accepted";
   } catch (const DataError& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("there are 1, 1 and 4"));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("there are 1, 1, 4 and 2"));
   }
   // One synthetic item alone is too few.
   EXPECT_THROW(audit_level(made(noise(1, 1), noise(5, 2), noise(8, 3))), DataError);

@@ -85,7 +85,7 @@ TEST_F(ReportTest, ShowsResultsOfEvaluations) {
       config::Json{{"arms", config::Json::array({arm})}, {"comparisons", config::Json::array()}}
           .dump());
   write_file(folder_.path() / "samples/tables/table.csv",
-             "Arm,\"ACC\",\"ACC, paper's\"\nreal,0.5,0.8\n");
+             "Arm,\"ACC\",\"ACC, paper's\"\nreal,0.80,134.88\nboth,,12345.6\n");
   write_file(folder_.path() / "samples/tables/tables.json",
              R"({"title":"The tables","notes":["theirs are of other data"],)"
              R"("tables":[{"title":"Table 2","file":"table.csv","theirs":[2]}]})");
@@ -96,7 +96,11 @@ TEST_F(ReportTest, ShowsResultsOfEvaluations) {
   EXPECT_THAT(classification.at("warnings")[0].get<std::string>(), HasSubstr("2 times"));
   EXPECT_EQ(classification.at("sections")[0].at("rows")[0][5], "0.75 ± 0.1 (0.5 to 0.9)");
   EXPECT_EQ(classification.at("sections")[0].at("columns")[6], "AUC");
-  EXPECT_EQ(data_.at("chapters")[2].at("sections")[0].at("theirs"), config::Json::parse("[2]"));
+  const config::Json& table = data_.at("chapters")[2].at("sections")[0];
+  EXPECT_EQ(table.at("theirs"), config::Json::parse("[2]"));
+  // The cells of a CSV are text, whatever they look like.
+  EXPECT_EQ(table.at("rows"),
+            config::Json::parse(R"([["real","0.80","134.88"],["both","","12345.6"]])"));
 }
 
 TEST_F(ReportTest, AnAucOfLabelsIsCalledOne) {
@@ -192,7 +196,7 @@ TEST_F(ReportTest, DistributionMetricsStandWithWhatTheirIntervalsAreOfAndTheirWa
       "real":"data","real_sha256":null,"real_split":"TEST","synthetic":"made","synthetic_split":"",
       "frames":16,"every":2,"compat":"stylegan-v","protocol":{"covariance_ddof":0,"jpeg":"none"},
       "warnings":["two sides"],"detectors":[{"detector":{"name":"in-domain","hash":"0123456789abcdef"},
-      "metrics":[{"metric":"FID","class":null,"value":20.5,"corrected":12.25,"interval":[10,14.5],
+      "metrics":[{"metric":"FID","class":null,"value":20.5,"corrected":12.25,"interval":[10,12345.6],
       "real":{"items":90,"videos":9,"patients":8},"synthetic":{"items":80,"videos":8,"patients":8},
       "warnings":["few rows"]},{"metric":"IS","class":"ASD","value":2.5,"spread":0.125,"real":null,
       "synthetic":{"items":40,"videos":4,"patients":4},"warnings":[]}],
@@ -208,7 +212,7 @@ TEST_F(ReportTest, DistributionMetricsStandWithWhatTheirIntervalsAreOfAndTheirWa
   EXPECT_EQ(cell(table, 0, "value"), 20.5);
   EXPECT_EQ(cell(table, 0, "± sd"), "");
   EXPECT_EQ(cell(table, 0, "corrected"), 12.25);
-  EXPECT_EQ(cell(table, 0, "95 % interval"), "10 to 14.5");
+  EXPECT_EQ(cell(table, 0, "95 % interval"), "10 to 12346");
   EXPECT_EQ(cell(table, 1, "class"), "ASD");
   EXPECT_EQ(cell(table, 1, "± sd"), 0.125);
   EXPECT_EQ(cell(table, 1, "corrected"), "");

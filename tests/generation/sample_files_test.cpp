@@ -13,8 +13,9 @@ using testing::message_of;
 using testing::TemporaryFolder;
 using testing::toy_options;
 
-TEST(SampleFiles, ADatasetOrItsLatentsAreNotWrittenOver) {
-  for (const char* held : {"FileList.csv", "Videos/heart.avi", "Latents/heart.safetensors"}) {
+TEST(SampleFiles, WhatIsNoSamplingRunsIsNotWrittenOver) {
+  for (const char* held : {"FileList.csv", "Videos/heart.avi", "Latents/heart.safetensors",
+                           "config.json", "index.html", "contact_sheet.png"}) {
     const TemporaryFolder folder;
     SampleOptions options = toy_options(folder / "out");
     write_file(folder / "out" / held, "precious");
@@ -28,19 +29,58 @@ TEST(SampleFiles, ADatasetOrItsLatentsAreNotWrittenOver) {
   }
 }
 
+TEST(SampleFiles, TheConfigOfATrainingRunIsNotWrittenOver) {
+  const TemporaryFolder folder;
+  const SampleOptions options = toy_options(folder / "out");
+  const std::string config = R"({"model": {}, "training": {"steps": 100}, "options": {}})";
+  write_file(folder / "out/config.json", config);
+  EXPECT_THROW(run_sampling(options), UsageError);
+  EXPECT_EQ(read_file(folder / "out/config.json"), config);
+}
+
+// Killed after config.json and before the manifest.
+TEST(SampleFiles, ARunThatHasOnlyItsConfigIsStartedAgain) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "whole");
+  run_sampling(options);
+  const std::string config = read_file(folder / "whole/config.json");
+  options.out = (folder / "begun").string();
+  write_file(folder / "begun/config.json", config);
+  EXPECT_EQ(run_sampling(options).made, 1);
+  EXPECT_EQ(read_file(folder / "begun/config.json"), config);
+}
+
 // A full disk shows there first: the contact sheet is the largest of the files beside the videos.
 TEST(SampleFiles, ThePageIsThereWhereTheContactSheetCannotBeWritten) {
   const TemporaryFolder folder;
   SampleOptions options = toy_options(folder / "out");
+  run_sampling(options);
+  fs::remove(folder / "out/contact_sheet.png");
   write_file(folder / "out/contact_sheet.png/in_the_way", "");
+  options.resume = true;
+  options.count = 2;
   const std::string message = message_of(options);
   EXPECT_NE(message.find("out/contact_sheet.png'"), std::string::npos) << message;
   EXPECT_NE(message.find("go on with --resume"), std::string::npos) << message;
-  EXPECT_NE(read_file(folder / "out/index.html").find("Videos/ASD_000010.mp4"), std::string::npos);
+  EXPECT_NE(read_file(folder / "out/index.html").find("Videos/ASD_000011.mp4"), std::string::npos);
   fs::remove_all(folder / "out/contact_sheet.png");
-  options.resume = true;
-  EXPECT_EQ(run_sampling(options).skipped, 1);
+  EXPECT_EQ(run_sampling(options).skipped, 2);
   EXPECT_TRUE(fs::is_regular_file(folder / "out/contact_sheet.png"));
+}
+
+TEST(SampleFiles, ADamagedVideoIsNamedWithWhatHelps) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.count = 2;
+  run_sampling(options);
+  const fs::path video = folder / "out/Videos/ASD_000011.mp4";
+  write_file(video, "no video");
+  options.resume = true;
+  const std::string message = message_of(options);
+  EXPECT_NE(message.find("out/Videos/ASD_000011.mp4'"), std::string::npos) << message;
+  EXPECT_NE(message.find("; remove it, and --resume makes it anew"), std::string::npos) << message;
+  fs::remove(video);
+  EXPECT_EQ(run_sampling(options).made, 1);
 }
 
 /// Lets the next files that are written as `file` end in /dev/full, where no write finds space: the

@@ -69,6 +69,70 @@ TEST(SampleFormats, NamedTwiceAreWrittenOnce) {
   EXPECT_EQ(entry.also, (std::vector<std::string>{"PNG/ASD_000010", "GIF/ASD_000010.gif"}));
 }
 
+/// The toy model's one video of ASD and seed 10, as DICOM.
+fs::path dicom_of(const SampleOptions& options) {
+  run_sampling(options);
+  return fs::path(options.out) / "DICOM/ASD_000010.dcm";
+}
+
+SampleOptions dicom_options(const fs::path& out) {
+  SampleOptions options = toy_options(out);
+  options.blocks = 1;
+  options.also = {"dicom"};
+  return options;
+}
+
+// To the byte, its identifiers included: what lies beside it, which other videos are made, and what
+// would have become of refused hearts change no pixel.
+TEST(SampleIdentifiers, AreThoseOfTheSameVideoOfAnotherRun) {
+  const TemporaryFolder folder;
+  const fs::path alone = dicom_of(dicom_options(folder / "alone"));
+  SampleOptions other = dicom_options(folder / "other");
+  other.codec = "ffv1";
+  other.also = {"png", "dicom"};
+  other.classes = {"Non-ASD", "ASD"};
+  other.seed = 9;
+  other.allow_unfiltered = true;
+  other.max_redraws = 7;
+  EXPECT_TRUE(read_file(alone) == read_file(dicom_of(other)));
+}
+
+TEST(SampleIdentifiers, AreOthersOfOtherPixels) {
+  const TemporaryFolder folder;
+  const auto uid_of = [](const SampleOptions& options) {
+    return io::read_dicom_cine(dicom_of(options)).sop_instance_uid;
+  };
+  const std::string uid = uid_of(dicom_options(folder / "first"));
+  SampleOptions stronger = dicom_options(folder / "stronger");
+  stronger.guidance.scale = 2.0;
+  EXPECT_NE(uid_of(stronger), uid);
+  SampleOptions published = dicom_options(folder / "published");
+  published.sampler = "stitched";
+  published.compatibility.stitch_labels = "published";
+  SampleOptions neighbours = published;
+  neighbours.out = (folder / "neighbours").string();
+  neighbours.classes = {"ASD", "Non-ASD"};
+  EXPECT_NE(uid_of(neighbours), uid_of(published)) << "windows have labels of other videos";
+}
+
+// Where all are refused, the number of hearts decides which is the best.
+TEST(SampleIdentifiers, OfRefusedHeartsDependOnTheirNumber) {
+  const TemporaryFolder folder;
+  testing::ToyModelOptions strict;
+  strict.tau = -2.0;
+  testing::write_toy_model(folder / "model", strict);
+  const auto uid_of = [&](std::int64_t max_redraws, const std::string& out) {
+    SampleOptions options = dicom_options(folder / out);
+    options.model = (folder / "model").string();
+    options.allow_unfiltered = true;
+    options.max_redraws = max_redraws;
+    return io::read_dicom_cine(dicom_of(options)).sop_instance_uid;
+  };
+  const std::string uid = uid_of(0, "one");
+  EXPECT_NE(uid_of(3, "four"), uid);
+  EXPECT_EQ(uid_of(0, "again"), uid);
+}
+
 TEST(SampleFormats, AVideoThatLacksOneIsMadeAgain) {
   const TemporaryFolder folder;
   SampleOptions options = toy_options(folder / "out");
@@ -110,6 +174,16 @@ TEST(SampleBatch, AgreesWithSingleVideosAndMayChangeOnResume) {
   single.batch = 2;
   single.resume = true;
   EXPECT_EQ(run_sampling(single).made, 2);
+}
+
+TEST(SampleBatch, OfStitchedVideosIsOne) {
+  const TemporaryFolder folder;
+  SampleOptions options = toy_options(folder / "out");
+  options.sampler = "stitched";
+  options.count = 2;
+  options.batch = 2;
+  EXPECT_EQ(run_sampling(options).made, 2);
+  EXPECT_EQ(config::read_json((folder / "out/config.json").string())["options"]["batch"], 1);
 }
 
 /// One block with guidance, rescaled, over a part of the noise levels, in few steps and in many.

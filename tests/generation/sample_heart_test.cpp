@@ -4,7 +4,9 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "echopath/core/random.hpp"
+#include "echopath/generation/frame_codec.hpp"
 #include "echopath/generation/manifest.hpp"
+#include "echopath/io/video.hpp"
 #include "sample_support.hpp"
 
 namespace echopath::generation {
@@ -56,6 +58,30 @@ TEST(SampleHeart, PictureIsEncodedAndNeedsNoLidm) {
   EXPECT_NE(message_of(options).find("lidm"), std::string::npos);
   options.heart = (folder / "heart.png").string();
   EXPECT_EQ(run_sampling(options).made, 1);
+}
+
+// Both hold the same frames without loss.
+TEST(SampleHeart, FrameOfAVideoOrDicomFileThatSampleWroteIsTheFirst) {
+  const TemporaryFolder folder;
+  SampleOptions source = toy_options(folder / "source");
+  source.codec = "ffv1";
+  source.also = {"dicom"};
+  const fs::path video = run_sampling(source).videos.at(0);
+  const auto model = models::ModelDirectory::open(source.model);
+  const FrameCodec codec(model.load_vae(at::kCPU), at::kCPU);
+  const at::Tensor hearts =
+      codec.encode(io::read_video(video)).mean * model.info().latent_scaling_factor;
+  for (const fs::path& file : {video, folder / "source/DICOM/ASD_000010.dcm"}) {
+    const std::string kind = file.extension().string();
+    SampleOptions options = toy_options(folder / ("from" + kind));
+    options.heart = file.string();
+    options.heart_frame = 3;
+    options.trace = (folder / ("trace" + kind + ".safetensors")).string();
+    EXPECT_EQ(run_sampling(options).made, 1) << file;
+    const at::Tensor block = io::load_safetensors(options.trace).at("ASD_000010/block_0000");
+    EXPECT_EQ(block.sizes(), at::IntArrayRef({6, 4, 14, 14})) << file;
+    EXPECT_TRUE(at::allclose(block[0], hearts[3], 1e-4, 1e-4)) << file;
+  }
 }
 
 TEST(SampleHeart, RefusedByTheGateNeedsLeave) {

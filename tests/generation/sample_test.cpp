@@ -158,6 +158,7 @@ TEST(Sample, ResumesFromTheManifest) {
   write_file(manifest, whole.substr(0, whole.size() - 20));
   fs::remove(folder / "out/Videos/ASD_000012.mp4");
   write_file(folder / "out/Videos/.ASD_000012.tmp-1-0.mp4", "half");
+  write_file(folder / "out/.index.tmp-1-1.html", "half");
 
   options.resume = true;
   const SampleSummary summary = run_sampling(options);
@@ -166,6 +167,7 @@ TEST(Sample, ResumesFromTheManifest) {
   EXPECT_EQ(read_file(manifest), whole);
   EXPECT_EQ(io::read_video(folder / "out/Videos/ASD_000012.mp4").pixels, pixels);
   EXPECT_EQ(files_in(folder / "out/Videos"), 3U);
+  EXPECT_FALSE(fs::exists(folder / "out/.index.tmp-1-1.html"));
 }
 
 TEST(Sample, ResumeMakesMoreVideosButNotOtherOnes) {
@@ -248,7 +250,7 @@ TEST(Sample, RefusedHeartsStopTheRunUnlessAllowed) {
   options.allow_unfiltered = true;
   const SampleSummary summary = run_sampling(options);
   EXPECT_EQ(summary.unfiltered, 1);
-  EXPECT_EQ(summary.redraws, 2);
+  EXPECT_EQ(summary.redraws, 3);
   EXPECT_FALSE(read_manifest(folder / "out/manifest.jsonl")[0].filtered);
 }
 

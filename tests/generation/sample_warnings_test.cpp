@@ -106,6 +106,24 @@ TEST_F(SampleWarnings, OfHeartFramesOfAnyMoment) {
   EXPECT_THAT(warnings(options), IsEmpty());
 }
 
+TEST(SampleIdleOptions, OfTheBlockSamplerAreToldWhereWindowsAreStitched) {
+  initialise_logging("info", false);
+  const auto warnings = [](const SampleOptions& options) {
+    ::testing::internal::CaptureStderr();
+    warn_of_idle_options(options);
+    return ::testing::internal::GetCapturedStderr();
+  };
+  SampleOptions options;
+  options.sampler = "stitched";
+  EXPECT_THAT(warnings(options), IsEmpty());
+  options.batch = 8;
+  options.anchor = "soft";
+  EXPECT_THAT(warnings(options), HasSubstr("--batch 8 does nothing"));
+  EXPECT_THAT(warnings(options), HasSubstr("--anchor soft does nothing"));
+  options.sampler = "blocks";
+  EXPECT_THAT(warnings(options), IsEmpty());
+}
+
 TEST_F(SampleWarnings, OfGuidanceByAFrameThatWasNeverLeftOut) {
   SampleOptions options = this->options();
   options.guidance.frame_scale = 1.5;

@@ -61,10 +61,11 @@ if grep -q echosyn "$CALLS"; then wrong "the absent baseline was sampled"; fi
 [ "$(grep -c "left out, there is no baseline model" "$work/said")" = 8 ] || wrong "not every stage of it is told"
 # When it appears, its stages are made up for, and what was judged without it is judged anew.
 mkdir -p "$work/none/lvdm"
-tables alone --baseline "$work/none" || wrong "going on with a baseline ended with $?"
+refused "Give --again" alone --baseline "$work/none"
+tables alone --baseline "$work/none" --again || wrong "going on with a baseline ended with $?"
 if grep -q '^sample .*samples/ours_w\|^train classifier .*ours_w' "$CALLS"; then wrong "ours was made again"; fi
 [ "$(grep -c '^sample .*echosyn' "$CALLS")" = 2 ] || wrong "the baseline is not made up for"
-[ "$(grep -c 'eval classification.*echosyn_w5' "$CALLS")" = 2 ] || wrong "nothing is judged anew"
+[ "$(grep -c 'eval classification.*echosyn_w5.*--again' "$CALLS")" = 2 ] || wrong "nothing is judged anew"
 if grep -q "no baseline model" "$work/alone/tables/README.md"; then wrong "the tables are those without it"; fi
 
 # With it: ours against the baseline at the same w, the two w, and as many classifiers as seeds.

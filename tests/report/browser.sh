@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Opens report pages in headless Chromium: light, dark, on a phone, and printed. check_pages.py says what a
+# Opens report pages in headless Chromium: light, dark and on a phone, and prints them. check_pages.py says what a
 # page must do there; pages that are spoiled on purpose show that it would notice.
 # Usage: tests/report/browser.sh --program ECHOPATH [--keep DIR]    pages made here, with every kind of chapter
 #        tests/report/browser.sh --page FILE [--keep DIR]           a page that is there, repeatable
@@ -63,7 +63,7 @@ look "$work"/{all,run,comparison}.html
 if [ -n "$keep" ]; then mkdir -p "$keep" && cp "$work"/*.html "$keep"; fi
 keep_what_was_seen
 
-# shows PAGE TEXT…: what a page has among its chapters' titles and its charts' labels.
+# shows PAGE TEXT…: what a page has among its chapters' titles, its charts' labels and the cells at the right.
 shows() {
   local page="$1" text
   shift
@@ -74,7 +74,7 @@ shows() {
 shows all "Sampled videos of runs/samples" "Sampled videos of other/samples" "Training of first" "Training of second" \
   "The paper's tables" "Classification: classification" "Distribution metrics: generation" "Privacy filter" \
   "Privacy audit" "Largest re-ID similarity to a training video, threshold [0-9]" \
-  "Largest re-ID similarity to a training frame, tau [0-9]" val_loss
+  "Largest re-ID similarity to a training frame, tau [0-9]" val_loss '134\.88"' '0\.848"' '12346"'
 shows run "Training of first" val_loss learning_rate "held-out loss by noise level"
 shows comparison "Runs compared" "Samples compared" "One video of each class" "Privacy audit (samples/privacy)" val_loss
 
@@ -84,12 +84,18 @@ spoil asking 'new Image().src = "http://127.0.0.1:9/picture.png"; new Image().sr
 spoil bare 'document.querySelector("main").append(document.createElement("canvas"), new Image())'
 spoil wide 'document.body.style.minWidth = "2000px"; document.body.style.background = "white"'
 spoil blank 'document.body.replaceChildren(); delete document.documentElement.dataset.ready'
-look "$work"/{asking,bare,wide,blank}.html >/dev/null 2>"$work/faults" && { echo "spoiled pages are let through" >&2; exit 1; }
+spoil folded 'removeEventListener("beforeprint", beginPrinting)'
+spoil unfolded 'removeEventListener("afterprint", endPrinting)'
+spoil columns 'const style = document.createElement("style"); document.body.append(style); style.textContent = ".charts { display: grid !important; grid-template-columns: 1fr 1fr !important } .chart { min-width: 0 } .chart canvas { width: 640px !important }"'
+look "$work"/{asking,bare,wide,blank,folded,unfolded,columns}.html >/dev/null 2>"$work/faults" && { echo "spoiled pages are let through" >&2; exit 1; }
 for fault in "asking.html, light: the page asks for http://127.0.0.1:9/picture.png" "asking.html, light: the page asks for file:" \
   "asking.html, light: the console says: a word" "bare.html, dark: no curve is drawn in the chart 'without a label'" \
   "bare.html, light: a picture or video cannot be shown" "wide.html, phone: it is 2000 pixels wide" \
   "wide.html, dark: its paper is" "blank.html, light: it is blank" "blank.html, light: there is no chapter" \
-  "blank.html, light: its script did not end"; do
+  "blank.html, light: its script did not end" "wide.html, light, printed: wider than the page" \
+  "folded.html, dark, printed: the charts' inks are" "folded.html, light, printed: 1 details are folded away" \
+  "unfolded.html, dark, printed: the window is" "columns.html, light, printed: the chart 'val_loss' leaves its place" \
+  "columns.html, light, printed: the chart 'val_loss' overlaps another one"; do
   grep -qF -- "$fault" "$work/faults" || { echo "not noticed: $fault" >&2; cat "$work/faults" >&2; exit 1; }
 done
-echo "report pages: light, dark, phone and print are there"
+echo "report pages: light, dark, phone and prints are there"

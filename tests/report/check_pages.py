@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """check_pages.py CHROMIUM OUT PAGE…: opens report pages in headless Chromium, in a light, a dark and a phone's
-window, and on paper. Of each it wants: its script ended, a chapter is there, the console is silent, nothing is asked
-of the network or of another file, every chart shows one of its curves, every picture and video can be shown, a phone
-need not scroll sideways, and the window is not blank. OUT gets screenshots, the print, and NAME.json with the
-titles of the chapters and the labels of the charts. What is wrong with a page stands on standard error."""
+window, and prints them from the light and the dark one. Of each it wants: its script ended, a chapter is there, the
+console is silent, nothing is asked of the network or of another file, every chart shows one of its curves, every
+picture and video can be shown, a phone need not scroll sideways, and the window is not blank. On paper nothing is wider
+than the page, charts stay in their places, they have the inks of the light window, and nothing is folded away;
+afterwards the window is as before. OUT gets screenshots, prints, and NAME.json with the titles of the chapters, the
+labels of the charts and the cells of tables that stand at the right. What is wrong with a page stands on standard
+error."""
 import base64
 import json
 import pathlib
@@ -13,7 +16,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "browser
 from chromium import Browser, end_with_faults  # noqa: E402
 
 VARIANTS = {"light": (1200, "light"), "dark": (1200, "dark"), "phone": (390, "light")}
+PRINTED = ("light", "dark")
 HEIGHT = 1600
+PAPER = (739, 979)  # Letter less the margins that Chromium leaves, in CSS pixels
 
 # What a page shows; waits until its pictures and the beginnings of its videos have been read.
 LOOK = """(async () => {
@@ -54,9 +59,43 @@ LOOK = """(async () => {
   });
   return {ended: document.documentElement.dataset.ready === "yes", charts,
     titles: [...document.querySelectorAll("h2")].map(title => title.textContent),
+    rightmost: [...document.querySelectorAll("td")].filter(cell => getComputedStyle(cell).textAlign === "right")
+      .map(cell => cell.textContent),
     unseen: media.filter(([shown]) => !shown).map(([, name]) => name || "without a name"), media: media.length,
     width: document.documentElement.scrollWidth};
 })()"""
+
+# What printing changes: the inks of the charts, and how much is folded away.
+STATE = """(() => {
+  const charts = window.Chart ? [...document.querySelectorAll("canvas")].map(Chart.getChart).filter(Boolean) : [];
+  const inks = ({options: {plugins, scales: {x, y}}}) => [plugins.title.color, plugins.legend.labels.color,
+    x.ticks.color, x.grid.color, y.ticks.color, y.grid.color].join(" ");
+  return {inks: [...new Set(charts.map(inks))], folded: document.querySelectorAll("details:not([open])").length};
+})()"""
+
+# What of a page laid out for paper leaves its place; waits until the window is as wide as the paper.
+LAYOUT = """(async width => {
+  for (let i = 0; i < 200 && innerWidth !== width; ++i) await new Promise(resolve => setTimeout(resolve, 50));
+  const range = document.createRange();
+  const box = element => element.getBoundingClientRect();
+  const isWide = element => {
+    range.selectNodeContents(element);  // text may be wider than its element
+    return Math.max(box(element).right, range.getBoundingClientRect().right) > width + 1;
+  };
+  const wide = [...document.body.querySelectorAll("*")].filter(isWide);
+  const isInside = (a, b) =>
+    a.left > b.left - 1 && a.right < b.right + 1 && a.top > b.top - 1 && a.bottom < b.bottom + 1;
+  const overlap = (a, b) =>
+    a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+  const canvases = [...document.querySelectorAll("canvas")];
+  const label = canvas => canvas.getAttribute("aria-label") || "without a label";
+  return {isPaper: matchMedia("print").matches, width: innerWidth,
+    wide: wide.filter(one => !wide.some(other => other !== one && one.contains(other)))
+      .map(one => one.tagName.toLowerCase() + " " + one.textContent.trim().slice(0, 40)),
+    outside: canvases.filter(one => !isInside(box(one), box(one.parentElement))).map(label),
+    overlapping: canvases.filter((one, i) => canvases.slice(i + 1).some(other => overlap(box(one), box(other))))
+      .map(label)};
+})"""
 
 # How a PNG looks: how many colours it has, which one is most frequent, and the share of the others.
 COLOURS = """(async address => {
@@ -103,12 +142,49 @@ def asked(events, address):
             yield url
 
 
+def show(browser, width, height, scheme, media=""):
+    browser("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+    browser("Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+
+def check_print(browser, where, file, inks):
+    """Faults of the window's page in print, which `file` gets; `inks` are those of its charts in the light window."""
+    before = browser.evaluate(STATE)
+    browser.evaluate(f'addEventListener("beforeprint", () => window.printed = {STATE}, {{once: true}})')
+    pdf = base64.b64decode(browser("Page.printToPDF", printBackground=True)["data"])
+    file.write_bytes(pdf)
+    if not pdf.startswith(b"%PDF"):
+        yield f"{where}: it cannot be printed"
+    printed = browser.evaluate("window.printed") or {"inks": None, "folded": None}
+    if printed["inks"] != inks:
+        yield f"{where}: the charts' inks are {printed['inks']}, in the light window {inks}"
+    if printed["folded"] != 0:
+        yield f"{where}: {printed['folded']} details are folded away"
+    after = browser.evaluate(STATE)
+    if after != before:
+        yield f"{where}: the window is {after} afterwards, was {before}"
+
+
+def check_layout(browser, where, scheme):
+    """Faults of the window's page as it is laid out for paper. The window keeps that."""
+    browser.evaluate('dispatchEvent(new Event("beforeprint"))')
+    show(browser, *PAPER, scheme, media="print")
+    seen = browser.evaluate(f"{LAYOUT}({PAPER[0]})")
+    if not seen["isPaper"] or seen["width"] != PAPER[0]:
+        yield f"{where}: no paper of {PAPER[0]} pixels is to be had, but {seen['width']}"
+    for text in seen["wide"][:5]:
+        yield f"{where}: wider than the page: {text}"
+    for label in seen["outside"]:
+        yield f"{where}: the chart '{label}' leaves its place"
+    for label in seen["overlapping"]:
+        yield f"{where}: the chart '{label}' overlaps another one"
+
+
 def check(browser, page, out):
     """Faults of a page, as sentences."""
-    address, name = page.resolve().as_uri(), page.stem
+    address, name, inks = page.resolve().as_uri(), page.stem, None
     for variant, (width, scheme) in VARIANTS.items():
-        browser("Emulation.setDeviceMetricsOverride", width=width, height=HEIGHT, deviceScaleFactor=1, mobile=False)
-        browser("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        show(browser, width, HEIGHT, scheme)
         browser.events.clear()
         browser("Page.navigate", url=address)
         browser.wait_for("Page.loadEventFired")
@@ -139,12 +215,16 @@ def check(browser, page, out):
             yield f"{where}: it is blank"
         if (sum(look["paper"]) < 200) != (scheme == "dark"):
             yield f"{where}: its paper is {look['paper']}"
+        shown_inks = browser.evaluate(STATE)["inks"]
+        inks = inks or shown_inks  # the first window is light
+        if scheme == "dark" and shown_inks and shown_inks == inks:
+            yield f"{where}: its charts have the inks of the light window"
+        if variant in PRINTED:
+            yield from check_print(browser, f"{where}, printed", out / f"{name}-{variant}.pdf", inks)
+            yield from check_layout(browser, f"{where}, printed", scheme)
     (out / f"{name}.json").write_text(json.dumps(
-        {"titles": seen["titles"], "charts": [chart["label"] for chart in seen["charts"]]}, indent=1) + "\n")
-    printed = base64.b64decode(browser("Page.printToPDF", printBackground=True)["data"])
-    (out / f"{name}.pdf").write_bytes(printed)
-    if not printed.startswith(b"%PDF"):
-        yield f"{page.name}: it cannot be printed"
+        {"titles": seen["titles"], "charts": [chart["label"] for chart in seen["charts"]],
+         "rightmost": seen["rightmost"]}, indent=1) + "\n")
 
 
 def main():

@@ -32,18 +32,22 @@ def interval(estimate, **more):
 
 def make_classification(folder):
     names = ("accuracy", "balanced_accuracy", "macro_f1", "auc", "brier")
-    arms = [{"arm": arm, "classifiers": 2, "videos": 40, "patients": 30, "look": look, "sources": [],
+    arms = [{"arm": arm, "classifiers": 2, "videos": 40, "patients": 30, "look": look,
+             "sources": [{"source": f"models/{arm}_{i}:classifier_asd", "sha256": f"{i}{look}" * 32} for i in (1, 2)],
              "scores": {name: interval(0.7, sd=0.02) for name in names}}
             for arm, look in (("real", 1), ("both", 2))]
     pair = {"arm": "both", "against": "real", "mcnemar": {"only_arm_right": 3, "only_against_right": 1, "p": 0.625},
             "delong": {"auc_from": "scores", "auc_arm": 0.7, "auc_against": 0.7, "p": None},
             "differences": {name: interval(0.0) for name in names}}
-    write(folder / "classification.json", {"auc_from": "scores", "arms": arms, "comparisons": [pair]})
+    write(folder / "classification.json", {
+        "dataset": "data", "split": "VAL", "looks": None, "auc_from": "scores",
+        "bootstrap": {"resamples": 1000, "coverage": 0.95, "seed": 0}, "classes": ["Non-ASD", "ASD"], "arms": arms,
+        "comparisons": [pair]})
 
 
 def make_distribution(folder):
     count = {"items": 80, "videos": 8, "patients": 8}
-    metrics = [{"metric": "FID", "class": None, "value": 20.5, "corrected": 12.25, "interval": [10.0, 14.5],
+    metrics = [{"metric": "FID", "class": None, "value": 12345.6, "corrected": 12.25, "interval": [10.0, 14.5],
                 "real": count, "synthetic": count, "warnings": ["few: 8 real patients"]},
                {"metric": "IS", "class": "ASD", "value": 2.5, "spread": 0.125, "real": None, "synthetic": count,
                 "warnings": []}]
@@ -57,10 +61,17 @@ def make_distribution(folder):
 
 def make_tables(folder):
     write(folder / "tables.json", {"title": "The paper's tables", "notes": ["Made-up figures."], "tables": [
+        {"title": "Table 1", "file": "table_1.csv", "theirs": [2, 4, 6, 8, 10, 12]},
         {"title": "Table 2", "file": "table_2.csv", "theirs": [2]}]})
-    with open(folder / "table_2.csv", "w", newline="") as file:
-        csv.writer(file).writerows([["Trained on", "ASD ACC", "ASD ACC, paper's"],
-                                    ["Ours, w = 5", "0.800 (0.700 to 0.900)", "0.818"]])
+    words = "20.5 ± 0.1; corrected 12.25 (10 to 14.5) [few videos], N 80 real, 80 synthetic, in-domain 01234567"
+    columns = [f"{task} {measure}{whose}" for task in ("ASD", "PAH") for measure in ("FID", "FVD16", "IS")
+               for whose in ("", ", paper's")]
+    tables = {"table_1.csv": [["Method"] + columns, ["Ours, w = 5"] + [words, "134.88"] * 6],
+              "table_2.csv": [["Trained on", "ASD ACC", "ASD ACC, paper's"],
+                              ["Ours, w = 5", "0.800 (0.700 to 0.900)", "0.848"]]}
+    for name, rows in tables.items():
+        with open(folder / name, "w", newline="") as file:
+            csv.writer(file).writerows(rows)
 
 
 runs, results = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])

@@ -22,10 +22,15 @@ struct AuditSimilarities {
   std::vector<bool> calibrates;
 };
 
+/// What an audit of sets of these sizes lacks, in words; empty where they are large enough.
+std::string too_few_to_audit(std::int64_t synthetic,
+                             const std::vector<std::string>& training_patients,
+                             const std::vector<std::string>& held_out_patients,
+                             const std::vector<bool>& calibrates);
+
 /// Items are flagged where their similarity lies above the threshold. Distances are those of
 /// standardised feature vectors, √(2(1 − similarity)).
-/// Throws DataError where a set is too small: at least two synthetic items, two training and two
-/// held-out patients are needed.
+/// Throws DataError where a set is too small (too_few_to_audit()).
 LevelAudit audit_level(const AuditSimilarities& similarities,
                        const AuditStatisticsOptions& options = {});
 

@@ -70,7 +70,8 @@ struct DetectorResults {
 
 struct DistributionReport {
   std::vector<DetectorResults> detectors;
-  std::vector<std::string> warnings;  ///< of the two sides together, of keys without effect
+  /// Of the two sides together, of keys without effect, of metrics that are left out.
+  std::vector<std::string> warnings;
   std::string real_sha256;  ///< of the files of features; empty where videos were measured
   std::string synthetic_sha256;
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "echopath/data/dataset.hpp"
@@ -50,8 +51,8 @@ class LatentReader {
 };
 
 /// Warns where two directories are one, hold the same files, or look swapped (only the one given as
-/// real was sampled).
-void warn_of_confused_directories(const std::filesystem::path& real,
-                                  const std::filesystem::path& synthetic);
+/// real was sampled), and returns the warnings.
+std::vector<std::string> warn_of_confused_directories(const std::filesystem::path& real,
+                                                      const std::filesystem::path& synthetic);
 
 }  // namespace echopath::evaluation

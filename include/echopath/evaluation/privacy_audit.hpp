@@ -29,17 +29,25 @@ struct PrivacyAuditOptions {
   void visit(config::Visitor& v);
 };
 
+/// Videos of a network's training set and others that are shorter than it needs.
+struct ShortVideos {
+  std::vector<std::string> members;
+  std::vector<std::string> others;
+};
+
 struct PrivacyAudit {
   std::int64_t synthetic = 0;
   std::int64_t training_patients = 0;
   std::int64_t held_out_patients = 0;
   LevelAudit frames;                 ///< re-ID embeddings of single frames
   std::optional<LevelAudit> motion;  ///< movement over one second; empty where too few are so long
-  std::vector<std::string> short_videos;  ///< left out of the motion level
+  /// Left out of the motion level: synthetic, TRAIN and held-out videos.
+  std::vector<std::string> short_videos, short_training_videos, short_held_out_videos;
   /// By network (lidm, lvdm): can the videos that it was trained on be told by how well it denoises
   /// them?
   std::map<std::string, MembershipInference> denoising;
-  std::vector<std::string> warnings;  ///< of thresholds that cannot keep the rate asked for
+  std::map<std::string, ShortVideos> denoising_short_videos;  ///< left out of `denoising`
+  std::vector<std::string> warnings;  ///< of what the figures are to be read with
 
   config::Json to_json() const;
 };

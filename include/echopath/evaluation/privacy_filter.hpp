@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "echopath/config/options.hpp"
 #include "echopath/models/compatibility.hpp"
@@ -46,6 +47,7 @@ struct FilterSummary {
   std::int64_t compared = 0;   ///< how many of these --real has; 0: it holds nothing back
   double compared_rate = 0.0;  ///< share of them at or over τ
   std::int64_t training_frames = 0;
+  std::vector<std::string> warnings;  ///< of what the verdicts are to be read with
 
   config::Json to_json() const;
 };
@@ -56,15 +58,18 @@ struct FilterSummary {
 /// the kept files with a FileList.csv. Of a sample directory it copies the kept lines of
 /// manifest.jsonl and their videos too, where latents were judged as well, and config.json with the
 /// key `filtered_from`, so that `echopath sample --resume` does not take the copy for its run.
+/// filter_files.csv lists all of these: what an earlier run wrote into `out`, finished or not, is
+/// removed first, and nothing else. A run that is finished has a filter.json.
 /// Frame by frame both sides are stretched to [−1, 1] on their own, so that adding a file changes
 /// no verdict.
 /// τ for items of one frame is a percentile over held-out frames of their largest similarity to the
 /// training frames, as in reid/threshold.json. An item of several judged frames has more chances to
 /// come near, so there τ is the percentile over held-out videos judged in the same way: in both
 /// cases a hold-out exceeds τ about as often as the percentile says.
-/// Throws UsageError (`out` holding something else), DataError (no TRAIN or held-out videos, a
-/// patient in TRAIN and in another split, a model threshold that does not hold for these frames
-/// though it was asked for, latents that are not finite).
+/// Throws UsageError (`out` holding something else, or being one of the compared folders),
+/// DataError (no TRAIN or held-out videos, a patient in TRAIN and in another split, a model
+/// threshold that does not hold for these frames though it was asked for, latents that are not
+/// finite).
 FilterSummary run_filter(const FilterOptions& options);
 
 }  // namespace echopath::evaluation

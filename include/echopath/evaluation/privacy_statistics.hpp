@@ -38,10 +38,15 @@ ConformalThreshold conformal_threshold(std::vector<double> values, double rate);
 double true_positive_rate_at(const std::vector<double>& scores, const std::vector<bool>& positive,
                              double false_positive_rate);
 
+/// What true_positive_rate_at() is on average where scores tell nothing: the share of positive rows
+/// above the (⌊rate · n⌋ + 1)-th largest of n others, (⌊rate · n⌋ + 1)/(n + 1).
+double chance_true_positive_rate(std::int64_t others, double false_positive_rate);
+
 /// An attack that tells training items from held-out ones by a score.
 struct MembershipInference {
-  Interval auc;                 ///< 0.5: no better than guessing
-  Interval true_positive_rate;  ///< at `false_positive_rate`
+  Interval auc;  ///< 0.5: no better than guessing
+  Interval
+      true_positive_rate;  ///< at `false_positive_rate`; chance_true_positive_rate() by guessing
   double false_positive_rate = 0.01;
   std::int64_t members = 0;
   std::int64_t non_members = 0;
@@ -79,7 +84,8 @@ struct LevelAudit {
   Interval authenticity;
   double held_out_authenticity = 0.0;
   /// Share of training patients within whose ball (to the k-th nearest other training item) a
-  /// synthetic item lies (Naeem et al. 2020), and the same with held-out items for synthetic ones.
+  /// synthetic item lies (Naeem et al. 2020), and the same with held-out items for synthetic ones:
+  /// expected of as many items on both sides, drawn without replacement from the larger.
   Interval coverage;
   double held_out_coverage = 0.0;
   MembershipInference membership;  ///< score: largest similarity to a synthetic item

@@ -39,7 +39,7 @@ class PrivacyGate {
 struct HeartFrame {
   at::Tensor latent;                 ///< [C, h, w]
   std::optional<double> similarity;  ///< to the nearest training frame; empty without a gate
-  std::int64_t redraws = 0;          ///< candidates thrown away before this one
+  std::int64_t redraws = 0;          ///< candidates refused, this one too unless it passed
   bool filtered = false;             ///< whether it passed a gate
 };
 

@@ -4,6 +4,8 @@ const root = document.querySelector("main");
 const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colours = ["#1f6feb", "#d1681d", "#2da44e", "#a371f7", "#cf222e", "#1b9e9e", "#8a6d3b", "#8b949e"];
 const charts = [];
+// In CSS pixels: a chart on A4 with a browser's margins, and A4 with margins of an inch.
+const printedChart = [700, 264], narrowestPage = 600;
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -16,24 +18,36 @@ function shown(value) {
   if (value === null || value === undefined) return "";
   if (typeof value !== "number" || Number.isInteger(value)) return String(value);
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : value.toPrecision(4);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
+  return size < 1e3 ? value.toPrecision(4) : value.toFixed(0);
 }
 
 function folded(summary, content) {
   return element("details", {}, element("summary", {}, summary), content);
 }
 
+// A number, or a text that is one.
+function isNumber(value) {
+  return typeof value === "number" || /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value);
+}
+
+function tableCell(name, value, ...classes) {
+  const text = shown(value);
+  if (/\S{25}/.test(text)) classes.push("long");
+  return element(name, {class: classes.join(" ")}, text);
+}
+
 function addTable(place, section) {
   const table = element("table");
   if (section.columns.some(name => name)) {
     table.append(element("thead", {}, element("tr", {},
-      ...section.columns.map(name => element("th", {}, name)))));
+      ...section.columns.map(name => tableCell("th", name)))));
   }
   const body = element("tbody");
   for (const row of section.rows) {
-    body.append(element("tr", {}, ...row.map((cell, column) => element("td",
-      {class: (typeof cell === "number" ? "number" : "") +
-        ((section.theirs || []).includes(column) ? " theirs" : "")}, shown(cell)))));
+    body.append(element("tr", {}, ...row.map((cell, column) => tableCell("td", cell,
+      ...(isNumber(cell) ? ["number"] : []),
+      ...((section.theirs || []).includes(column) ? ["theirs"] : [])))));
   }
   table.append(body);
   const scroll = element("div", {class: "scroll"}, table);
@@ -149,12 +163,44 @@ page.chapters.forEach((chapter, i) => {
 });
 root.append(element("footer", {}, page.footer));
 
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+function takeInks() {
   for (const [chart, section] of charts) {
     chart.options = chartOptions(section);
     chart.update();
   }
-});
-addEventListener("beforeprint", () => charts.forEach(([chart]) => chart.resize(640, 260)));
-addEventListener("afterprint", () => charts.forEach(([chart]) => chart.resize()));
+}
+
+// Letters so small that the longest words of all columns fit beside each other.
+function fitToPage(table) {
+  table.style.fontSize = "";
+  table.style.width = "1px";  // a table is never narrower than its words
+  const width = table.offsetWidth;
+  table.style.width = "";
+  if (width <= narrowestPage) return;
+  const size = parseFloat(getComputedStyle(table).fontSize);
+  table.style.fontSize = size * narrowestPage / width + "px";
+}
+
+// Browsers lay out for paper without running scripts, so charts, tables and what is folded are made ready before.
+const unfolded = [];
+function beginPrinting() {
+  document.documentElement.classList.add("printing");
+  unfolded.push(...document.querySelectorAll("details:not([open])"));
+  for (const details of unfolded) details.open = true;
+  document.querySelectorAll("table").forEach(fitToPage);
+  takeInks();
+  for (const [chart] of charts) chart.resize(...printedChart);
+}
+
+function endPrinting() {
+  document.documentElement.classList.remove("printing");
+  for (const details of unfolded.splice(0)) details.open = false;
+  for (const table of document.querySelectorAll("table")) table.style.fontSize = "";
+  takeInks();
+  for (const [chart] of charts) chart.resize();
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", takeInks);
+addEventListener("beforeprint", beginPrinting);
+addEventListener("afterprint", endPrinting);
 document.documentElement.dataset.ready = "yes";
