@@ -43,12 +43,12 @@ std::vector<std::int64_t> multistep_timesteps(std::int64_t total, const SolverOp
   return timesteps;
 }
 
-/// σ of every timestep, in float32 and in the operations of diffusers (pow(x, ½) is not √x to the
-/// last bit).
+/// σ of every timestep, in float32 as in diffusers. The roots are rounded from float64: processors
+/// differ in the last bit of a float32 one, which shows where σ is in the thousands.
 std::vector<float> training_sigmas(const NoiseSchedule& schedule) {
   at::Tensor bars = schedule.alphas_cumprod().to(at::kFloat);
   bars = at::where(bars == 0.0, kSmallestAlphaCumprod, bars);
-  const at::Tensor sigmas = ((1.0 - bars) / bars).pow(0.5);
+  const at::Tensor sigmas = ((1.0 - bars) / bars).to(at::kDouble).sqrt().to(at::kFloat);
   const float* first = sigmas.const_data_ptr<float>();
   return {first, first + sigmas.numel()};
 }

@@ -43,7 +43,9 @@ at::Tensor make_betas(const NoiseScheduleOptions& options) {
 /// Shifts √ᾱ so that the last is 0 and scales it so that the first is unchanged (Lin et al. 2023,
 /// algorithm 1). Answers betas.
 at::Tensor rescale_to_zero_terminal_snr(const at::Tensor& betas) {
-  const at::Tensor root = at::cumprod(1.0 - betas, 0).sqrt();
+  // Rounded from float64: float32 roots differ between processors in their last bit, and
+  // differences of nearly equal ones magnify it.
+  const at::Tensor root = at::cumprod(1.0 - betas, 0).to(at::kDouble).sqrt().to(at::kFloat);
   const double first = root[0].item<float>();
   const at::Tensor shifted = root - root[-1];
   const at::Tensor bars = (shifted * (first / shifted[0].item<float>())).square();
