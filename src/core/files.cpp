@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/leftovers.hpp"
 #include "echopath/core/text.hpp"
 #include "file_descriptor.hpp"
 
@@ -30,6 +31,8 @@ void make_parent(const fs::path& path) {
   }
 }
 
+constexpr const char* kTemporary = ".tmp-";
+
 /// ".name.tmp-<process>-<count>.ext" beside the final name: hidden, unique, the extension kept
 /// (both parts of ".nii.gz").
 fs::path temporary_beside(const fs::path& final_path) {
@@ -40,7 +43,7 @@ fs::path temporary_beside(const fs::path& final_path) {
     extension = fs::path(stem).extension().string() + extension;
     stem = fs::path(stem).stem().string();
   }
-  return parent_of(final_path) / ("." + stem + ".tmp-" + std::to_string(::getpid()) + "-" +
+  return parent_of(final_path) / ("." + stem + kTemporary + std::to_string(::getpid()) + "-" +
                                   std::to_string(count++) + extension);
 }
 
@@ -90,6 +93,13 @@ void rename_to_free_name(const fs::path& from, const fs::path& to) {
 }
 
 }  // namespace
+
+std::string stem_of_leftover(const fs::path& path) {
+  const std::string name = path.filename().string();
+  const std::size_t end = name.rfind(kTemporary);
+  return name.starts_with(".") && end != std::string::npos && end > 0 ? name.substr(1, end - 1)
+                                                                      : "";
+}
 
 AtomicFile::AtomicFile(fs::path final_path)
     : final_path_(checked_final_path(std::move(final_path))),

@@ -16,6 +16,7 @@
 #include "evaluation/distribution_rows.hpp"
 #include "evaluation/feature_files.hpp"
 #include "evaluation/sides.hpp"
+#include "evaluation/warnings.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -30,8 +31,7 @@ DistributionOptions without_inception(DistributionOptions options, const MetricN
                                       const ErrorType& error, std::vector<std::string>& warnings) {
   std::erase(options.metrics, names.inception);
   if (!wants_any(options, names)) throw error;
-  warnings.push_back(std::string(error.what()) + "; it is left out");
-  log_warning(warnings.back());
+  warn(warnings, std::string(error.what()) + "; it is left out");
   return options;
 }
 

@@ -7,6 +7,7 @@
 #include "echopath/evaluation/distribution_metrics.hpp"
 #include "evaluation/neighbourhoods.hpp"
 #include "evaluation/sides.hpp"
+#include "evaluation/warnings.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -77,15 +78,14 @@ class Measuring {
       measure(real, synthetic, class_name);
     } catch (const DataError& error) {
       if (class_name.empty()) throw;
-      warn("class " + class_name + " has no figures of its own: " + error.what());
+      warn_once("class " + class_name + " has no figures of its own: " + error.what());
     }
   }
 
-  /// Once, though several detectors have the same reason to.
-  void warn(const std::string& text) {
-    if (std::find(warnings_.begin(), warnings_.end(), text) != warnings_.end()) return;
-    warnings_.push_back(text);
-    log_warning(text);
+  /// Several detectors may have the same reason to.
+  void warn_once(const std::string& text) {
+    const bool is_known = std::find(warnings_.begin(), warnings_.end(), text) != warnings_.end();
+    if (!is_known) warn(warnings_, text);
   }
 
   void measure(const FeatureTable* real, const FeatureTable& synthetic,
@@ -120,8 +120,8 @@ class Measuring {
       }
     } catch (const TooFewNeighbours& error) {
       if (asks_for_neighbours_alone()) throw;
-      warn(names_.manifold + (class_name.empty() ? "" : " of class " + class_name) + ": " +
-           error.what() + "; they are left out");
+      warn_once(names_.manifold + (class_name.empty() ? "" : " of class " + class_name) + ": " +
+                error.what() + "; they are left out");
       if (class_name.empty()) with_manifold_ = false;  // a class has no more of them
     }
   }

@@ -6,6 +6,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/core/leftovers.hpp"
 #include "echopath/generation/manifest.hpp"
 #include "echopath/io/csv.hpp"
 
@@ -17,19 +18,8 @@ namespace {
 constexpr const char* kList = "filter_files.csv";
 constexpr const char* kFileList = "FileList.csv";
 
-/// Between the name of a file and the number of the process that writes it (see AtomicFile).
-constexpr const char* kTemporary = ".tmp-";
-
 std::string stem_of(const std::string& file) {
   return fs::path(file).stem().string();
-}
-
-/// stem_of() the file that a temporary one was to become; empty where the path is of none.
-std::string stem_of_leftover(const fs::path& path) {
-  const std::string name = path.filename().string();
-  const std::size_t end = name.rfind(kTemporary);
-  return name.starts_with(".") && end != std::string::npos && end > 0 ? name.substr(1, end - 1)
-                                                                      : "";
 }
 
 std::vector<std::string> listed_files(const fs::path& list) {

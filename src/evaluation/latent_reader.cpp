@@ -7,6 +7,7 @@
 #include "echopath/core/logging.hpp"
 #include "echopath/data/fingerprint.hpp"
 #include "echopath/generation/manifest.hpp"
+#include "evaluation/warnings.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -105,19 +106,17 @@ std::vector<std::string> warn_of_confused_directories(const fs::path& real,
       "--real '" + real.string() + "' and --synthetic '" + synthetic.string() + "'";
   std::vector<std::string> warnings;
   if (fs::equivalent(real, synthetic, unknown)) {
-    warnings.push_back(names + " are one directory: what follows compares it with itself");
-  } else {
-    if (data::fingerprint(real) == data::fingerprint(synthetic)) {
-      warnings.push_back(names + " hold the same files: what follows compares a set with its copy");
-    }
-    if (fs::exists(real / generation::kManifest, unknown) &&
-        !fs::exists(synthetic / generation::kManifest, unknown)) {
-      warnings.push_back(names +
-                         " look swapped: only the first has a manifest.jsonl, as sampled videos "
-                         "do");
-    }
+    warn(warnings, names + " are one directory: what follows compares it with itself");
+    return warnings;
   }
-  for (const std::string& warning : warnings) log_warning(warning);
+  if (data::fingerprint(real) == data::fingerprint(synthetic)) {
+    warn(warnings, names + " hold the same files: what follows compares a set with its copy");
+  }
+  if (fs::exists(real / generation::kManifest, unknown) &&
+      !fs::exists(synthetic / generation::kManifest, unknown)) {
+    warn(warnings,
+         names + " look swapped: only the first has a manifest.jsonl, as sampled videos do");
+  }
   return warnings;
 }
 

@@ -15,6 +15,7 @@
 #include "evaluation/held_out_patients.hpp"
 #include "evaluation/histogram.hpp"
 #include "evaluation/privacy_features.hpp"
+#include "evaluation/warnings.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -87,11 +88,6 @@ std::vector<double> negated(std::vector<double> values) {
   return values;
 }
 
-void warn(PrivacyAudit& audit, const std::string& text) {
-  log_warning(text);
-  audit.warnings.push_back(text);
-}
-
 /// The count and the first name; all of them stand in privacy.json.
 void tell_of_short_videos(const std::vector<std::string>& names, const std::string& side,
                           const std::string& what) {
@@ -125,8 +121,8 @@ void infer_by_denoising(const models::ModelDirectory& model, const LatentReader&
       audit.denoising_short_videos[network] = {members.short_videos, others.short_videos};
     }
     if (members.losses.empty() || others.losses.empty()) {
-      warn(audit, "no video on one side is as long as " + needed +
-                      ": no membership inference by its denoising loss");
+      warn(audit.warnings, "no video on one side is as long as " + needed +
+                               ": no membership inference by its denoising loss");
       continue;
     }
     audit.denoising[network] = membership_inference(
@@ -228,9 +224,9 @@ void warn_of_few_calibrating(const std::string& name, const LevelAudit& level,
                 ": up to %.3g %% of unseen real videos are expected above it, not %.3g %%; give "
                 "%.0f or more, or a higher --fpr",
                 100.0 * level.expected_rate, 100.0 * rate, std::ceil(1.0 / rate - 1.0 - kRounding));
-  warn(audit, "the threshold of the " + name + " is the largest similarity of only " +
-                  std::to_string(level.calibrating) + " " + options.calibration_split + " videos" +
-                  text);
+  warn(audit.warnings, "the threshold of the " + name + " is the largest similarity of only " +
+                           std::to_string(level.calibrating) + " " + options.calibration_split +
+                           " videos" + text);
 }
 
 /// The result with all that it depends on.
@@ -334,7 +330,8 @@ PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
       static_cast<std::int64_t>(synthetic.motion.items.size()), training.motion.patients(),
       held_out.motion.patients(), calibrating(held_out.motion, options.calibration_split));
   if (!too_few.empty()) {
-    warn(result, "no audit of motion, which needs of videos of a second or more " + too_few);
+    warn(result.warnings,
+         "no audit of motion, which needs of videos of a second or more " + too_few);
   } else {
     result.motion = audit(synthetic.motion, training.motion, held_out.motion, options);
     warn_of_few_calibrating("motion", *result.motion, options, result);

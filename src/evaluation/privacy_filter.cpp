@@ -17,6 +17,7 @@
 #include "evaluation/held_out_patients.hpp"
 #include "evaluation/histogram.hpp"
 #include "evaluation/reid_features.hpp"
+#include "evaluation/warnings.hpp"
 
 namespace echopath::evaluation {
 namespace {
@@ -154,9 +155,8 @@ class Filter {
     threshold.over = side(single);
     threshold.values = values(single, true);
     if (threshold.values.size() < kFewValues) {
-      warnings_.push_back("tau is taken from " + std::to_string(threshold.values.size()) + " " +
+      warn(warnings_, "tau is taken from " + std::to_string(threshold.values.size()) + " " +
                           threshold.over + " only: it says little about rare similarities");
-      log_warning(warnings_.back());
     }
     threshold.tau = percentile(threshold.values, options_.percentile);
     return threshold;

@@ -16,6 +16,9 @@ namespace {
 /// Sets these draws apart from others that start from the same seed.
 constexpr std::uint64_t kSubsets = 0x73756273;
 
+/// A whole number, such as 0.95 · 20 or 0.29 · 100, must not become the next or the one before.
+constexpr double kRounding = 1e-9;
+
 std::vector<double> numbers_of(const at::Tensor& tensor) {
   const at::Tensor values = tensor.to(at::kDouble).contiguous();
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
@@ -254,8 +257,6 @@ std::string too_few_to_audit(std::int64_t synthetic,
 
 ConformalThreshold conformal_threshold(std::vector<double> values, double rate) {
   const auto count = static_cast<std::int64_t>(values.size());
-  // A whole rank, such as 0.95 · 20, must not become the next one by rounding.
-  constexpr double kRounding = 1e-9;
   const double wanted = std::ceil((1.0 - rate) * static_cast<double>(count + 1) - kRounding);
   const std::int64_t rank = std::clamp<std::int64_t>(static_cast<std::int64_t>(wanted), 1, count);
   const auto place = values.begin() + static_cast<std::ptrdiff_t>(rank - 1);
@@ -284,8 +285,6 @@ double true_positive_rate_at(const std::vector<double>& scores, const std::vecto
 }
 
 double chance_true_positive_rate(std::int64_t others, double false_positive_rate) {
-  // A whole number, such as 0.29 · 100, must not become the one before by rounding.
-  constexpr double kRounding = 1e-9;
   const auto count = static_cast<double>(others);
   return (std::floor(false_positive_rate * count + kRounding) + 1.0) / (count + 1.0);
 }
@@ -322,13 +321,13 @@ MembershipInference membership_inference(const std::vector<double>& members,
 }
 
 config::Json MembershipInference::to_json() const {
-  return {{"auc", evaluation::to_json(auc)},
-          {"tpr", evaluation::to_json(true_positive_rate)},
-          {"chance_true_positive_rate",
-           evaluation::chance_true_positive_rate(non_members, false_positive_rate)},
-          {"at_fpr", false_positive_rate},
-          {"members", members},
-          {"non_members", non_members}};
+  return {
+      {"auc", evaluation::to_json(auc)},
+      {"tpr", evaluation::to_json(true_positive_rate)},
+      {"chance_true_positive_rate", chance_true_positive_rate(non_members, false_positive_rate)},
+      {"at_fpr", false_positive_rate},
+      {"members", members},
+      {"non_members", non_members}};
 }
 
 config::Json LevelAudit::to_json() const {

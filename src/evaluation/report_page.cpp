@@ -103,6 +103,12 @@ void add_table(Chapter& chapter, const std::string& title, const std::vector<std
   add_section(chapter, {{"type", "table"}, {"title", title}, {"columns", columns}, {"rows", rows}});
 }
 
+void add_folded_table(Chapter& chapter, const std::string& title,
+                      const std::vector<std::string>& columns, const config::Json& rows) {
+  add_table(chapter, title, columns, rows);
+  chapter["sections"].back()["folded"] = true;
+}
+
 void add_facts(Chapter& chapter, const std::string& title, const config::Json& facts) {
   config::Json rows = config::Json::array();
   for (const auto& [key, value] : facts.items()) {

@@ -19,6 +19,9 @@ void add_warning(Chapter& chapter, const std::string& text);
 /// `rows` are arrays with as many cells as there are columns.
 void add_table(Chapter& chapter, const std::string& title, const std::vector<std::string>& columns,
                const config::Json& rows);
+/// The same, shown on demand.
+void add_folded_table(Chapter& chapter, const std::string& title,
+                      const std::vector<std::string>& columns, const config::Json& rows);
 /// Two columns without a head: the keys of an object and their values.
 void add_facts(Chapter& chapter, const std::string& title, const config::Json& facts);
 /// A CSV file as a table. Its cells stay the text that they are: "0.80" is not "0.8".

@@ -202,8 +202,8 @@ Chapter privacy_chapter(const fs::path& result, const ReportOptions& options) {
   add_table(chapter, "Membership inference", membership_columns(), attacks);
   const config::Json too_short = short_video_rows(found);
   if (!too_short.empty()) {
-    add_table(chapter, "Videos left out as too short", {"figure", "side", "N", "names"}, too_short);
-    chapter["sections"].back()["folded"] = true;
+    add_folded_table(chapter, "Videos left out as too short", {"figure", "side", "N", "names"},
+                     too_short);
   }
   add_level_histogram(chapter, result / "privacy_histogram.csv",
                       "Largest re-ID similarity to a training video", found.at("frames"));

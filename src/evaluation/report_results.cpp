@@ -40,8 +40,7 @@ void add_classifiers(Chapter& chapter, const config::Json& arms) {
     }
   }
   if (rows.empty()) return;
-  add_table(chapter, "SHA-256 of the classifiers", {"arm", "classifier", "SHA-256"}, rows);
-  chapter["sections"].back()["folded"] = true;
+  add_folded_table(chapter, "SHA-256 of the classifiers", {"arm", "classifier", "SHA-256"}, rows);
 }
 
 /// `auc` is what the area under the curve is called.

@@ -224,15 +224,6 @@ std::set<std::int64_t> done_already(distributed::Rendezvous& rendezvous,
   return config::Json::parse(rendezvous.exchange(known).front()).get<std::set<std::int64_t>>();
 }
 
-/// What the other ranks, of which errors alone are shown, would have warned of.
-void warn_for_others(const std::vector<std::string>& made) {
-  for (std::size_t rank = 1; rank < made.size(); ++rank) {
-    for (const ManifestEntry& entry : parse_manifest(made[rank], "rank " + std::to_string(rank))) {
-      warn_of_refused_hearts(entry);
-    }
-  }
-}
-
 }  // namespace
 
 SampleSummary run_sampling(const SampleOptions& requested) {
@@ -269,8 +260,8 @@ SampleSummary run_sampling(const SampleOptions& requested) {
       std::all_of(stops.begin(), stops.end(), [](const std::string& stop) { return stop.empty(); });
   rendezvous.together([&] {
     if (environment.is_root()) {
-      directory->take_in(made);
-      warn_for_others(made);
+      // Of the other ranks only errors are shown.
+      for (const ManifestEntry& entry : directory->take_in(made)) warn_of_refused_hearts(entry);
       if (!whole) finish_stopped_run(*directory);
     }
     if (stopped) std::rethrow_exception(stopped);

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "echopath/core/errors.hpp"
+#include "echopath/core/leftovers.hpp"
 #include "echopath/core/logging.hpp"
 #include "echopath/generation/sample.hpp"
 #include "generation/model_hashes.hpp"
@@ -86,10 +87,7 @@ void remove_leftovers(const fs::path& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) return;
   for (const auto& item : fs::directory_iterator(folder)) {
-    const std::string name = item.path().filename().string();
-    if (name.starts_with(".") && name.find(".tmp-") != std::string::npos) {
-      fs::remove_all(item.path());
-    }
+    if (!stem_of_leftover(item.path()).empty()) fs::remove_all(item.path());
   }
 }
 
@@ -204,14 +202,19 @@ std::string SampleDirectory::added_lines() const {
   return lines_of(added_);
 }
 
-void SampleDirectory::take_in(const std::vector<std::string>& added) {
-  if (added.size() <= 1) return;
+std::vector<ManifestEntry> SampleDirectory::take_in(const std::vector<std::string>& added) {
+  std::vector<ManifestEntry> taken;
+  if (added.size() <= 1) return taken;
   for (std::size_t rank = 1; rank < added.size(); ++rank) {
-    insert(parse_manifest(added[rank], "manifest of rank " + std::to_string(rank)));
+    const std::vector<ManifestEntry> entries =
+        parse_manifest(added[rank], "manifest of rank " + std::to_string(rank));
+    insert(entries);
+    taken.insert(taken.end(), entries.begin(), entries.end());
   }
   manifest_.reset();
   write_file(path_ / kManifest, lines_of(entries_));
   for (const fs::path& part : parts()) fs::remove(part);
+  return taken;
 }
 
 }  // namespace echopath::generation

@@ -49,8 +49,9 @@ class SampleDirectory {
 
   /// Lines of the manifest for the entries that this process added.
   std::string added_lines() const;
-  /// Rank 0: the manifest gets the lines that the others added, and their parts go.
-  void take_in(const std::vector<std::string>& added);
+  /// Rank 0: the manifest gets the lines that the others added, and their parts go. Returns these
+  /// videos.
+  std::vector<ManifestEntry> take_in(const std::vector<std::string>& added);
 
  private:
   void load_run(const RunDocument& document);

@@ -6,6 +6,7 @@
 
 #include "echopath/core/errors.hpp"
 #include "echopath/core/files.hpp"
+#include "echopath/core/leftovers.hpp"
 #include "echopath/core/logging.hpp"
 
 namespace echopath::training {
@@ -176,17 +177,16 @@ std::optional<CheckpointHashes> newest_checkpoint_hashes(const fs::path& run_dir
 }
 
 void remove_leftovers(const fs::path& run_directory) {
-  const auto remove_temporary = [](const fs::path& folder, const std::string& beginning) {
+  const auto remove_temporary = [](const fs::path& folder, const auto& is_ours) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(folder, error)) {
-      const std::string name = entry.path().filename().string();
-      if (name.rfind(beginning, 0) == 0 && name.find(".tmp-") != std::string::npos) {
-        fs::remove_all(entry.path(), error);
-      }
+      if (is_ours(stem_of_leftover(entry.path()))) fs::remove_all(entry.path(), error);
     }
   };
-  remove_temporary(run_directory / "checkpoints", ".step-");
-  for (const char* file : {".config.tmp-", ".metrics.tmp-"}) remove_temporary(run_directory, file);
+  remove_temporary(run_directory / "checkpoints",
+                   [](const std::string& stem) { return stem.starts_with("step-"); });
+  remove_temporary(run_directory,
+                   [](const std::string& stem) { return stem == "config" || stem == "metrics"; });
 }
 
 }  // namespace echopath::training

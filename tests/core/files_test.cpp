@@ -10,6 +10,7 @@
 
 #include "core/temporary_directory.hpp"
 #include "echopath/core/errors.hpp"
+#include "echopath/core/leftovers.hpp"
 
 namespace echopath {
 namespace {
@@ -36,6 +37,16 @@ class FileSizeLimit {
   rlimit before_ = {};
   void (*handler_)(int);
 };
+
+TEST(Leftovers, AreKnownByTheNamesThatFilesAreWrittenUnder) {
+  const TemporaryDirectory folder;
+  EXPECT_EQ(stem_of_leftover(AtomicFile(folder / "kept.csv").temporary_path()), "kept");
+  EXPECT_EQ(stem_of_leftover(AtomicFile(folder / "scan.nii.gz").temporary_path()), "scan");
+  EXPECT_EQ(stem_of_leftover(folder / ".a.tmp-b.tmp-7-0.csv"), "a.tmp-b");
+  for (const char* other : {"kept.csv", ".hidden", "kept.tmp-7-0.csv", ".tmp-7-0.csv"}) {
+    EXPECT_EQ(stem_of_leftover(folder / other), "") << other;
+  }
+}
 
 TEST(AtomicFile, AppearsAtCommitOnlyAndReplacesTheOldContent) {
   const TemporaryDirectory folder;

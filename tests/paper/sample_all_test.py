@@ -12,27 +12,15 @@ ROOT = pathlib.Path(__file__).parents[2].resolve()
 SCRIPT = ROOT / "scripts" / "paper" / "sample_all.sh"
 
 # Name of the set, --preset, --model, --classes, --w.
-PUBLISHED = [
-    ("ours_asd_w1", "paper", "models/paper", "ASD,Non-ASD", "1"),
-    ("stitched_asd_w1", "echonet_synthetic", "models/echonet_synthetic", "ASD,Non-ASD", "1"),
-    ("ours_asd_w5", "paper", "models/paper", "ASD,Non-ASD", "5"),
-    ("stitched_asd_w5", "echonet_synthetic", "models/echonet_synthetic", "ASD,Non-ASD", "5"),
-    ("ours_pah_w1", "paper", "models/paper", "PAH,Non-PAH", "1"),
-    ("stitched_pah_w1", "echonet_synthetic", "models/echonet_synthetic", "PAH,Non-PAH", "1"),
-    ("ours_pah_w5", "paper", "models/paper", "PAH,Non-PAH", "5"),
-    ("stitched_pah_w5", "echonet_synthetic", "models/echonet_synthetic", "PAH,Non-PAH", "5"),
-]
+def sets(preset, model, baseline_preset, baseline_model):
+    return [(f"{method}_{pair}_w{w}", *of_method, classes, w)
+            for pair, classes in (("asd", "ASD,Non-ASD"), ("pah", "PAH,Non-PAH")) for w in ("1", "5")
+            for method, of_method in (("ours", (preset, model)), ("stitched", (baseline_preset, baseline_model)))]
+
+
+PUBLISHED = sets("paper", "models/paper", "echonet_synthetic", "models/echonet_synthetic")
 OURS = PUBLISHED[::2]
-PHANTOM = [
-    ("ours_asd_w1", "balanced", "models/phantom", "ASD,Non-ASD", "1"),
-    ("stitched_asd_w1", "phantom_echosyn", "models/phantom_echosyn", "ASD,Non-ASD", "1"),
-    ("ours_asd_w5", "balanced", "models/phantom", "ASD,Non-ASD", "5"),
-    ("stitched_asd_w5", "phantom_echosyn", "models/phantom_echosyn", "ASD,Non-ASD", "5"),
-    ("ours_pah_w1", "balanced", "models/phantom", "PAH,Non-PAH", "1"),
-    ("stitched_pah_w1", "phantom_echosyn", "models/phantom_echosyn", "PAH,Non-PAH", "1"),
-    ("ours_pah_w5", "balanced", "models/phantom", "PAH,Non-PAH", "5"),
-    ("stitched_pah_w5", "phantom_echosyn", "models/phantom_echosyn", "PAH,Non-PAH", "5"),
-]
+PHANTOM = sets("balanced", "models/phantom", "phantom_echosyn", "models/phantom_echosyn")
 
 
 def commands(sets, more, count="164", seed="0", out="samples/paper", program=ROOT / "build/release/bin/echopath"):

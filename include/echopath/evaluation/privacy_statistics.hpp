@@ -45,8 +45,8 @@ double chance_true_positive_rate(std::int64_t others, double false_positive_rate
 /// An attack that tells training items from held-out ones by a score.
 struct MembershipInference {
   Interval auc;  ///< 0.5: no better than guessing
-  Interval
-      true_positive_rate;  ///< at `false_positive_rate`; chance_true_positive_rate() by guessing
+  /// At `false_positive_rate`; chance_true_positive_rate() is that of guessing.
+  Interval true_positive_rate;
   double false_positive_rate = 0.01;
   std::int64_t members = 0;
   std::int64_t non_members = 0;
