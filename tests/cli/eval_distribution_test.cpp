@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/run_program.hpp"
+#include "cli/running_program.hpp"
 #include "echopath/io/safetensors.hpp"
 #include "evaluation/made_comparison.hpp"
 
@@ -19,6 +20,7 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 using testing::Outcome;
 using testing::run;
+using testing::RunningProgram;
 
 class EvalVerb : public ::testing::Test {
  protected:
@@ -136,6 +138,32 @@ TEST_F(EvalVerb, AnErrorOfSeveralProcessesIsToldOnce) {
   const std::size_t first = outcome.err.find("v5.avi");
   ASSERT_NE(first, std::string::npos) << outcome.err;
   EXPECT_EQ(outcome.err.find("v5.avi", first + 1), std::string::npos) << outcome.err;
+}
+
+// The demo model's classifiers; the frames of the larger set are 97 MB as bytes, and four times
+// that as floats.
+TEST(EvalMemorySlow, DoesNotGrowWithTheNumberOfVideos) {
+  const testing::TemporaryFolder folder;
+  const auto phantoms = [&](const std::string& patients, const std::string& seed) {
+    const Outcome made = run({"phantom", "--patients", patients, "--frames", "32", "--seed", seed,
+                              "--out", folder / patients});
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+  };
+  phantoms("20", "3");
+  phantoms("24", "1");
+  phantoms("240", "2");
+  const auto peak = [&](const std::string& patients) {
+    RunningProgram measuring({"eval", "fid", "--model", ECHOPATH_SOURCE_DIR "/models/phantom",
+                              "--real", folder / "20", "--synthetic", folder / patients,
+                              "--no-cache", "--no-classes", "--threads", "1", "--device", "cpu"});
+    measuring.wait();
+    EXPECT_TRUE(measuring.succeeded());
+    return measuring.peak_bytes();
+  };
+  const double few = peak("24");
+  const double many = peak("240");
+  EXPECT_GT(few, 1e7);
+  EXPECT_LT(many, 1.1 * few);
 }
 
 }  // namespace
