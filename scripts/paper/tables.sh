@@ -76,7 +76,7 @@ case "$scale" in
     sampling=(--blocks 2 --steps 16 --precision bf16)
     baseline_sampling=(--sampler stitched --blocks 3 --steps 16 --precision bf16 "${baseline_guidance[@]}")
     classifier=(--set training.steps=250)
-    privacy=(--denoising-items 48) resamples=1000
+    privacy=(--denoising-items 100) resamples=1000
     ;;
   paper)
     patients=0 frames=0 data_seed=0 configs=configs/paper
@@ -241,7 +241,6 @@ classify() {
       --set "data.validation_dataset=$real"
     train_classifier "$task" "$network" "${method}_synthetic_val" "$number" --set "data.dataset=$samples" \
       --set data.validation_fraction=0.25
-    [ "${method%%_*}" = ours ] || continue
     local ratio
     for ratio in ${ratios//,/ }; do
       train_classifier "$task" "$network" "${method}_plus_real_${ratio}" "$number" --set "data.dataset=$real" \
@@ -264,7 +263,9 @@ judge() {
     arms+=(--arm "${task}_${network}_$name=$sources")
   done
   # Ours against the baseline at the same w, and what w does.
-  for kind in real_val synthetic_val; do
+  local ratio kinds=(real_val synthetic_val)
+  for ratio in ${ratios//,/ }; do kinds+=("plus_real_$ratio"); done
+  for kind in "${kinds[@]}"; do
     for pair in ours_w1:echosyn_w1 ours_w5:echosyn_w5 ours_w1:ours_w5; do
       local arm="${task}_${network}_${pair%:*}_$kind" against="${task}_${network}_${pair#*:}_$kind"
       if [[ " ${arms[*]}" == *" $arm="* && " ${arms[*]}" == *" $against="* ]]; then pairs+=(--pair "$arm:$against"); fi

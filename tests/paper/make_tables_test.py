@@ -37,10 +37,11 @@ class MakeTables(unittest.TestCase):
         self.put("stages/data", 3)
         self.put("results/classification_asd_resnet50/classification.json", {
             "arms": [arm("real", 0.75), arm("ours_w1_real_val", 0.625), arm("echosyn_w1_real_val", 0.5),
-                     arm("ours_w5_plus_real_0.5", 0.875)],
+                     arm("ours_w5_plus_real_0.5", 0.875), arm("echosyn_w5_plus_real_0.5", 0.25)],
             "comparisons": [pair("ours_w1_real_val", "real", 0.9, 0.9),
                             pair("ours_w1_real_val", "echosyn_w1_real_val", 0.0004, None),
-                            pair("ours_w5_plus_real_0.5", "real", 0.0625, 0.5)]})
+                            pair("ours_w5_plus_real_0.5", "real", 0.0625, 0.5),
+                            pair("ours_w5_plus_real_0.5", "echosyn_w5_plus_real_0.5", 0.25, 0.75)]})
 
     def put(self, name, document):
         path = self.run_folder / name
@@ -72,7 +73,7 @@ class MakeTables(unittest.TestCase):
 
     def test_paired_tests_are_ours_against_the_baseline_and_augmented_against_real(self):
         notes = self.tables()
-        first, second = self.rows("pairs")
+        first, second, third = self.rows("pairs")
         self.assertEqual([first[name] for name in ("Table", "Trained on", "Against", "Network")],
                          ["Table 2 and Figure 3, real validation", "Ours, w = 1", "Echosyn, w = 1", "resnet50"])
         self.assertEqual(first["ASD ACC difference"], "-0.250 (-0.500 to 0.125)")
@@ -82,7 +83,11 @@ class MakeTables(unittest.TestCase):
         self.assertEqual([second[name] for name in ("Table", "Trained on", "Against")],
                          ["Table 3", "Ours, w = 5, real + 0.5 synthetic", "real only"])
         self.assertEqual([second["ASD ACC p (McNemar)"], second["ASD AUC p (DeLong)"]], ["0.062", "0.500"])
+        self.assertEqual([third[name] for name in ("Table", "Trained on", "Against", "ASD ACC p (McNemar)")],
+                         ["Table 3", "Ours, w = 5, real + 0.5 synthetic", "Echosyn, w = 5, real + 0.5 synthetic",
+                          "0.250"])
         self.assertIn("not corrected for their number", notes)
+        self.assertIn("what another training or sampling would change is not in them", notes)
         self.assertIn("&lt; 0.001", (self.run_folder / "tables" / "pairs.html").read_text())
 
     def test_an_absent_baseline_stands_in_the_notes(self):
@@ -90,16 +95,33 @@ class MakeTables(unittest.TestCase):
         self.assertIn("Our rows of Echosyn are empty: there was no baseline model in models/none.",
                       self.tables("models/none"))
 
+    def test_table_3_has_both_methods_and_the_papers_figure_in_a_row_of_its_own(self):
+        self.tables()
+        rows = {row["Trained on"]: row for row in self.rows("table_3")}
+        self.assertEqual(list(rows), ["Baseline (real only)", "Echosyn, w = 5, real + 0.5 synthetic",
+                                      "Ours, w = 5, real + 0.5 synthetic", "Ours (augmented), w and ratio not told",
+                                      "Pan-Echo (real only)", "CardiacNet (real only)"])
+        for name, ours, theirs in (("Baseline (real only)", "0.750 (0.625 to 0.875)", "0.848"),
+                                   ("Ours, w = 5, real + 0.5 synthetic", "0.875 (0.750 to 1.000)", ""),
+                                   ("Echosyn, w = 5, real + 0.5 synthetic", "0.250 (0.125 to 0.375)", ""),
+                                   ("Ours (augmented), w and ratio not told", "", "0.918")):
+            self.assertEqual((rows[name]["ASD ACC"], rows[name]["ASD ACC, paper's"]), (ours, theirs))
+
     def test_figure_3_has_a_bar_for_each_figure(self):
         self.tables()
         page = (self.run_folder / "tables" / "figure_3.html").read_text()
-        # Two arms of ours and the baseline's that are there; the paper's of both tasks: 4 methods, 2 validations.
+        # Two arms of ours and the baseline's that are there; the paper's of both tasks: four with a real validation,
+        # and what its text says of a synthetic one, of no w.
         self.assertEqual(page.count('<rect class="ours"'), 2)
-        self.assertEqual(page.count('<rect class="paper"'), 16)
+        self.assertEqual(page.count('<rect class="paper"'), 12)
         # 0.625 (0.5 to 0.75) of a span of 320 that begins at 260.
-        self.assertIn('<rect class="ours" x="260" y="168" width="200.0" height="13"/>'
-                      '<line class="line" x1="420.0" x2="500.0" y1="174.5" y2="174.5"/>', page)
+        self.assertIn('<rect class="ours" x="260" y="96" width="200.0" height="13"/>'
+                      '<line class="line" x1="420.0" x2="500.0" y1="102.5" y2="102.5"/>', page)
         self.assertIn("0.72 to 0.76 (paper)", page)
+        self.assertIn("up to 0.848 (paper)", page)
+        synthetic = {row["Trained on"]: row for row in self.rows("figure_3")}
+        self.assertEqual(synthetic["Echosyn, w = 5, synthetic validation"]["ASD ACC, paper's"], "")
+        self.assertEqual(synthetic["Echosyn, w not told, synthetic validation"]["ASD ACC, paper's"], "up to 0.848")
         self.assertNotIn("<svg", (self.run_folder / "tables" / "table_2.html").read_text())
 
 

@@ -73,7 +73,7 @@ tables both --baseline "$work/baseline" --seeds 2 || wrong "a run with baseline 
 if grep -q warning "$work/said"; then wrong "warned of a baseline that is there"; fi
 if grep -q "no baseline model" "$work/both/tables/README.md"; then wrong "a note of a baseline that is there"; fi
 grep 'eval classification.*pah_resnet50' "$CALLS" | grep -o -- '--pair [^ ]*' >"$work/pairs"
-for kind in real_val synthetic_val; do
+for kind in real_val synthetic_val plus_real_0.25; do
   for pair in ours_w1:echosyn_w1 ours_w5:echosyn_w5 ours_w1:ours_w5; do
     echo "--pair pah_resnet50_${pair%:*}_$kind:pah_resnet50_${pair#*:}_$kind"
   done
