@@ -22,6 +22,8 @@
 #   --folds K         K patient-grouped folds of TRAIN and VAL in place of seeds
 #   --init DIR        model directory with weights that classifiers start from
 #   --again           look at TEST again where that was done before; the tables show it
+#   --neighbours N    samples that the report shows beside their nearest training video; 0 keeps frames of patients
+#                     out of the page
 #   --stage NAME      this stage only, or all stages NAME:…; --list shows the stages
 #   --nproc N         processes of samplings, features and trainings of LIDM, LVDM and VAE, one per GPU
 #                     (default: 1); re-ID and the classifiers have batch normalisation and train on one
@@ -34,7 +36,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
 scale="" ratios="" run="" data="" model="" baseline="" train="" count="" seeds="" folds=0 init="" only="" list=""
-networks="" again=()
+networks="" neighbours="" again=()
 device=auto nproc=1
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -42,7 +44,7 @@ while [ $# -gt 0 ]; do
     --train) train=yes ;;
     --list) list=yes ;;
     --again) again=(--again) ;;
-    --networks | --scale | --run | --data | --model | --baseline | --count | --seeds | --ratios | --folds | --init | --stage | --nproc | --device)
+    --networks | --scale | --run | --data | --model | --baseline | --count | --seeds | --ratios | --folds | --init | --neighbours | --stage | --nproc | --device)
       [ $# -ge 2 ] || fail "$1 needs a value"
       case "$1" in --stage) only="$2" ;; *) printf -v "${1#--}" '%s' "$2" ;; esac
       shift
@@ -309,7 +311,7 @@ stage_tables() {
   done
   "$echopath" report "$run/samples/ours_w5" "${results[@]}" --with "$run/results/distribution" \
     --with "$run/results/filter_ours_w5" --with "$run/results/privacy" "${samplings[@]}" "${trainings[@]}" \
-    --out "$run/report.html"
+    ${neighbours:+--neighbours "$neighbours"} --out "$run/report.html"
 }
 
 stages=(data)

@@ -69,7 +69,7 @@ if grep -q '^sample .*samples/ours_w\|^train classifier .*ours_w' "$CALLS"; then
 if grep -q "no baseline model" "$work/alone/tables/README.md"; then wrong "the tables are those without it"; fi
 
 # With it: ours against the baseline at the same w, the two w, and as many classifiers as seeds.
-tables both --baseline "$work/baseline" --seeds 2 || wrong "a run with baseline ended with $?"
+tables both --baseline "$work/baseline" --seeds 2 --neighbours 0 || wrong "a run with baseline ended with $?"
 if grep -q warning "$work/said"; then wrong "warned of a baseline that is there"; fi
 if grep -q "no baseline model" "$work/both/tables/README.md"; then wrong "a note of a baseline that is there"; fi
 grep 'eval classification.*pah_resnet50' "$CALLS" | grep -o -- '--pair [^ ]*' >"$work/pairs"
@@ -81,6 +81,8 @@ done | diff - "$work/pairs" || wrong "other pairs"
 arms="$work/both/classifiers/asd/resnet50"
 grep -qF -- "--arm asd_resnet50_real=$arms/real_1/model:classifier,$arms/real_2/model:classifier --arm" "$CALLS" ||
   wrong "the first arm is not that of the two classifiers on real videos"
+
+grep -q '^report .*--neighbours 0 ' "$CALLS" || wrong "the report shows patients beside the samples"
 
 # More synthetic videos than are sampled are refused before anything is made of the models; another --count
 # goes on in the same folder until something is sampled.
