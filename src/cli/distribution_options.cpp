@@ -81,7 +81,9 @@ void add_protocol(CLI::App& verb, DistributionCommand& options) {
       ->check(CLI::Range(0, 100'000).description(""))
       ->capture_default_str()
       ->type_name("N");
-  verb.add_flag("!--no-classes", measure.by_class, "figures of all videos only, not of each class");
+  verb.add_flag_callback(
+      "--no-classes", [&measure] { measure.by_class = false; },
+      "figures of all videos only, not of each class");
 }
 
 void add_running(CLI::App& verb, DistributionCommand& options) {

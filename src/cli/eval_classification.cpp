@@ -22,6 +22,11 @@ std::string figure(double value) {
   return text;
 }
 
+std::string bounds(const Interval& interval) {
+  if (!std::isfinite(interval.low)) return " (no interval)";
+  return " (" + figure(interval.low) + " to " + figure(interval.high) + ")";
+}
+
 /// What a score is called, in a column of its own; an AUC of predicted labels says so.
 std::string heading_of(const std::string& score, const std::string& auc_from) {
   std::string heading = score == "auc" && auc_from == "labels" ? "auc (hard labels)" : score;
@@ -37,8 +42,10 @@ void print_arm(const evaluation::ArmResult& arm, const std::string& auc_from) {
   std::cout << '\n';
   for (std::size_t k = 0; k < arm.mean.size(); ++k) {
     std::cout << "  " << heading_of(evaluation::score_names()[k], auc_from) << ' '
-              << figure(arm.mean[k]) << " (" << figure(arm.intervals[k].low) << " to "
-              << figure(arm.intervals[k].high) << ')';
+              << figure(arm.mean[k]) << bounds(arm.intervals[k]);
+    if (evaluation::score_names()[k] == "calibration_error") {
+      std::cout << ", expected if calibrated " << figure(arm.calibration_error_if_calibrated);
+    }
     if (arm.by_source.size() > 1) {
       std::cout << ", sd over classifiers " << figure(arm.deviation[k]);
     }

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 
@@ -8,16 +9,20 @@
 namespace echopath::cli {
 namespace {
 
-std::string percent(const Interval& share) {
-  char text[96];
-  std::snprintf(text, sizeof(text), "%.1f %% (%.1f to %.1f)", 100 * share.estimate, 100 * share.low,
-                100 * share.high);
-  return text;
-}
-
 std::string number(const Interval& value) {
   char text[96];
   std::snprintf(text, sizeof(text), "%.3f (%.3f to %.3f)", value.estimate, value.low, value.high);
+  return text;
+}
+
+std::string percent(const Interval& share) {
+  char text[96];
+  if (std::isnan(share.low)) {
+    std::snprintf(text, sizeof(text), "%.1f %% (no interval)", 100 * share.estimate);
+  } else {
+    std::snprintf(text, sizeof(text), "%.1f %% (%.1f to %.1f)", 100 * share.estimate,
+                  100 * share.low, 100 * share.high);
+  }
   return text;
 }
 

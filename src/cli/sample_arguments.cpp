@@ -1,6 +1,7 @@
 #include "cli/sample_arguments.hpp"
 
 #include <limits>
+#include <utility>
 
 #include "cli/resources.hpp"
 #include "echopath/core/errors.hpp"
@@ -25,10 +26,30 @@ std::string preset_path(const std::string& name) {
                     "; presets: " + join(known, ", "));
 }
 
-template <class Value>
-void take(const std::optional<Value>& given, Value& value) {
-  if (given) value = *given;
-}
+/// Gives options of the command line to keys of the config. Their values obey the ranges of the
+/// keys; errors name both.
+class OptionValues {
+ public:
+  explicit OptionValues(config::VisitFunction visit) : visit_(std::move(visit)) {}
+
+  /// `key` is a JSON pointer: /solver/name.
+  void give(const std::string& option, const char* key, const config::Json& value) const {
+    config::Json json = config::Json::object();
+    json[config::Json::json_pointer(key)] = value;
+    config::apply(json, visit_, "sample " + option);
+  }
+  template <class Value>
+  void give(const std::string& option, const char* key, const std::optional<Value>& value) const {
+    if (value) give(option, key, config::Json(*value));
+  }
+  void give(const std::string& option, const char* key,
+            const std::vector<std::string>& values) const {
+    if (!values.empty()) give(option, key, config::Json(values));
+  }
+
+ private:
+  config::VisitFunction visit_;
+};
 
 /// Throws UsageError on a seed that cannot be counted on from.
 std::int64_t first_seed(std::uint64_t seed) {
@@ -40,31 +61,34 @@ std::int64_t first_seed(std::uint64_t seed) {
 
 /// What the options give over what a file gave.
 void take_all(const SampleArguments& given, generation::SampleOptions& options) {
-  if (!given.classes.empty()) options.classes = given.classes;
-  take(given.guidance_scale, options.guidance.scale);
-  take(given.guidance_rescale, options.guidance.rescale);
+  const OptionValues values(config::visit_of(options));
+  values.give("--classes", "/classes", given.classes);
+  values.give("--w", "/guidance_scale", given.guidance_scale);
+  values.give("--guidance-rescale", "/guidance/rescale", given.guidance_rescale);
   if (!given.guidance_interval.empty()) {
-    options.guidance.interval_start = given.guidance_interval[0];
-    options.guidance.interval_end = given.guidance_interval[1];
+    const char* option = "--guidance-interval";
+    values.give(option, "/guidance/interval_start", config::Json(given.guidance_interval[0]));
+    values.give(option, "/guidance/interval_end", config::Json(given.guidance_interval[1]));
   }
-  take(given.sampler, options.sampler);
-  take(given.blocks, options.blocks);
-  take(given.count, options.count);
-  if (given.ejection_fraction) options.ejection_fraction = given.ejection_fraction;
-  take(given.heart_rate, options.heart_rate);
-  take(given.steps, options.solver.num_inference_steps);
-  take(given.solver, options.solver.name);
-  take(given.anchor, options.anchor);
-  take(given.context_frames, options.context_frames);
-  take(given.heart, options.heart);
-  take(given.heart_frame, options.heart_frame);
-  take(given.codec, options.codec);
-  if (!given.also.empty()) options.also = given.also;
-  take(given.max_redraws, options.max_redraws);
-  take(given.batch, options.batch);
-  take(given.precision, options.precision);
+  values.give("--sampler", "/sampler", given.sampler);
+  values.give("--blocks", "/blocks", given.blocks);
+  values.give("--count", "/count", given.count);
+  values.give("--ef", "/ejection_fraction", given.ejection_fraction);
+  values.give("--heart-rate", "/heart_rate", given.heart_rate);
+  values.give("--steps", "/solver/num_inference_steps", given.steps);
+  values.give("--solver", "/solver/name", given.solver);
+  values.give("--anchor", "/anchor", given.anchor);
+  values.give("--context-frames", "/context_frames", given.context_frames);
+  values.give("--heart", "/heart", given.heart);
+  values.give("--heart-frame", "/heart_frame", given.heart_frame);
+  values.give("--codec", "/codec", given.codec);
+  values.give("--also", "/also", given.also);
+  values.give("--max-redraws", "/max_redraws", given.max_redraws);
+  values.give("--batch", "/batch", given.batch);
+  values.give("--precision", "/precision", given.precision);
   if (given.allow_unfiltered) options.allow_unfiltered = true;
   if (given.deterministic) options.deterministic = true;
+  options.guidance_scale_given = given.guidance_scale.has_value();
 }
 
 void add_what(CLI::App& verb, SampleArguments& given) {
@@ -108,8 +132,10 @@ void add_how(CLI::App& verb, SampleArguments& given) {
   verb.add_option("--set", given.overrides, "overrides one key: solver.eta=1")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  verb.add_option("--w", given.guidance_scale,
-                  "guidance scale: 0 unconditional, 1 conditional, above 1 stronger (default 5)")
+  verb.add_option(
+          "--w", given.guidance_scale,
+          "guidance scale: 0 unconditional, 1 conditional, above 1 stronger (default 5); it "
+          "steers the heart frame, and with --set guidance.video_share=1 the motion too")
       ->type_name("W");
   verb.add_option("--guidance-interval", given.guidance_interval,
                   "noise levels from 0 to 1 between which guidance acts: 0.1,0.8 (default 0,1)")
@@ -180,6 +206,8 @@ void add_sample_arguments(CLI::App& verb, SampleArguments& arguments) {
   add_what(verb, arguments);
   add_how(verb, arguments);
   add_where(verb, arguments);
+  verb.get_option("--seed")->description(
+      "seed of the first video; the next ones count on from it (default 0)");
 }
 
 generation::SampleOptions resolve(const SampleArguments& given, const CommonOptions& common) {
@@ -193,8 +221,6 @@ generation::SampleOptions resolve(const SampleArguments& given, const CommonOpti
   config::apply_overrides(given.overrides, visit);
   take_all(given, options);
   if (common.seed) options.seed = first_seed(*common.seed);
-  // Values given as options obey the same ranges as those of a file.
-  config::apply(config::dump(visit), visit, "sample");
   options.model = model_or_default(given.model.empty() ? options.model : given.model).string();
   options.out = given.out;
   options.resume = given.resume;

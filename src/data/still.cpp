@@ -10,6 +10,19 @@
 namespace echopath::data {
 namespace {
 
+/// Throws DataError with every kind of file that a heart frame may come from: what is none of them
+/// ends here.
+io::Frames read_video_or_say_what_would_do(const fs::path& path) {
+  try {
+    return io::read_video(path);
+  } catch (const DataError& error) {
+    throw DataError(
+        std::string(error.what()) +
+        "; a heart frame is of a picture (.png, .jpg, .jpeg, .bmp, .tif, .tiff, .webp), "
+        "a video, a DICOM file or latents (.safetensors)");
+  }
+}
+
 DecodedClip read_clip(const fs::path& path) {
   require_file(path, "heart frame");
   DecodedClip clip;
@@ -20,7 +33,7 @@ DecodedClip read_clip(const fs::path& path) {
   } else if (io::is_image_name(path)) {
     clip.frames = io::read_image(path);
   } else {
-    clip.frames = io::read_video(path);
+    clip.frames = read_video_or_say_what_would_do(path);
   }
   return clip;
 }

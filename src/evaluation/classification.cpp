@@ -93,12 +93,18 @@ std::int64_t patients_of_rarest_class(const Predictions& predictions) {
 /// or for a mean over classes those of the rarest class.
 FigureRange range_of(std::size_t k, const Predictions& predictions, bool difference) {
   const std::string& name = score_names()[k];
-  const bool of_all = name == "accuracy" || name == "calibration_error" || name == "brier";
+  const bool of_all = name == "accuracy" || name == "brier";
   FigureRange range;
   range.units = of_all ? 0 : patients_of_rarest_class(predictions);
   if (name == "brier" && predictions.classes.size() > 2) range.highest = 2.0;
   if (difference) range.lowest = -range.highest;
   return range;
+}
+
+/// Whether score k has an interval. A bootstrap of the calibration error lies above the truth: the
+/// fewer different rows a bin has, the larger it is.
+bool has_bounds(std::size_t k) {
+  return score_names()[k] != "calibration_error";
 }
 
 /// The mean over an arm's classifiers, with its spread and its interval over patients.
@@ -124,6 +130,8 @@ ArmResult judge(const std::string& name, const std::vector<Predictions>& several
   const std::vector<std::size_t> all = every_row(first);
   for (const Predictions& one : several) {
     result.by_source.push_back(classification_scores(one, all, auc_from));
+    result.calibration_error_if_calibrated +=
+        calibration_error_if_calibrated(one) / static_cast<double>(several.size());
   }
   result.mean = mean_of(all);
   for (std::size_t k = 0; k < result.mean.size(); ++k) {
@@ -132,6 +140,10 @@ ArmResult judge(const std::string& name, const std::vector<Predictions>& several
       squares += std::pow(scores[k] - result.mean[k], 2);
     const auto divisor = static_cast<double>(several.size()) - 1.0;
     result.deviation.push_back(divisor > 0 ? std::sqrt(squares / divisor) : 0.0);
+    if (!has_bounds(k)) {
+      result.intervals.push_back({result.mean[k], kNotANumber, kNotANumber});
+      continue;
+    }
     result.intervals.push_back(bounded_bootstrap(
         first.patients, [&](const auto& rows) { return mean_of(rows)[k]; }, options.bootstrap,
         range_of(k, first, false)));
@@ -159,13 +171,16 @@ ArmComparison compare(const std::string& name, const Predictions& arm, const std
   }
   const AucFrom auc_from = parse_auc_from(options.auc_from);
   for (std::size_t k = 0; k < score_names().size(); ++k) {
-    result.differences.push_back(bounded_bootstrap(
-        arm.patients,
-        [&](const auto& rows) {
-          return classification_scores(arm, rows, auc_from)[k] -
-                 classification_scores(against, rows, auc_from)[k];
-        },
-        options.bootstrap, range_of(k, arm, true)));
+    const auto difference = [&](const std::vector<std::size_t>& rows) {
+      return classification_scores(arm, rows, auc_from)[k] -
+             classification_scores(against, rows, auc_from)[k];
+    };
+    if (!has_bounds(k)) {
+      result.differences.push_back({difference(every_row(arm)), kNotANumber, kNotANumber});
+      continue;
+    }
+    result.differences.push_back(
+        bounded_bootstrap(arm.patients, difference, options.bootstrap, range_of(k, arm, true)));
   }
   return result;
 }

@@ -68,6 +68,7 @@ config::Json arm_json(const ArmResult& arm) {
   for (std::size_t k = 0; k < arm.deviation.size(); ++k) {
     row["scores"][score_names()[k]]["sd"] = number_or_null(arm.deviation[k]);
   }
+  row["calibration_error_if_calibrated"] = arm.calibration_error_if_calibrated;
   return row;
 }
 

@@ -4,12 +4,16 @@
 #include <cmath>
 #include <limits>
 
+#include "echopath/core/random.hpp"
 #include "echopath/evaluation/predictions.hpp"
 
 namespace echopath::evaluation {
 namespace {
 
 constexpr int kCalibrationBins = 15;
+constexpr std::uint32_t kCalibrationDraws = 1000;
+/// Sets these draws apart from others.
+constexpr std::uint64_t kCalibration = 0x63616c69;
 constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 
 /// Means over the classes, from confusion[i][j]: videos of class i that were called j.
@@ -45,22 +49,36 @@ Confusion confusion_figures(const Predictions& predictions, const std::vector<st
   return figures;
 }
 
-double calibration_error(const Predictions& predictions, const std::vector<std::size_t>& rows) {
+/// The probability of the class that a row is called.
+double confidence_of(const Predictions& predictions, std::size_t row) {
+  return predictions.probabilities[row][predictions.called(row)];
+}
+
+/// The expected difference of confidence and accuracy over bins of equal width.
+double binned_error(const std::vector<double>& confidences, const std::vector<bool>& is_right) {
   std::vector<double> confidence(kCalibrationBins, 0.0), right(kCalibrationBins, 0.0);
-  for (const std::size_t row : rows) {
-    const std::size_t called = predictions.called(row);
-    const double p = predictions.probabilities[row][called];
+  for (std::size_t i = 0; i < confidences.size(); ++i) {
     // Bins (0, 1/15], (1/15, 2/15], …
-    const int bin =
-        std::clamp(static_cast<int>(std::ceil(p * kCalibrationBins)) - 1, 0, kCalibrationBins - 1);
-    confidence[static_cast<std::size_t>(bin)] += p;
-    right[static_cast<std::size_t>(bin)] += called == predictions.labels[row] ? 1.0 : 0.0;
+    const int bin = std::clamp(static_cast<int>(std::ceil(confidences[i] * kCalibrationBins)) - 1,
+                               0, kCalibrationBins - 1);
+    confidence[static_cast<std::size_t>(bin)] += confidences[i];
+    right[static_cast<std::size_t>(bin)] += is_right[i] ? 1.0 : 0.0;
   }
   double error = 0.0;
   for (std::size_t bin = 0; bin < confidence.size(); ++bin) {
-    error += std::abs(confidence[bin] - right[bin]) / static_cast<double>(rows.size());
+    error += std::abs(confidence[bin] - right[bin]) / static_cast<double>(confidences.size());
   }
   return error;
+}
+
+double calibration_error(const Predictions& predictions, const std::vector<std::size_t>& rows) {
+  std::vector<double> confidences;
+  std::vector<bool> is_right;
+  for (const std::size_t row : rows) {
+    confidences.push_back(confidence_of(predictions, row));
+    is_right.push_back(predictions.called(row) == predictions.labels[row]);
+  }
+  return binned_error(confidences, is_right);
 }
 
 double brier_score(const Predictions& predictions, const std::vector<std::size_t>& rows) {
@@ -158,6 +176,23 @@ Scores classification_scores(const Predictions& predictions, const std::vector<s
           mean_average_precision(predictions, rows),
           calibration_error(predictions, rows),
           brier_score(predictions, rows)};
+}
+
+double calibration_error_if_calibrated(const Predictions& predictions) {
+  std::vector<double> confidences;
+  for (std::size_t row = 0; row < predictions.size(); ++row) {
+    confidences.push_back(confidence_of(predictions, row));
+  }
+  std::vector<bool> is_right(confidences.size());
+  double sum = 0.0;
+  for (std::uint32_t draw = 0; draw < kCalibrationDraws; ++draw) {
+    const NoiseKey key{kCalibration, Stream::kShuffle, draw, 0};
+    for (std::size_t i = 0; i < confidences.size(); ++i) {
+      is_right[i] = uniform_number(key, static_cast<std::uint32_t>(i)) < confidences[i];
+    }
+    sum += binned_error(confidences, is_right);
+  }
+  return sum / kCalibrationDraws;
 }
 
 McNemar mcnemar_test(const Predictions& a, const Predictions& b) {

@@ -150,16 +150,6 @@ void warn_of_few_patients(MetricValue& metric, const FeatureTable& table, const 
                             "; the corrected figure and its interval may lie too high");
 }
 
-/// No distance is below 0: the corrected figure is cut there, and the interval reaches as far from
-/// what is left as it did before.
-void cut_at_zero(Estimate& estimate) {
-  if (!estimate.has_interval) return;
-  const double reach = estimate.high - estimate.corrected;
-  estimate.corrected = std::max(0.0, estimate.corrected);
-  estimate.low = std::max(0.0, estimate.corrected - reach);
-  estimate.high = estimate.corrected + reach;
-}
-
 }  // namespace
 
 MetricValue frechet_metric(const FeatureTable& real, const FeatureTable& synthetic,
@@ -172,7 +162,7 @@ MetricValue frechet_metric(const FeatureTable& real, const FeatureTable& synthet
   metric.metric = "Fréchet distance";
   metric.estimate = jackknife(figures.value, figures.left_out, options.coverage);
   require_finite(metric, real, synthetic);
-  cut_at_zero(metric.estimate);
+  cut_at(metric.estimate, 0.0);
   warn_of_few_rows(metric, real, synthetic);
   warn_of_few_patients(metric, real, "real");
   warn_of_few_patients(metric, synthetic, "synthetic");

@@ -63,6 +63,7 @@ MetricValue inception_metric(const FeatureTable& table, const MetricProtocol& pr
   metric.metric = "inception score";
   const LeftOut left_out = leave_out(logs, all, make_folds(table, options.folds, options.seed));
   metric.estimate = jackknife(all.score(), {left_out}, options.coverage);
+  cut_at(metric.estimate, 1.0);  // the score of rows that are all alike
   metric.estimate.value = score.mean;
   if (score.splits.size() > 1) metric.spread = score.standard_deviation;
   if (!std::isfinite(score.mean)) {

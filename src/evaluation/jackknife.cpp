@@ -107,4 +107,12 @@ Estimate jackknife(double value, const std::vector<LeftOut>& sides, double cover
   return estimate;
 }
 
+void cut_at(Estimate& estimate, double lowest) {
+  if (!estimate.has_interval) return;
+  const double reach = estimate.high - estimate.corrected;
+  estimate.corrected = std::max(estimate.corrected, lowest);
+  estimate.low = std::max(estimate.corrected - reach, lowest);
+  estimate.high = estimate.corrected + reach;
+}
+
 }  // namespace echopath::evaluation

@@ -82,6 +82,19 @@ std::vector<std::string> patients_of(const std::vector<data::Study>& studies) {
   return names;
 }
 
+/// Says why the rate of an attack has no interval.
+void warn_of_few_others(const std::string& attack, const MembershipInference& found,
+                        PrivacyAudit& audit) {
+  if (!found.has_too_few_others()) return;
+  char rate[16];
+  std::snprintf(rate, sizeof(rate), "%.3g", 100.0 * found.false_positive_rate);
+  const std::int64_t least = least_others_for_interval(found.false_positive_rate);
+  warn(audit.warnings, "membership by " + attack + ": fewer than " + std::to_string(least) +
+                           " held-out videos (" + std::to_string(found.non_members) +
+                           "), of which not one may be a false alarm at " + rate +
+                           " %: the share of members found has no interval");
+}
+
 /// Small losses say "member".
 std::vector<double> negated(std::vector<double> values) {
   for (double& value : values) value = -value;
@@ -128,6 +141,8 @@ void infer_by_denoising(const models::ModelDirectory& model, const LatentReader&
     audit.denoising[network] = membership_inference(
         negated(members.losses), patients_of(members.studies), negated(others.losses),
         patients_of(others.studies), options.statistics);
+    warn_of_few_others(std::string("denoising loss of the ") + network, audit.denoising[network],
+                       audit);
   }
 }
 
@@ -326,6 +341,7 @@ PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
   result.short_held_out_videos = held_out.short_videos;
   result.frames = audit(synthetic.frames, training.frames, held_out.frames, options);
   warn_of_few_calibrating("frames", result.frames, options, result);
+  warn_of_few_others("similarity of frames", result.frames.membership, result);
   const std::string too_few = too_few_to_audit(
       static_cast<std::int64_t>(synthetic.motion.items.size()), training.motion.patients(),
       held_out.motion.patients(), calibrating(held_out.motion, options.calibration_split));
@@ -335,6 +351,7 @@ PrivacyAudit run_privacy_audit(const PrivacyAuditOptions& options) {
   } else {
     result.motion = audit(synthetic.motion, training.motion, held_out.motion, options);
     warn_of_few_calibrating("motion", *result.motion, options, result);
+    warn_of_few_others("similarity of motion", result.motion->membership, result);
   }
   if (options.denoising) infer_by_denoising(model, real, videos, options, device, result);
 

@@ -289,6 +289,10 @@ double chance_true_positive_rate(std::int64_t others, double false_positive_rate
   return (std::floor(false_positive_rate * count + kRounding) + 1.0) / (count + 1.0);
 }
 
+std::int64_t least_others_for_interval(double false_positive_rate) {
+  return static_cast<std::int64_t>(std::ceil(1.0 / false_positive_rate - kRounding));
+}
+
 MembershipInference membership_inference(const std::vector<double>& members,
                                          const std::vector<std::string>& member_patients,
                                          const std::vector<double>& non_members,
@@ -314,10 +318,20 @@ MembershipInference membership_inference(const std::vector<double>& members,
     }
     return true_positive_rate_at(drawn, drawn_positive, options.membership_rate);
   };
+  if (result.has_too_few_others()) {
+    std::vector<std::size_t> all(scores.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    result.true_positive_rate = {rate(all), std::nan(""), std::nan("")};
+    return result;
+  }
   FigureRange range;
   range.units = static_cast<std::int64_t>(Patients(member_patients).items.size());
   result.true_positive_rate = bounded_bootstrap(patients, rate, bootstrap_of(options), range);
   return result;
+}
+
+bool MembershipInference::has_too_few_others() const {
+  return non_members < least_others_for_interval(false_positive_rate);
 }
 
 config::Json MembershipInference::to_json() const {

@@ -24,7 +24,7 @@ bool has_file(const std::filesystem::path& directory, const char* name);
 /// A JSON document of an evaluation. Throws DataError where it cannot be read.
 config::Json read_document(const std::filesystem::path& path);
 /// "0.123 ± 0.01 (0.1 to 0.15)" of {estimate, sd, low, high}, as far as they are numbers, times
-/// `scale`: 100 for percent.
+/// `scale`: 100 for percent; "(no interval)" where `low` is null.
 std::string interval_text(const config::Json& interval, double scale = 1.0);
 /// The member `warnings` of a document, which older ones lack.
 void add_warnings(Chapter& chapter, const config::Json& document);

@@ -32,6 +32,7 @@ std::string interval_text(const config::Json& interval, double scale) {
   const std::string deviation = number("sd"), low = number("low"), high = number("high");
   if (!deviation.empty()) text += " ± " + deviation;
   if (!low.empty() && !high.empty()) text += " (" + low + " to " + high + ")";
+  if (interval.contains("low") && interval["low"].is_null()) text += " (no interval)";
   return text;
 }
 

@@ -87,7 +87,7 @@ std::string frame_address(const VideoSet& set, const std::string& name, std::int
 }
 
 /// Samples beside their nearest training videos, at the two frames that are most alike, and the
-/// most alike pairs first. Needs both directories.
+/// most alike pairs first. Needs both directories. Only a simulated dataset has a phantom.csv.
 void add_neighbours(Chapter& chapter, const fs::path& result, const config::Json& options,
                     std::int64_t most) {
   if (!has_file(result, "privacy_audit.csv")) return;
@@ -120,6 +120,11 @@ void add_neighbours(Chapter& chapter, const fs::path& result, const config::Json
                        {"caption", left_name + " (left) and training patient " + row[patient] +
                                        ", " + right_name + ": similarity " + row[similarity] +
                                        (row[flagged] == "1" ? ", flagged as memorised" : "")}});
+    }
+    if (!items.empty() && !has_file(options.at("real").get<std::string>(), "phantom.csv")) {
+      add_note(chapter,
+               "The nearest training videos below are frames of real patients: this page is as "
+               "confidential as they are.");
     }
     add_section(chapter,
                 {{"type", "pairs"},

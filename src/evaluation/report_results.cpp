@@ -80,6 +80,10 @@ Chapter classification_chapter(const Source& result) {
       if (arm.at("classifiers") == 1) shown.erase("sd");  // a single one has no spread
       row.push_back(interval_text(shown));
     }
+    if (arm.contains("calibration_error_if_calibrated")) {  // older documents do not tell it
+      columns.emplace_back("calibration_error if calibrated");
+      row.push_back(arm["calibration_error_if_calibrated"]);
+    }
     rows.push_back(row);
     if (arm.at("look").get<std::int64_t>() > 1) {
       add_warning(chapter, "Arm '" + arm.at("arm").get<std::string>() +
@@ -118,10 +122,10 @@ Chapter tables_chapter(const fs::path& result) {
   return chapter;
 }
 
-/// "128 frames of 16 videos of 16 patients" of a side's counts.
-std::string count_text(const config::Json& count) {
+/// "128 frames of 16 videos, 16 patients" of a side's counts; `items` is what is counted.
+std::string count_text(const config::Json& count, const std::string& items) {
   if (count.is_null()) return "";
-  return count.at("items").dump() + " of " + count.at("videos").dump() + " videos, " +
+  return count.at("items").dump() + " " + items + " of " + count.at("videos").dump() + " videos, " +
          count.at("patients").dump() + " patients";
 }
 
@@ -140,6 +144,7 @@ Chapter distribution_chapter(const fs::path& file) {
   add_warnings(chapter, found);
   for (const config::Json& one : found.at("detectors")) {
     const config::Json& detector = one.at("detector");
+    const std::string items = detector.value("takes", "items");  // older documents do not tell it
     config::Json rows = config::Json::array();
     for (const config::Json& row : one.at("metrics")) {
       config::Json interval = "";
@@ -151,7 +156,7 @@ Chapter distribution_chapter(const fs::path& file) {
       rows.push_back({row.at("metric"), name, row.at("value"),
                       row.value("spread", config::Json("")),
                       row.value("corrected", config::Json("")), interval,
-                      count_text(row.at("real")), count_text(row.at("synthetic"))});
+                      count_text(row.at("real"), items), count_text(row.at("synthetic"), items)});
       for (const config::Json& warning : row.at("warnings")) {
         add_warning(chapter, row.at("metric").get<std::string>() + " of " +
                                  name.get<std::string>() + ": " + warning.get<std::string>());

@@ -14,7 +14,7 @@ void write_contact_sheet(const std::filesystem::path& directory,
                          const std::filesystem::path& png);
 
 /// Writes a page that plays the videos beside it and filters them by class; it needs nothing but
-/// them.
+/// them. Where there is neither an MP4 nor a GIF of a video it says so and links the file.
 void write_index(const std::vector<ManifestEntry>& entries, const std::filesystem::path& html);
 
 }  // namespace echopath::generation

@@ -19,7 +19,8 @@ button { margin: 0 .4rem .8rem 0; padding: .3rem .9rem; border: 1px solid #3a445
 button[aria-pressed="true"] { background: #2f81f7; border-color: #2f81f7; color: #fff; }
 #videos { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 1rem; }
 figure { margin: 0; background: #1c2128; border-radius: .4rem; overflow: hidden; }
-video, img { width: 100%; min-height: 200px; display: block; background: #000; image-rendering: auto; }
+video, img, .note { width: 100%; aspect-ratio: 1; display: block; background: #000; object-fit: contain; }
+.note { display: grid; place-content: center; box-sizing: border-box; padding: 1rem; text-align: center; }
 figcaption { padding: .4rem .6rem; font-size: .85rem; color: #93a0ae; }
 figcaption b { color: #dde3ea; }
 a { color: #79b8ff; }
@@ -37,26 +38,61 @@ constexpr const char* kTail = R"html(;
 const filters = document.getElementById("filters");
 const grid = document.getElementById("videos");
 const address = file => file.split("/").map(encodeURIComponent).join("/");
+const lastPart = file => file.split("/").pop();
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+function link(file, text) {
+  return Object.assign(document.createElement("a"), {href: address(file), textContent: text});
+}
+// Stands where a video would play.
+function note(text, file) {
+  const box = Object.assign(document.createElement("div"), {className: "note"});
+  const line = document.createElement("span");
+  line.append(text, link(file, lastPart(file)));
+  box.append(line);
+  return box;
+}
 function caption(video) {
   const box = document.createElement("figcaption");
-  const name = document.createElement("b");
-  name.textContent = video.class;
-  box.append(name, ` · seed ${video.seed} · w ${video.guidance_scale} · ${video.frames} frames`);
+  const title = document.createElement("b");
+  title.textContent = video.class;
+  box.append(title, ` · seed ${video.seed} · w ${video.guidance_scale} · ${video.frames} frames`);
   if (!video.filtered) box.append(" · did not pass the privacy gate");
   for (const file of video.files) {
-    const link = document.createElement("a");
-    Object.assign(link, {href: address(file), textContent: file.split("/")[0].toLowerCase()});
-    if (file === video.file) link.textContent = file.split("/").pop();
-    box.append(file === video.file ? document.createElement("br") : " · ", link);
+    if (file === video.file) box.append(document.createElement("br"), link(file, lastPart(file)));
+    else box.append(" · ", link(file, file.split("/")[0].toLowerCase()));
   }
   return box;
 }
-// Many videos at once would be too many for a browser: those that are seen play.
+// Many videos at once would be too many for a browser: those that are seen play, but for those that
+// were paused by hand. One that may not play shows its first frame and its controls.
+const pausedByPage = new WeakSet(), pausedByHand = new WeakSet();
 const onScreen = new IntersectionObserver(entries => {
-  for (const entry of entries)
-    if (entry.isIntersecting) entry.target.play().catch(() => {});
-    else entry.target.pause();
+  for (const {target, isIntersecting} of entries) {
+    if (isIntersecting) {
+      target.preload = "metadata";
+      if (!still.matches && !pausedByHand.has(target)) target.play().catch(() => {});
+    } else if (!target.paused) {
+      pausedByPage.add(target);
+      target.pause();
+    }
+  }
 });
+function playerOf(video) {
+  const player = document.createElement("video");
+  Object.assign(player, {src: address(video.player), controls: true, loop: true, muted: true,
+                         playsInline: true, preload: "none"});
+  player.onplay = () => pausedByHand.delete(player);
+  player.onpause = () => pausedByPage.delete(player) || pausedByHand.add(player);
+  onScreen.observe(player);
+  return player;
+}
+function pictureOf(video) {
+  if (!video.player) return note("No browser plays this video: ", video.file);
+  if (!video.player.endsWith(".gif")) return playerOf(video);
+  if (still.matches) return note("A moving picture: ", video.player);
+  return Object.assign(document.createElement("img"),
+                       {src: address(video.player), loading: "lazy", alt: video.class});
+}
 function show(wanted) {
   for (const button of filters.children)
     button.setAttribute("aria-pressed", String(button.dataset.class === wanted));
@@ -65,26 +101,15 @@ function show(wanted) {
   for (const video of videos) {
     if (wanted && video.class !== wanted) continue;
     const figure = document.createElement("figure");
-    if (video.player.endsWith(".gif")) {
-      const image = document.createElement("img");
-      Object.assign(image, {src: address(video.player), loading: "lazy", alt: video.class});
-      figure.append(image);
-    } else if (video.player) {
-      const player = document.createElement("video");
-      Object.assign(player, {src: address(video.player), controls: true, loop: true, muted: true,
-                             playsInline: true, preload: "none"});
-      figure.append(player);
-      onScreen.observe(player);
-    }
-    figure.append(caption(video));
+    figure.append(pictureOf(video), caption(video));
     grid.append(figure);
   }
 }
-for (const name of ["", ...new Set(videos.map(video => video.class))]) {
+for (const wanted of ["", ...new Set(videos.map(video => video.class))]) {
   const button = document.createElement("button");
-  button.textContent = name || "all";
-  button.dataset.class = name;
-  button.onclick = () => show(name);
+  button.textContent = wanted || "all";
+  button.dataset.class = wanted;
+  button.onclick = () => show(wanted);
   filters.append(button);
 }
 show("");

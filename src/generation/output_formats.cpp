@@ -61,7 +61,7 @@ std::vector<std::string> without_repeats(const std::vector<std::string>& formats
   return once;
 }
 
-std::string usable_codec(const std::string& asked,
+std::string usable_codec(const std::string& asked, const std::vector<std::string>& also,
                          const std::function<bool(const std::string&)>& has_encoder) {
   const std::string name = to_lower(asked);
   std::string why = "is not supported here (" + join(video_codecs(), " and ") + " are)";
@@ -76,16 +76,19 @@ std::string usable_codec(const std::string& asked,
   }
   for (const Codec& codec : kCodecs) {
     if (!has_encoder(codec.encoder)) continue;
+    const bool plays = codec.name == std::string("h264") ||
+                       std::find(also.begin(), also.end(), "gif") != also.end();
     log_warning("codec '" + asked + "' " + why + "; the videos are written as " + codec.words +
-                " (" + codec.name + ")");
+                " (" + codec.name + ")" +
+                (plays ? "" : ", which index.html cannot play; --also gif gives it what it can"));
     return codec.name;
   }
   throw DataError("codec '" + asked + "' " + why +
                   ", and there is no other: install FFmpeg's libraries with libx264 or ffv1");
 }
 
-std::string usable_codec(const std::string& asked) {
-  return usable_codec(asked, &ffmpeg_has);
+std::string usable_codec(const std::string& asked, const std::vector<std::string>& also) {
+  return usable_codec(asked, also, &ffmpeg_has);
 }
 
 bool can_write_h264() {

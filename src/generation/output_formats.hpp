@@ -15,11 +15,12 @@ std::vector<std::string> without_repeats(const std::vector<std::string>& formats
 
 /// The codec to write with: the one asked for (mp4 and avi are other names of them), or, where it
 /// is none of ours or its encoder is missing, the first that can be used, with a warning that names
-/// it. `has_encoder` tells by FFmpeg's name (libx264, ffv1). Throws DataError where none can be.
-std::string usable_codec(const std::string& asked,
+/// it, and that the page cannot play it where neither it nor a format of `also` is for browsers.
+/// `has_encoder` tells by FFmpeg's name (libx264, ffv1). Throws DataError where none can be.
+std::string usable_codec(const std::string& asked, const std::vector<std::string>& also,
                          const std::function<bool(const std::string&)>& has_encoder);
 /// The same with the encoders of the FFmpeg that this program runs with.
-std::string usable_codec(const std::string& asked);
+std::string usable_codec(const std::string& asked, const std::vector<std::string>& also);
 /// Whether this FFmpeg can write H.264.
 bool can_write_h264();
 

@@ -103,7 +103,7 @@ Run prepare(const SampleOptions& requested, const distributed::ProcessEnvironmen
         "--trace keeps the blocks of one process; leave --nproc out, or take --also "
         "latents");
   }
-  options.codec = usable_codec(options.codec);
+  options.codec = usable_codec(options.codec, options.also);
   options.also = without_repeats(options.also);
   if (options.deterministic) {
     options.batch = 1;

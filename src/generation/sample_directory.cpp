@@ -6,6 +6,7 @@
 #include "echopath/core/errors.hpp"
 #include "echopath/core/leftovers.hpp"
 #include "echopath/core/logging.hpp"
+#include "echopath/core/text.hpp"
 #include "echopath/generation/sample.hpp"
 #include "generation/model_hashes.hpp"
 #include "generation/output_formats.hpp"
@@ -66,6 +67,33 @@ void require_nothing_to_lose(const fs::path& out) {
   }
 }
 
+/// The value of a key as a message shows it; of hashes the first digits.
+std::string shown(const config::Json& object, const std::string& key) {
+  if (!object.contains(key)) return "nothing";
+  const std::string text = object.at(key).dump();
+  constexpr std::size_t kHashInQuotes = 66;
+  return text.size() == kHashInQuotes ? text.substr(0, 13) + "…\"" : text;
+}
+
+/// Adds "options.blocks is 4 there and 2 now" for every key in which two documents differ.
+void find_differences(const config::Json& before, const config::Json& now,
+                      const std::string& prefix, std::vector<std::string>& found) {
+  std::set<std::string> keys;
+  for (const config::Json* side : {&before, &now}) {
+    for (const auto& item : side->items()) keys.insert(item.key());
+  }
+  for (const std::string& key : keys) {
+    const bool in_both = before.contains(key) && now.contains(key);
+    if (in_both && before.at(key) == now.at(key)) continue;
+    if (in_both && before.at(key).is_object() && now.at(key).is_object()) {
+      find_differences(before.at(key), now.at(key), prefix + key + ".", found);
+      continue;
+    }
+    found.push_back(one_line(prefix + key) + " is " + shown(before, key) + " there and " +
+                    shown(now, key) + " now");
+  }
+}
+
 /// Throws UsageError where two legs of a run differ.
 void require_same_document(const fs::path& directory, const config::Json& before,
                            const config::Json& now) {
@@ -76,11 +104,11 @@ void require_same_document(const fs::path& directory, const config::Json& before
                      "of an earlier version of echopath, which did not record every part of its "
                      "model; finish it with that version, or choose another --out");
   }
-  const config::Json change =
-      config::Json::diff(essence(completed(before)), essence(completed(now)));
-  if (change.empty()) return;
-  throw UsageError(named + "with other options (" + change[0].at("path").get<std::string>() +
-                   " differs); resume it with its own, or choose another --out");
+  std::vector<std::string> differences;
+  find_differences(essence(completed(before)), essence(completed(now)), "", differences);
+  if (differences.empty()) return;
+  throw UsageError(named + "with other options (" + join(differences, ", ") +
+                   "); resume it with its own, or choose another --out");
 }
 
 void remove_leftovers(const fs::path& folder) {

@@ -25,7 +25,9 @@ void check_other_formats(const std::vector<std::string>& formats) {
 void check_sample_options(const SampleOptions& options) {
   if (options.guidance.scale < 0) throw UsageError("the guidance scale w must not be negative");
   if (options.guidance.interval_start > options.guidance.interval_end) {
-    throw UsageError("guidance.interval_start must not lie above guidance.interval_end");
+    throw UsageError(
+        "guidance.interval_start must not lie above guidance.interval_end (--guidance-interval "
+        "LOW,HIGH)");
   }
   if (options.blocks < 1) throw UsageError("the number of blocks must be at least 1");
   if (options.count < 1) throw UsageError("the number of videos must be at least 1");

@@ -51,8 +51,12 @@ void warn_of_unknown_cycle(const SampleOptions& options, const models::ModelDire
               "(heart_phase_window below 0.5); the first beat may jump");
 }
 
-/// What w has above 1 is the LIDM's, but for the share of the LVDM.
+/// What w has above 1 is the LIDM's, but for the share of the LVDM. A w that nobody asked for is
+/// not missed.
 void warn_of_idle_guidance(const SampleOptions& options, const models::ModelDirectory& model) {
+  const bool asked_for =
+      options.guidance_scale_given || options.guidance.scale != SampleOptions().guidance.scale;
+  if (!asked_for) return;
   if (options.guidance.scale <= 1.0 || options.video_guidance_share > 0.0) return;
   std::string why;
   if (!options.heart.empty()) {

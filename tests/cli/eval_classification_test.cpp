@@ -61,6 +61,7 @@ TEST_F(EvalClassificationVerb, PrintsScoresAndPairedTests) {
   for (const char* line :
        {"right: 1 classifier, 8 videos of 8 patients\n",
         "  accuracy           1.000 (0.631 to 1.000)",
+        "  calibration_error  0.250 (no interval), expected if calibrated 0.",
         "wrong: 1 classifier, 8 videos of 8 patients\n", "  accuracy           0.750 (",
         "wrong against right: right where the other is wrong 0 to 2 times (McNemar p 0.500)",
         "classification.csv, comparisons.csv, predictions/ in "}) {

@@ -7,6 +7,7 @@ namespace echopath::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Outcome;
 using testing::run;
 
@@ -45,6 +46,7 @@ TEST_P(EvalWordHelp, ShowsAnExampleOfItsOwnAndTheCommonOptions) {
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.err, "");
   EXPECT_THAT(outcome.out, HasSubstr("\nExample:\n  echopath eval " + GetParam() + " --"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("{false}")));
   expect_common_options(outcome.out);
 }
 

@@ -122,8 +122,8 @@ TEST_F(PrivacyVerbs, AuditFlagsTheCopyAtBothLevels) {
        {"2 synthetic videos, 6 training patients, 12 held-out ones\nframes (threshold 0.99",
         ", above which at most 14.2857 % of unseen real videos are expected)\n",
         "\nmotion (threshold ", "  memorised: 50.0 % (",
-        "of the training patients (by chance at most 4.7619 %)",
-        "  held-out real videos flagged: ", "  membership by similarity to the samples: AUC ",
+        "of the training patients (by chance at most 4.7619 %)", "  held-out real videos flagged: ",
+        "  membership by similarity to the samples: AUC ", " % (no interval) (by guessing ",
         ", 6 members, 12 others\n", "privacy.json, privacy_audit.csv, privacy_histogram.png in "}) {
     EXPECT_THAT(outcome.out, HasSubstr(line));
   }
@@ -140,7 +140,10 @@ TEST_F(PrivacyVerbs, AuditFlagsTheCopyAtBothLevels) {
   EXPECT_NEAR(found["frames"]["expected_rate"], 1.0 / 7.0, 1e-12);
   // Six values cannot hold 5 %.
   EXPECT_THAT(again.err, HasSubstr("only 6 VAL videos: up to 14.3 % of unseen real videos"));
-  EXPECT_EQ(found["warnings"].size(), 2U);
+  // Twelve others cannot hold 1 %.
+  EXPECT_THAT(again.err, HasSubstr("similarity of frames: fewer than 100 held-out videos (12)"));
+  EXPECT_TRUE(found["frames"]["membership_by_similarity"]["tpr"]["low"].is_null());
+  EXPECT_EQ(found["warnings"].size(), 4U);
 }
 
 TEST_F(PrivacyVerbs, WrongUseIsToldInOneLine) {

@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using generation::testing::shared_toy_model;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Outcome;
 using testing::run;
 using testing::TemporaryFolder;
@@ -48,13 +49,27 @@ class SampleBadInput : public ::testing::Test {
 };
 
 TEST_F(SampleBadInput, ValuesOutOfRangeNameTheirOption) {
-  expect_refusal(sample({"--w=-1"}), 2, "guidance_scale");
-  expect_refusal(sample({"--blocks", "0"}), 2, "blocks");
-  expect_refusal(sample({"--count", "0"}), 2, "count");
-  expect_refusal(sample({"--steps", "0"}), 2, "num_inference_steps");
-  expect_refusal(sample({"--guidance-interval", "0.9,0.1"}), 2, "guidance.interval_start");
-  expect_refusal(sample({"--guidance-rescale", "2"}), 2, "guidance.rescale");
-  expect_refusal(sample({"--batch", "0"}), 2, "batch");
+  expect_refusal(sample({"--w=-1"}), 2, "sample --w: guidance_scale: -1.0 is out of range");
+  expect_refusal(sample({"--blocks", "0"}), 2, "sample --blocks: blocks: 0 is out of range");
+  expect_refusal(sample({"--count", "0"}), 2, "sample --count: count: 0 is out of range");
+  expect_refusal(sample({"--steps", "0"}), 2, "sample --steps: solver.num_inference_steps: 0 is");
+  expect_refusal(sample({"--ef", "101"}), 2, "sample --ef: ejection_fraction: 101 is out of range");
+  expect_refusal(sample({"--guidance-interval", "0.9,0.1"}), 2,
+                 "guidance.interval_end (--guidance-interval LOW,HIGH)");
+  expect_refusal(sample({"--guidance-interval", "0.1,2"}), 2,
+                 "sample --guidance-interval: guidance.interval_end: 2.0 is out of range");
+  expect_refusal(sample({"--guidance-rescale", "2"}), 2,
+                 "sample --guidance-rescale: guidance.rescale: 2.0 is out of range");
+  expect_refusal(sample({"--batch", "0"}), 2, "sample --batch: batch: 0 is out of range");
+  expect_refusal(sample({"--set", "batch=0"}), 2, "--set: batch: 0 is out of range");
+}
+
+TEST_F(SampleBadInput, GuidanceThatDoesNothingIsToldWhereItIsAskedFor) {
+  const std::string heart = folder_ / "none.png";
+  const std::string told = "w does nothing: --heart leaves the LIDM out";
+  EXPECT_THAT(sample({"--heart", heart}).err, Not(HasSubstr(told)));
+  EXPECT_THAT(sample({"--heart", heart, "--w", "5"}).err, HasSubstr(told));
+  EXPECT_THAT(sample({"--heart", heart, "--set", "guidance_scale=4"}).err, HasSubstr(told));
 }
 
 TEST_F(SampleBadInput, UnknownNamesListTheKnownOnes) {
@@ -90,9 +105,10 @@ TEST_F(SampleBadInput, FolderWithAnotherRunIsLeftAlone) {
   const Outcome again = sample({"--class", "ASD"}, "other");
   EXPECT_EQ(again.exit_code, 2);
   EXPECT_THAT(again.err, HasSubstr("already holds a sampling run; go on with it by --resume"));
-  const Outcome other = sample({"--class", "Non-ASD", "--resume"}, "other");
+  const Outcome other = sample({"--class", "Non-ASD", "--steps", "2", "--resume"}, "other");
   EXPECT_EQ(other.exit_code, 2);
-  EXPECT_THAT(other.err, HasSubstr("/options/classes"));
+  EXPECT_THAT(other.err, HasSubstr("(options.classes is [\"ASD\"] there and [\"Non-ASD\"] now, "
+                                   "options.solver.num_inference_steps is 1 there and 2 now)"));
   EXPECT_EQ(fs::last_write_time(manifest), written);
 }
 
@@ -141,6 +157,9 @@ TEST_F(SampleBadInput, HeartFilesThatAreNoneAreNamed) {
   expect_refusal(sample({"--heart", folder_ / "none.png"}), 3, "none.png' does not exist");
   testing::write_text(folder_ / "bad.png", "no picture");
   expect_refusal(sample({"--heart", folder_ / "bad.png"}), 3, "bad.png' cannot be decoded");
+  testing::write_text(folder_ / "heart.txt", "none of them");
+  expect_refusal(sample({"--heart", folder_ / "heart.txt"}), 3,
+                 ".webp), a video, a DICOM file or latents (.safetensors)");
   testing::write_text(folder_ / "bad.safetensors", "none");
   expect_refusal(sample({"--heart", folder_ / "bad.safetensors"}), 3, "bad.safetensors");
 }

@@ -159,7 +159,8 @@ TEST(SampleVerb, StitchesWindowsOnDemand) {
 
   const Outcome other = sample(out, {"--class", "ASD", "--resume"});  // with the block sampler
   EXPECT_EQ(other.exit_code, 2);
-  EXPECT_THAT(other.err, ::testing::HasSubstr("/options/sampler"));
+  EXPECT_THAT(other.err,
+              ::testing::HasSubstr("options.sampler is \"stitched\" there and \"blocks\" now"));
 }
 
 TEST(SampleVerb, RefusesASamplerOrAnOverlapThatIsNotThere) {

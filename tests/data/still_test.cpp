@@ -15,6 +15,7 @@
 namespace echopath::data {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 /// An ultrasound image: a bright, speckled fan on black.
@@ -89,6 +90,12 @@ TEST_F(ReadStill, NamesWhatCannotBeRead) {
   EXPECT_THAT(error_of(folder_ / "a.png"), HasSubstr("a.png' cannot be decoded"));
   write_file(folder_ / "a.mp4", "no video");
   EXPECT_THAT(error_of(folder_ / "a.mp4"), HasSubstr("a.mp4"));
+  write_file(folder_ / "a.txt", "neither");
+  EXPECT_THAT(
+      error_of(folder_ / "a.txt"),
+      AllOf(HasSubstr("a.txt'"),
+            HasSubstr("a heart frame is of a picture (.png, .jpg, .jpeg, .bmp, .tif, .tiff, "
+                      ".webp), a video, a DICOM file or latents (.safetensors)")));
   EXPECT_THAT(error_of(folder_ / "nothing.png"), HasSubstr("does not exist"));
   EXPECT_THAT(error_of(image("black.png", cv::Mat(100, 100, CV_8UC1, cv::Scalar(0)))),
               HasSubstr("black.png"));

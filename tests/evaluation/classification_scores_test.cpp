@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 #include <numeric>
 
 #include "echopath/config/options.hpp"
@@ -64,6 +65,40 @@ TEST(ClassificationScoresOfFewRows, LeaveOutAClassThatNothingIsCalled) {
   EXPECT_NEAR(scores[0], 0.5, 1e-12);
   EXPECT_NEAR(scores[3], 0.25, 1e-12);  // precision of the second class counts as 0
   EXPECT_NEAR(scores[2], 1.0 / 3.0, 1e-12);
+}
+
+/// Videos of two classes, called the first with these confidences.
+Predictions confident(const std::vector<double>& confidences) {
+  Predictions result;
+  result.classes = {"one", "other"};
+  for (const double p : confidences) {
+    result.names.push_back("video " + std::to_string(result.names.size()));
+    result.patients.push_back(result.names.back());
+    result.labels.push_back(0);
+    result.probabilities.push_back({p, 1 - p});
+  }
+  return result;
+}
+
+TEST(CalibrationErrorIfCalibrated, IsThatOfLabelsDrawnByTheConfidences) {
+  EXPECT_EQ(calibration_error_if_calibrated(confident({1, 1, 1})), 0.0);
+  // Right in three of four draws: 0.75·|0.75 − 1| + 0.25·0.75, to four standard errors.
+  EXPECT_NEAR(calibration_error_if_calibrated(confident({0.75})), 0.375, 0.028);
+  // Two in one bin: both right 9/16, one 6/16, none 1/16; errors 1/4, 1/4 and 3/4.
+  EXPECT_NEAR(calibration_error_if_calibrated(confident({0.75, 0.75})), 0.28125, 0.016);
+  // Two bins, each with the error of a single video.
+  EXPECT_NEAR(calibration_error_if_calibrated(confident({0.75, 1.0})), 0.1875, 0.014);
+  // Labels take no part, and the draws are always the same.
+  Predictions wrong = confident({0.75, 0.6});
+  const double right = calibration_error_if_calibrated(wrong);
+  wrong.labels = {1, 1};
+  EXPECT_EQ(calibration_error_if_calibrated(wrong), right);
+}
+
+TEST(CalibrationErrorIfCalibrated, FallsWithTheNumberOfVideos) {
+  // E|mean − 0.75| of n draws is about √(2/π · 0.1875/n).
+  const double many = calibration_error_if_calibrated(confident(std::vector<double>(400, 0.75)));
+  EXPECT_NEAR(many, std::sqrt(2 / std::numbers::pi * 0.1875 / 400), 0.002);
 }
 
 TEST(McNemarTest, IsTheExactBinomialTest) {

@@ -130,6 +130,37 @@ TEST_F(ClassificationTest, GivesMeanSpreadAndIntervalOfAnArm) {
   EXPECT_TRUE(fs::exists(folder_.path() / "out/predictions/real_2.csv"));
 }
 
+TEST_F(ClassificationTest, TheCalibrationErrorHasNoBoundsButWhatACalibratedOneWouldHave) {
+  ClassificationEvaluation asked = options();
+  asked.arms = {{"real", {predictions("a", 0.1, 1), predictions("b", 0.4, 2)}},
+                {"perfect", {predictions("c", 1.0, 3)}}};
+  const ClassificationResult done = evaluate_classification(asked);
+  constexpr std::size_t kCalibrationError = 7;
+  ASSERT_EQ(score_names()[kCalibrationError], "calibration_error");
+  const Interval& error = done.arms[0].intervals[kCalibrationError];
+  EXPECT_EQ(error.estimate, done.arms[0].mean[kCalibrationError]);
+  EXPECT_TRUE(std::isnan(error.low));
+  EXPECT_TRUE(std::isnan(error.high));
+  const double a = calibration_error_if_calibrated(read_predictions(asked.arms[0].sources[0]));
+  const double b = calibration_error_if_calibrated(read_predictions(asked.arms[0].sources[1]));
+  EXPECT_NEAR(done.arms[0].calibration_error_if_calibrated, (a + b) / 2, 1e-9);
+  EXPECT_GT(done.arms[0].calibration_error_if_calibrated, 0.05);
+  EXPECT_EQ(done.arms[1].calibration_error_if_calibrated, 0.0);
+  EXPECT_TRUE(std::isnan(done.comparisons[0].differences[kCalibrationError].low));
+  EXPECT_FALSE(std::isnan(done.comparisons[0].differences[kCalibrationError].estimate));
+  const config::Json json =
+      config::read_json((folder_.path() / "out/classification.json").string());
+  const config::Json& arm = json.at("arms")[0];
+  EXPECT_TRUE(arm.at("scores").at("calibration_error").at("low").is_null());
+  EXPECT_EQ(arm.at("calibration_error_if_calibrated"),
+            done.arms[0].calibration_error_if_calibrated);
+  EXPECT_TRUE(
+      json.at("comparisons")[0].at("differences").at("calibration_error").at("high").is_null());
+  const io::CsvTable table = io::read_csv(folder_.path() / "out/classification.csv");
+  EXPECT_EQ(table.rows[0][static_cast<std::size_t>(table.require_column("calibration_error_low"))],
+            "");
+}
+
 TEST_F(ClassificationTest, ComparesPairsThatAreAskedForBesideThoseWithTheFirstArm) {
   ClassificationEvaluation asked = options();
   asked.arms = {{"real", {predictions("a", 0.1, 1)}},

@@ -56,6 +56,23 @@ TEST(Jackknife, TakesOutTheBiasOfAVarianceDividedByN) {
   EXPECT_NEAR(jackknife(variance(x), {left_out}).corrected, variance(x) * 5 / 4, 1e-12);
 }
 
+TEST(Jackknife, IsCutWhereItsFigureEnds) {
+  Estimate below{1.1, 0.9, 0.1, 0.7, 1.1, true};
+  cut_at(below, 1.0);
+  EXPECT_EQ(below.value, 1.1);
+  EXPECT_EQ(below.corrected, 1.0);
+  EXPECT_EQ(below.low, 1.0);
+  EXPECT_NEAR(below.high, 1.2, 1e-12);
+  Estimate above{3.0, 2.9, 0.1, 2.7, 3.1, true};
+  cut_at(above, 1.0);
+  EXPECT_EQ(above.corrected, 2.9);
+  EXPECT_NEAR(above.low, 2.7, 1e-12);
+  EXPECT_NEAR(above.high, 3.1, 1e-12);
+  Estimate none{0.5, 0.5, 0.0, 0.5, 0.5, false};
+  cut_at(none, 1.0);
+  EXPECT_EQ(none.low, 0.5);
+}
+
 TEST(Jackknife, FoldsKeepPatientsTogether) {
   const Folds folds = make_folds(table_of(at::zeros({30, 1}), 3), 4, 1);
   EXPECT_EQ(folds.count(), 4);
@@ -277,6 +294,24 @@ TEST(ManifoldInterval, OfHalvesThatAllAgreeIsNone) {
     EXPECT_FALSE(metric.estimate.has_interval) << metric.metric;
     EXPECT_EQ(metric.no_interval, "all halves of the patients give the same figure");
   }
+}
+
+// Two patients of two rows: one has both classes, the other one alone. Without the first the score
+// is 1, without the second 2.
+TEST(InceptionInterval, IsNotBelowOne) {
+  FeatureTable table = table_of(at::zeros({4, 1}), 2);
+  table.log_probabilities =
+      at::one_hot(at::tensor({0, 1, 0, 0}, at::kLong), 2).to(at::kFloat).log();
+  MetricProtocol protocol;
+  protocol.is_splits = 1;
+  const Estimate made = inception_metric(table, protocol, {}).estimate;
+  const double score = std::exp(-(0.75 * std::log(0.75) + 0.25 * std::log(0.25)));
+  ASSERT_TRUE(made.has_interval);
+  EXPECT_NEAR(made.value, score, 1e-6);
+  EXPECT_NEAR(made.corrected, 2 * score - 1.5, 1e-6);
+  EXPECT_NEAR(made.deviation, 0.5, 1e-6);
+  EXPECT_EQ(made.low, 1.0);
+  EXPECT_NEAR(made.high, 2 * score - 1.5 + 0.5 * student_quantile(0.975, 1), 1e-5);
 }
 
 TEST(InceptionInterval, CoversTheTrueScore) {

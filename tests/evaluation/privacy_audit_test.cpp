@@ -128,6 +128,7 @@ TEST_F(PrivacyAuditTest, WarnsWhereTooFewVideosCalibrateForTheRate) {
   add_usual();
   PrivacyAuditOptions asked = options();
   asked.denoising = false;
+  asked.statistics.membership_rate = 0.1;
   const PrivacyAudit few = run_privacy_audit(asked);
   ASSERT_EQ(few.warnings.size(), 2U);
   EXPECT_EQ(few.warnings[0],
@@ -140,6 +141,24 @@ TEST_F(PrivacyAuditTest, WarnsWhereTooFewVideosCalibrateForTheRate) {
             few.warnings[0]);
   asked.statistics.false_positive_rate = 0.2;
   EXPECT_TRUE(run_privacy_audit(asked).warnings.empty());
+}
+
+TEST_F(PrivacyAuditTest, WarnsWhereTooFewVideosAreHeldOutForAnInterval) {
+  add_usual();
+  PrivacyAuditOptions asked = options();
+  asked.statistics.false_positive_rate = 0.2;
+  const std::string rest =
+      ": fewer than 100 held-out videos (10), of which not one may be a false alarm at 1 %: the "
+      "share of members found has no interval";
+  EXPECT_THAT(run_privacy_audit(asked).warnings,
+              ::testing::ElementsAre("membership by similarity of frames" + rest,
+                                     "membership by similarity of motion" + rest,
+                                     "membership by denoising loss of the lidm" + rest,
+                                     "membership by denoising loss of the lvdm" + rest));
+  const config::Json json = config::read_json((folder_.path() / "out/privacy.json").string());
+  const config::Json& rate = json.at("frames").at("membership_by_similarity").at("tpr");
+  EXPECT_TRUE(rate.at("estimate").is_number());
+  EXPECT_TRUE(rate.at("low").is_null());
 }
 
 TEST_F(PrivacyAuditTest, LeavesTheMotionOutWhereVideosAreTooShortForIt) {

@@ -253,6 +253,7 @@ TEST(MembershipInference, FindingNoMemberOrEveryOneIsNotCertain) {
   const std::vector<std::string> four = {"a", "a", "b", "c"}, five = {"v", "w", "x", "y", "z"};
   AuditStatisticsOptions asked;
   asked.resamples = 100;
+  asked.membership_rate = 0.25;
   const MembershipInference none = membership_inference(low, four, high, five, asked);
   EXPECT_EQ(none.true_positive_rate.estimate, 0.0);
   EXPECT_NEAR(none.true_positive_rate.high, 1 - std::pow(0.025, 1.0 / 3), 1e-9);
@@ -261,6 +262,42 @@ TEST(MembershipInference, FindingNoMemberOrEveryOneIsNotCertain) {
   const MembershipInference all = membership_inference(high, five, low, four, asked);
   EXPECT_EQ(all.true_positive_rate.estimate, 1.0);
   EXPECT_NEAR(all.true_positive_rate.low, std::pow(0.025, 1.0 / 5), 1e-9);
+}
+
+// Of 99 others not one may be a false alarm at 1 %, of 100 one may.
+TEST(MembershipInference, TheRateHasAnIntervalFromAHundredOthersOn) {
+  const auto infer = [](int others) {
+    std::vector<double> members, non_members;
+    std::vector<std::string> member_patients, non_member_patients;
+    for (int i = 0; i < 40; ++i) {
+      members.push_back(80.5 + i);
+      member_patients.push_back("member " + std::to_string(i));
+    }
+    for (int i = 0; i < others; ++i) {
+      non_members.push_back(i);
+      non_member_patients.push_back("other " + std::to_string(i));
+    }
+    AuditStatisticsOptions asked;
+    asked.resamples = 200;
+    return membership_inference(members, member_patients, non_members, non_member_patients, asked);
+  };
+  const MembershipInference few = infer(99);
+  EXPECT_TRUE(few.has_too_few_others());
+  EXPECT_NEAR(few.true_positive_rate.estimate, 22.0 / 40.0, 1e-12);  // above 98
+  EXPECT_TRUE(std::isnan(few.true_positive_rate.low));
+  EXPECT_TRUE(std::isnan(few.true_positive_rate.high));
+  EXPECT_LT(few.auc.low, few.auc.high);
+  const config::Json json = few.to_json().at("tpr");
+  EXPECT_NEAR(json.at("estimate").get<double>(), 22.0 / 40.0, 1e-12);
+  EXPECT_TRUE(json.at("low").is_null());
+  EXPECT_TRUE(json.at("high").is_null());
+  const MembershipInference enough = infer(100);
+  EXPECT_FALSE(enough.has_too_few_others());
+  EXPECT_NEAR(enough.true_positive_rate.estimate, 22.0 / 40.0, 1e-12);  // above 98 again
+  EXPECT_LT(enough.true_positive_rate.low, 22.0 / 40.0);
+  EXPECT_GT(enough.true_positive_rate.high, 22.0 / 40.0);
+  EXPECT_EQ(least_others_for_interval(0.01), 100);
+  EXPECT_EQ(least_others_for_interval(0.03), 34);
 }
 
 // Of four samples the first patient has one within reach, the second two and the third none; of two

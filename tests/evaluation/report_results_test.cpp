@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "echopath/config/options.hpp"
 #include "echopath/core/files.hpp"
 #include "echopath/evaluation/privacy_audit.hpp"
@@ -110,6 +112,16 @@ TEST_F(ReportResultsTest, WhatAnAttackFindsStandsBesideWhatChanceFinds) {
   EXPECT_EQ(cell(table, 2, "members"), 8);
 }
 
+TEST_F(ReportResultsTest, ARateWithoutBoundsSaysSo) {
+  PrivacyAudit found = audit();
+  found.frames.membership.true_positive_rate = {0.125, std::nan(""), std::nan("")};
+  found.motion->membership.true_positive_rate = {0.5, 0.25, 0.75};
+  report_audit(found, config::Json::object());
+  const config::Json table = section("table", "Membership inference");
+  EXPECT_EQ(cell(table, 0, "found, %"), "12.5 (no interval)");
+  EXPECT_EQ(cell(table, 1, "found, %"), "50 (25 to 75)");
+}
+
 TEST_F(ReportResultsTest, AnAuditOfLongVideosNamesNone) {
   PrivacyAudit found = audit();
   found.short_videos.clear();
@@ -160,7 +172,9 @@ config::Json classification(const std::string& split) {
           {"bootstrap", {{"resamples", 500}, {"coverage", 0.9}, {"seed", 7}}},
           {"classes", {"Non-ASD", "ASD"}},
           {"arms", config::Json::parse(R"([{"arm":"real","classifiers":2,"videos":12,"patients":6,
-              "look":0,"scores":{"auc":{"estimate":0.75}},"sources":[
+              "look":0,"scores":{"auc":{"estimate":0.75},
+              "calibration_error":{"estimate":0.25,"low":null,"high":null}},
+              "calibration_error_if_calibrated":0.125,"sources":[
               {"source":"models/a:classifier_asd","sha256":"0123"},
               {"source":"b.csv","sha256":"4567"}]}])")},
           {"comparisons", config::Json::array()}};
@@ -177,6 +191,14 @@ TEST_F(ReportResultsTest, AClassificationSaysOfWhichVideosItIsAndHowItWasCompute
   EXPECT_EQ(sources.at("folded"), true);
   EXPECT_EQ(sources.at("rows"), config::Json::parse(R"([
       ["real","models/a:classifier_asd","0123"],["real","b.csv","4567"]])"));
+}
+
+TEST_F(ReportResultsTest, ACalibrationErrorStandsBesideThatOfACalibratedClassifier) {
+  write_file(folder_.path() / "classes/classification.json", classification("VAL").dump());
+  report("classes");
+  const config::Json table = sections("table")[0];
+  EXPECT_EQ(cell(table, 0, "calibration_error"), "0.25 (no interval)");
+  EXPECT_EQ(cell(table, 0, "calibration_error if calibrated"), 0.125);
 }
 
 TEST_F(ReportResultsTest, AClassificationOfAllSplitsSaysSo) {

@@ -179,6 +179,25 @@ TEST_F(ReportTest, NearestNeighboursAreShownAtTheFramesThatAreAlike) {
   EXPECT_NE(shown("real/Videos/v2.avi", 0), shown("real/Videos/v2.avi", 1));
 }
 
+TEST_F(ReportTest, NearestNeighboursSayThatTheyAreOfRealPatientsUnlessSimulated) {
+  const auto says_so = [&] {
+    report("audit");
+    const config::Json& notes = data_.at("chapters")[0].at("notes");
+    const config::Json note =
+        "The nearest training videos below are frames of real patients: this page is as "
+        "confidential as they are.";
+    return std::count(notes.begin(), notes.end(), note);
+  };
+  write_samples("samples", ".avi");
+  write_samples("real", ".avi");
+  write_audit(PrivacyAudit(), "");
+  EXPECT_EQ(says_so(), 0);  // no frame is shown
+  write_audit(PrivacyAudit(), "v1.avi,0.91,v2.avi,P2,0,3,1\n");
+  EXPECT_EQ(says_so(), 1);
+  write_file(folder_.path() / "real/phantom.csv", "");
+  EXPECT_EQ(says_so(), 0);
+}
+
 TEST_F(ReportTest, TheFilterChapterMarksTauAlsoBeyondTheBins) {
   FilterSummary done;
   done.tau = 2.0;
@@ -195,7 +214,8 @@ TEST_F(ReportTest, DistributionMetricsStandWithWhatTheirIntervalsAreOfAndTheirWa
   write_file(folder_.path() / "results/distribution.json", R"({"kind":"distribution",
       "real":"data","real_sha256":null,"real_split":"TEST","synthetic":"made","synthetic_split":"",
       "frames":16,"every":2,"compat":"stylegan-v","protocol":{"covariance_ddof":0,"jpeg":"none"},
-      "warnings":["two sides"],"detectors":[{"detector":{"name":"in-domain","hash":"0123456789abcdef"},
+      "warnings":["two sides"],"detectors":[{
+      "detector":{"name":"in-domain","hash":"0123456789abcdef","takes":"frames"},
       "metrics":[{"metric":"FID","class":null,"value":20.5,"corrected":12.25,"interval":[10,12345.6],
       "real":{"items":90,"videos":9,"patients":8},"synthetic":{"items":80,"videos":8,"patients":8},
       "warnings":["few rows"]},{"metric":"IS","class":"ASD","value":2.5,"spread":0.125,"real":null,
@@ -213,6 +233,9 @@ TEST_F(ReportTest, DistributionMetricsStandWithWhatTheirIntervalsAreOfAndTheirWa
   EXPECT_EQ(cell(table, 0, "± sd"), "");
   EXPECT_EQ(cell(table, 0, "corrected"), 12.25);
   EXPECT_EQ(cell(table, 0, "95 % interval"), "10 to 12346");
+  EXPECT_EQ(cell(table, 0, "N real"), "90 frames of 9 videos, 8 patients");
+  EXPECT_EQ(cell(table, 1, "N real"), "");
+  EXPECT_EQ(cell(table, 1, "N synthetic"), "40 frames of 4 videos, 4 patients");
   EXPECT_EQ(cell(table, 1, "class"), "ASD");
   EXPECT_EQ(cell(table, 1, "± sd"), 0.125);
   EXPECT_EQ(cell(table, 1, "corrected"), "");

@@ -2,14 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "echopath/core/errors.hpp"
 #include "echopath/core/logging.hpp"
 
 namespace echopath::generation {
 namespace {
 
-std::string chosen(const std::string& asked, const std::vector<std::string>& encoders) {
-  return usable_codec(asked, [&](const std::string& name) {
+std::string chosen(const std::string& asked, const std::vector<std::string>& encoders,
+                   const std::vector<std::string>& also = {}) {
+  return usable_codec(asked, also, [&](const std::string& name) {
     return std::find(encoders.begin(), encoders.end(), name) != encoders.end();
   });
 }
@@ -21,14 +25,18 @@ TEST(UsableCodec, IsTheOneAskedForWhereItsEncoderIsThere) {
   EXPECT_EQ(chosen("avi", {"libx264", "ffv1"}), "ffv1");
 }
 
-TEST(UsableCodec, FallsBackAndNamesWhatIsUsed) {
+/// The codec chosen, and the warning.
+std::pair<std::string, std::string> warned(const std::string& asked,
+                                           const std::vector<std::string>& encoders,
+                                           const std::vector<std::string>& also = {}) {
   initialise_logging("info", false);
-  const auto warned = [](const std::string& asked, const std::vector<std::string>& encoders) {
-    ::testing::internal::CaptureStderr();
-    const std::string codec = chosen(asked, encoders);
-    const std::string message = ::testing::internal::GetCapturedStderr();
-    return std::pair(codec, message);
-  };
+  ::testing::internal::CaptureStderr();
+  const std::string codec = chosen(asked, encoders, also);
+  const std::string message = ::testing::internal::GetCapturedStderr();
+  return {codec, message};
+}
+
+TEST(UsableCodec, FallsBackAndNamesWhatIsUsed) {
   const auto [missing, why] = warned("h264", {"ffv1"});
   EXPECT_EQ(missing, "ffv1");
   EXPECT_NE(why.find("libx264, which this FFmpeg lacks"), std::string::npos) << why;
@@ -38,6 +46,14 @@ TEST(UsableCodec, FallsBackAndNamesWhatIsUsed) {
   EXPECT_NE(reason.find("codec 'vp9' is not supported here"), std::string::npos) << reason;
   EXPECT_NE(reason.find("written as H.264 MP4 (h264)"), std::string::npos) << reason;
   EXPECT_NE(warned("gif", {"libx264"}).second.find("--also gif"), std::string::npos);
+}
+
+TEST(UsableCodec, SaysWhereThePageCannotPlayWhatIsUsed) {
+  const std::string told = "which index.html cannot play; --also gif";
+  EXPECT_NE(warned("h264", {"ffv1"}).second.find(told), std::string::npos);
+  EXPECT_NE(warned("h264", {"ffv1"}, {"png"}).second.find(told), std::string::npos);
+  EXPECT_EQ(warned("h264", {"ffv1"}, {"png", "gif"}).second.find(told), std::string::npos);
+  EXPECT_EQ(warned("vp9", {"libx264", "ffv1"}).second.find(told), std::string::npos);
 }
 
 TEST(UsableCodec, WithoutAnyEncoderSaysWhatToInstall) {

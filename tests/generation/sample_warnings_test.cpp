@@ -68,15 +68,24 @@ TEST_F(SampleWarnings, OfAClassWhoseHeartRatesAreUnknown) {
 
 TEST_F(SampleWarnings, OfGuidanceThatSteersNothing) {
   SampleOptions options = this->options();
-  options.guidance.scale = 5.0;
+  options.guidance.scale = 3.0;
   EXPECT_THAT(warnings(options), IsEmpty()) << "it steers the LIDM";
   options.heart = "heart.png";
   options.guidance.scale = 1.0;
   EXPECT_THAT(warnings(options), IsEmpty()) << "w is 1";
-  options.guidance.scale = 5.0;
+  options.guidance.scale = 3.0;
   EXPECT_THAT(warnings(options), HasSubstr("guidance.video_share, which is 0"));
   options.video_guidance_share = 0.25;
   EXPECT_THAT(warnings(options), IsEmpty());
+}
+
+TEST_F(SampleWarnings, OfTheDefaultGuidanceOnlyWhereItIsAskedFor) {
+  SampleOptions options = this->options();
+  options.heart = "heart.png";
+  options.guidance.scale = SampleOptions().guidance.scale;
+  EXPECT_THAT(warnings(options), IsEmpty());
+  options.guidance_scale_given = true;
+  EXPECT_THAT(warnings(options), HasSubstr("w does nothing: --heart leaves the LIDM out"));
 }
 
 TEST_F(SampleWarnings, OfGuidanceOfAnLidmThatIsToldNoClass) {
@@ -86,7 +95,7 @@ TEST_F(SampleWarnings, OfGuidanceOfAnLidmThatIsToldNoClass) {
     options.guidance.scale = unguided;
     EXPECT_THAT(warnings(options), IsEmpty()) << unguided;
   }
-  options.guidance.scale = 5.0;
+  options.guidance.scale = 3.0;
   const std::string warning = warnings(options);
   EXPECT_THAT(warning, HasSubstr("w does nothing: the LIDM of '"));
   EXPECT_THAT(warning, HasSubstr("model' is not conditioned on the class, and w steers the LVDM"));

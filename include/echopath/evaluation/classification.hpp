@@ -48,11 +48,14 @@ struct ArmResult {
   std::vector<ArmSource> sources;
   std::int64_t videos = 0;
   std::int64_t patients = 0;
-  std::int64_t look = 0;            ///< 1 for the first look at TEST; 0 where it was not looked at
-  std::vector<Scores> by_source;    ///< of each classifier
-  Scores mean;                      ///< over the classifiers
-  Scores deviation;                 ///< over the classifiers, divisor n − 1; 0 for one
-  std::vector<Interval> intervals;  ///< of the mean, over patients
+  std::int64_t look = 0;          ///< 1 for the first look at TEST; 0 where it was not looked at
+  std::vector<Scores> by_source;  ///< of each classifier
+  Scores mean;                    ///< over the classifiers
+  Scores deviation;               ///< over the classifiers, divisor n − 1; 0 for one
+  /// Of the mean, over patients. The bounds of the calibration error are not numbers: a bootstrap
+  /// of it lies above the truth.
+  std::vector<Interval> intervals;
+  double calibration_error_if_calibrated = 0.0;  ///< mean over the classifiers
 };
 
 /// An arm against another one, by the probabilities averaged over each arm's classifiers.
@@ -60,8 +63,9 @@ struct ArmComparison {
   std::string arm;
   std::string against;
   McNemar mcnemar;
-  DeLong delong;                      ///< two classes only, else not numbers
-  std::vector<Interval> differences;  ///< arm − against of each score, over patients
+  DeLong delong;  ///< two classes only, else not numbers
+  /// Arm − against of each score, over patients; that of the calibration error without bounds.
+  std::vector<Interval> differences;
 };
 
 struct ClassificationResult {

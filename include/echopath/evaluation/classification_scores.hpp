@@ -30,6 +30,11 @@ using Scores = std::vector<double>;
 Scores classification_scores(const Predictions& predictions, const std::vector<std::size_t>& rows,
                              AucFrom auc_from = AucFrom::kScores);
 
+/// The calibration error to expect of a perfectly calibrated classifier with the confidences of
+/// these predictions: the mean over 1000 draws, always the same, in which each row is right with
+/// the probability that its confidence says. Above 0 of few rows.
+double calibration_error_if_calibrated(const Predictions& predictions);
+
 /// McNemar's test of two classifiers on the same videos: is one right more often where they differ?
 struct McNemar {
   std::int64_t only_a = 0;  ///< videos that only a has right

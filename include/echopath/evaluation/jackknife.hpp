@@ -38,6 +38,10 @@ struct LeftOut {
 Estimate jackknife(double value, const std::vector<LeftOut>& sides, double coverage = 0.95,
                    bool centre_corrected = true);
 
+/// Of a figure that is not below `lowest`: its corrected figure is cut there, and the interval
+/// reaches as far from what is left as it did before, and not below `lowest` either.
+void cut_at(Estimate& estimate, double lowest);
+
 /// Student's t quantile of p in (0.5, 1), to 1e-3 from three degrees of freedom on (Cornish-Fisher
 /// expansion, Abramowitz and Stegun 26.7.5; exact for one and two).
 double student_quantile(double p, std::int64_t degrees);

@@ -42,14 +42,23 @@ double true_positive_rate_at(const std::vector<double>& scores, const std::vecto
 /// above the (⌊rate · n⌋ + 1)-th largest of n others, (⌊rate · n⌋ + 1)/(n + 1).
 double chance_true_positive_rate(std::int64_t others, double false_positive_rate);
 
+/// The fewest others of which one may be a false alarm, ⌈1/rate⌉. Of fewer, the threshold of
+/// true_positive_rate_at() is the largest; no resample has a larger one, so that a bootstrap of the
+/// rate is biased upwards.
+std::int64_t least_others_for_interval(double false_positive_rate);
+
 /// An attack that tells training items from held-out ones by a score.
 struct MembershipInference {
   Interval auc;  ///< 0.5: no better than guessing
-  /// At `false_positive_rate`; chance_true_positive_rate() is that of guessing.
+  /// At `false_positive_rate`; chance_true_positive_rate() is that of guessing. The bounds are not
+  /// numbers where has_too_few_others().
   Interval true_positive_rate;
   double false_positive_rate = 0.01;
   std::int64_t members = 0;
   std::int64_t non_members = 0;
+
+  /// Fewer non-members than least_others_for_interval().
+  bool has_too_few_others() const;
   config::Json to_json() const;
 };
 

@@ -59,6 +59,7 @@ struct SampleOptions {
   /// resume.
   std::string trace;
   std::string device = "auto";
+  bool guidance_scale_given = false;  ///< asked for, even where it is the default
 
   SampleOptions();
   void visit(config::Visitor& v);
